@@ -1,0 +1,30 @@
+//! The wire types, limits and problem codes of Tidemark's HTTP API.
+//!
+//! Nothing here does I/O and nothing here knows a model: the crate says what bytes may arrive,
+//! what bytes go back, and which problem a refusal names. Times are Unix seconds.
+
+pub mod decode;
+pub mod fit;
+pub mod health;
+pub mod limits;
+pub mod predict;
+pub mod problem;
+pub mod query;
+pub mod series_id;
+pub mod timestamp;
+pub mod version;
+
+pub use decode::{Rejection, decode};
+pub use fit::{Calibration, FitReply, FitRequest, Warning};
+pub use health::{Health, Latency};
+pub use predict::Points;
+pub use predict::{Column, Columns, ColumnsReply, PointReply, PredictRequest};
+pub use problem::{Code, FieldError, Loc, Problem};
+pub use series_id::SeriesId;
+pub use timestamp::Timestamp;
+pub use version::VersionSelector;
+
+/// Writes a version as the contract has it: a bare number in a string.
+fn version_as_text<S: serde::Serializer>(version: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(version)
+}

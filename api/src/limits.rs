@@ -1,0 +1,10 @@
+//! Limits that are part of the contract; those an operator may change are the defaults.
+
+/// Longest series id, in bytes.
+pub const SERIES_ID_MAX_BYTES: usize = 256;
+
+/// Fewest points a fit takes by default (`min_training_points`).
+pub const MIN_TRAINING_POINTS: usize = 3;
+
+/// Largest request body by default, in bytes: two million points in columns with room to spare.
+pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;

@@ -1,0 +1,230 @@
+//! Problems: one table of codes, and the RFC 9457 document that carries one.
+
+use serde::Serialize;
+
+/// One row of the table of problems.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The stable code, also the last step of the problem's `type`.
+    pub slug: &'static str,
+    /// The HTTP status it is answered with.
+    pub status: u16,
+    /// The short summary, the same for every occurrence.
+    pub title: &'static str,
+    /// What the caller can do about it.
+    pub advice: &'static str,
+}
+
+macro_rules! problem_table {
+    ($($variant:ident = $slug:literal, $status:literal, $title:literal, $advice:literal;)+) => {
+        /// A stable problem code. Each has one row in the table; a new problem is one row more.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = concat!("`", $slug, "`: ", $title)] $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code's row.
+            #[must_use]
+            pub const fn row(self) -> Row {
+                match self {
+                    $(Self::$variant => Row { slug: $slug, status: $status, title: $title, advice: $advice },)+
+                }
+            }
+        }
+    };
+}
+
+problem_table! {
+    MalformedRequest = "malformed_request", 400, "The request is malformed",
+        "The request line, a header or the framing of the body could not be read. Check the client library.";
+    NotFound = "not_found", 404, "There is nothing at this path",
+        "See the list of endpoints; a path is matched byte by byte, without percent-decoding.";
+    UnknownSeries = "unknown_series", 404, "The series is not known",
+        "Fit the series first with POST /fit/{series_id}.";
+    UnknownVersion = "unknown_version", 404, "The series has no such version",
+        "Versions count from 1 without gaps; 0 or no version means the latest.";
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
+        "The Allow header lists the methods of this path.";
+    BodyTooLarge = "body_too_large", 413, "The body is too large",
+        "Send fewer points in one request, or raise the server's --max-body.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not read",
+        "Send application/json, uncompressed.";
+    MalformedJson = "malformed_json", 422, "The body is not JSON",
+        "The detail gives line and column. NaN and Infinity are no JSON numbers.";
+    MissingField = "missing_field", 422, "A required field is missing",
+        "Add the field that `errors` names.";
+    UnknownField = "unknown_field", 422, "A field is not known",
+        "Remove or correct the field that `errors` names; nothing is ignored silently.";
+    DuplicateField = "duplicate_field", 422, "A field is given twice",
+        "Send each field once.";
+    ConflictingFields = "conflicting_fields", 422, "Fields do not go together",
+        "Send either of the fields that `errors` names.";
+    InvalidType = "invalid_type", 422, "A field has the wrong type",
+        "See the type that the detail expects.";
+    LengthsDiffer = "lengths_differ", 422, "The columns have different lengths",
+        "Send as many timestamps as values.";
+    TooFewPoints = "too_few_points", 422, "There are too few points",
+        "A fit needs at least min_training_points points, 3 by default.";
+    TimestampInvalid = "timestamp_invalid", 422, "A timestamp is not a time",
+        "Send Unix seconds: integers in a fit; digits in a string, an integer or RFC 3339 in a predict.";
+    TimestampNegative = "timestamp_negative", 422, "A timestamp is negative",
+        "Times are seconds since 1970 and not negative.";
+    TimestampsNotIncreasing = "timestamps_not_increasing", 422, "The timestamps do not strictly increase",
+        "Sort the points by time and keep one point a timestamp.";
+    ValueNotANumber = "value_not_a_number", 422, "A value is not a number",
+        "Send JSON numbers; leave points without a value out.";
+    ValueNotFinite = "value_not_finite", 422, "A value is not finite",
+        "NaN, infinities and numbers beyond the range of a double are no values; leave such points out.";
+    ValuesConstant = "values_constant", 422, "All values are equal",
+        "A series that never changed has no scale to measure a deviation by: send a history with some variation.";
+    InvalidSeriesId = "invalid_series_id", 422, "The series id is not valid",
+        "An id has 1 to 256 characters of A-Z a-z 0-9 . _ : @ - and is neither `.` nor `..`.";
+    InvalidVersion = "invalid_version", 422, "The version is not valid",
+        "A version is digits with an optional leading v; 0 means the latest.";
+    InvalidQuery = "invalid_query", 422, "A query parameter is not valid",
+        "Remove or correct the parameter that `errors` names.";
+    UnknownModel = "unknown_model", 422, "There is no model of that name",
+        "The detail lists the models.";
+    ParameterOutOfRange = "parameter_out_of_range", 422, "A parameter is out of range",
+        "The detail gives the range.";
+    ParameterConflict = "parameter_conflict", 422, "Parameters do not go together",
+        "Send one of the parameters that the detail names.";
+    ParameterUnsupported = "parameter_unsupported", 422, "The model has no such parameter",
+        "Leave the parameter out or name a model that has it.";
+    Internal = "internal", 500, "The server failed",
+        "A defect of the server: report it with the request_id.";
+    StoredRecordDamaged = "stored_record_damaged", 500, "A stored record is damaged",
+        "The record's checksum does not match, so it is not used. Restore a backup or fit the series again.";
+    StoreUnavailable = "store_unavailable", 503, "The store is not available",
+        "Nothing was acknowledged. Try again after Retry-After.";
+    Overloaded = "overloaded", 503, "The server is at capacity",
+        "Try again after Retry-After.";
+}
+
+impl Code {
+    /// The stable code as text.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        self.row().slug
+    }
+
+    /// Finds a code by its text.
+    #[must_use]
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.slug() == slug)
+    }
+}
+
+/// One step of the way to the offending place, such as `"body"`, `"timestamps"`, `4`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Loc {
+    /// A part of the request or a field.
+    Name(String),
+    /// An index from 0.
+    Index(usize),
+}
+
+impl From<&str> for Loc {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+impl From<usize> for Loc {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where.
+    pub loc: Vec<Loc>,
+    /// What, for people.
+    pub msg: String,
+    /// What, for programs: the problem's code.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+impl FieldError {
+    /// An error at `loc`; its type is filled in by the rejection that carries it.
+    pub fn new(loc: impl IntoIterator<Item = Loc>, msg: impl Into<String>) -> Self {
+        Self {
+            loc: loc.into_iter().collect(),
+            msg: msg.into(),
+            kind: "",
+        }
+    }
+}
+
+/// An RFC 9457 problem document.
+#[derive(Debug, Serialize)]
+pub struct Problem<'a> {
+    /// A relative reference to the problem's page on the same server.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    errors: &'a [FieldError],
+    request_id: &'a str,
+}
+
+impl<'a> Problem<'a> {
+    /// The document for one occurrence of `code`.
+    #[must_use]
+    pub fn new(code: Code, detail: &'a str, errors: &'a [FieldError], request_id: &'a str) -> Self {
+        let row = code.row();
+        Self {
+            kind: format!("/problems/{}", row.slug),
+            title: row.title,
+            status: row.status,
+            detail,
+            code: row.slug,
+            errors,
+            request_id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_found_by_their_text() {
+        let slugs: HashSet<_> = Code::ALL.iter().map(|code| code.slug()).collect();
+        assert_eq!(slugs.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert_eq!(Code::from_slug(code.slug()), Some(*code));
+            assert!((400..600).contains(&code.row().status));
+        }
+    }
+
+    #[test]
+    fn the_document_has_the_members_of_rfc_9457_and_of_the_contract() {
+        let mut error = FieldError::new(
+            [Loc::from("body"), Loc::from("timestamps"), Loc::from(4)],
+            "4 is not above 5",
+        );
+        error.kind = Code::TimestampsNotIncreasing.slug();
+        let errors = [error];
+        let document = Problem::new(
+            Code::TimestampsNotIncreasing,
+            "body.timestamps[4]: 4 is not above 5",
+            &errors,
+            "r1",
+        );
+        insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
+    }
+}

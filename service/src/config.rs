@@ -1,0 +1,175 @@
+//! What an operator may set: flags, each also an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A time-series anomaly-detection service: POST a history to /fit/<series>, points to /predict/<series>.
+#[derive(Debug, Parser)]
+#[command(name = "tidemark", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or SIGINT.
+    Serve(ServeConfig),
+    /// Ask a running server whether it is ready; exit 0 if so. For container health checks.
+    Probe {
+        /// The server's address.
+        #[arg(long, default_value = "127.0.0.1:8000")]
+        addr: SocketAddr,
+        /// The probe to ask.
+        #[arg(long, default_value = "/health/ready")]
+        path: String,
+    },
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct ServeConfig {
+    /// Address to listen on; port 0 takes a free one, which is then printed.
+    #[arg(long, env = "TIDEMARK_ADDR", default_value = "127.0.0.1:8000")]
+    pub addr: SocketAddr,
+
+    /// Folder of the store; made when it is not there.
+    #[arg(long, env = "TIDEMARK_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// Listen on an address that other machines reach although no caller has to authenticate.
+    #[arg(long, env = "TIDEMARK_INSECURE")]
+    pub insecure: bool,
+
+    /// Fit a handful of real example series, if they are not there, and say where to look.
+    #[arg(long, env = "TIDEMARK_DEMO")]
+    pub demo: bool,
+
+    /// Fewest points a fit takes.
+    #[arg(long, env = "TIDEMARK_MIN_TRAINING_POINTS", default_value_t = api::limits::MIN_TRAINING_POINTS,
+          value_parser = at_least_three)]
+    pub min_training_points: usize,
+
+    /// Largest request body, such as 64MiB.
+    #[arg(long, env = "TIDEMARK_MAX_BODY", default_value = "64MiB", value_parser = parse_bytes)]
+    pub max_body: usize,
+
+    /// Memory for models, such as 512MiB; the others come back from the store when asked for.
+    #[arg(long, env = "TIDEMARK_MODEL_CACHE", default_value = "512MiB", value_parser = parse_bytes)]
+    pub model_cache: usize,
+
+    /// Threads that serve connections; 0 means one a core.
+    #[arg(long, env = "TIDEMARK_WORKERS", default_value_t = 0)]
+    pub workers: usize,
+
+    /// Threads for long fits and large bodies; 0 means one a core.
+    #[arg(long, env = "TIDEMARK_COMPUTE_THREADS", default_value_t = 0)]
+    pub compute_threads: usize,
+
+    /// After a signal, how long to go on accepting while the balancer learns of it.
+    #[arg(long, env = "TIDEMARK_DRAIN_DELAY", default_value = "5s", value_parser = parse_duration)]
+    pub drain_delay: Duration,
+
+    /// After that, how long requests in flight may take.
+    #[arg(long, env = "TIDEMARK_DRAIN_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
+    pub drain_timeout: Duration,
+
+    /// How logs look.
+    #[arg(long, env = "TIDEMARK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
+    pub log_format: LogFormat,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One line of text an event.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl ServeConfig {
+    /// Refuses what would expose the server without its operator knowing.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn check(&self) -> Result<(), String> {
+        if !self.addr.ip().is_loopback() && !self.insecure {
+            return Err(format!(
+                "{} can be reached from other machines and no caller has to authenticate: listen on a loopback \
+                 address such as 127.0.0.1:{}, or add --insecure if the network around it is trusted",
+                self.addr,
+                self.addr.port()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A Student-t interval needs a variance, and the contract names three.
+fn at_least_three(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n >= api::limits::MIN_TRAINING_POINTS => Ok(n),
+        Ok(_) => Err(format!(
+            "at least {} points are needed to fit anything",
+            api::limits::MIN_TRAINING_POINTS
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let size: bytesize::ByteSize = text
+        .parse()
+        .map_err(|error| format!("{error}; expected such as 512MiB"))?;
+    usize::try_from(size.as_u64()).map_err(|error| error.to_string())
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error| format!("{error}; expected such as 500ms or 5s"))?;
+    Duration::try_from(span).map_err(|_| "a duration is not negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_read_with_their_units() {
+        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        for text in ["", "MiB", "-1", "many"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+        for text in ["", "5", "-1s", "soon"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_others_reach_needs_a_word() {
+        let serve = |arguments: &[&str]| {
+            let line = ["tidemark", "serve"].iter().chain(arguments);
+            match Cli::try_parse_from(line).unwrap().command {
+                Command::Serve(config) => config.check(),
+                Command::Probe { .. } => unreachable!("`serve` was parsed"),
+            }
+        };
+        assert!(serve(&[]).is_ok() && serve(&["--addr", "[::1]:0"]).is_ok());
+        assert!(
+            serve(&["--addr", "0.0.0.0:8000"])
+                .unwrap_err()
+                .contains("--insecure")
+        );
+        assert!(serve(&["--addr", "0.0.0.0:8000", "--insecure"]).is_ok());
+    }
+}

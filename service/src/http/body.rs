@@ -1,0 +1,117 @@
+//! Read a request body: within the limit, of a media type that is read, not encoded.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Payload;
+use api::{Code, Rejection};
+use bytes::{Bytes, BytesMut};
+
+/// A declared length is taken at its word up to here; beyond it, memory follows what arrives.
+const TRUSTED_BYTES: usize = 1024 * 1024;
+
+/// Reads the whole body of a JSON request.
+///
+/// # Errors
+/// `unsupported_media_type`, `body_too_large` or `malformed_request`.
+pub(super) async fn read_json(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+) -> Result<Bytes, Rejection> {
+    check_media_type(request)?;
+    let declared = header_text(request, header::CONTENT_LENGTH)
+        .and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    let mut stream = payload.into_inner();
+    let mut next =
+        async || poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
+    // Nearly every body is one chunk, which is then used as it is.
+    let Some(first) = next().await.transpose().map_err(broken)? else {
+        return Ok(Bytes::new());
+    };
+    let Some(second) = next().await.transpose().map_err(broken)? else {
+        return if first.len() > limit {
+            Err(too_large(limit))
+        } else {
+            Ok(first)
+        };
+    };
+    let mut body = BytesMut::with_capacity(
+        declared
+            .unwrap_or(0)
+            .min(TRUSTED_BYTES)
+            .max(first.len() + second.len()),
+    );
+    body.extend_from_slice(&first);
+    body.extend_from_slice(&second);
+    while let Some(chunk) = next().await.transpose().map_err(broken)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > limit {
+            return Err(too_large(limit));
+        }
+    }
+    if body.len() > limit {
+        Err(too_large(limit))
+    } else {
+        Ok(body.freeze())
+    }
+}
+
+fn check_media_type(request: &HttpRequest) -> Result<(), Rejection> {
+    let refuse = |what: &str, value: &str| {
+        Err(Rejection::new(
+            Code::UnsupportedMediaType,
+            format!("{what} {value:?} is not read: send application/json"),
+        ))
+    };
+    if let Some(encoding) = header_text(request, header::CONTENT_ENCODING)
+        && !encoding.eq_ignore_ascii_case("identity")
+    {
+        return refuse("Content-Encoding", encoding);
+    }
+    // A body without a media type is read as what it can only be.
+    let Some(media_type) = header_text(request, header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    if media_type == "application/json" {
+        return Ok(());
+    }
+    let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
+    let essence = essence.trim().to_ascii_lowercase();
+    let json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let charset = parameters
+        .split(';')
+        .find_map(|p| p.trim().strip_prefix("charset="));
+    let utf8 =
+        charset.is_none_or(|charset| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    if json && utf8 {
+        Ok(())
+    } else {
+        refuse("Content-Type", media_type)
+    }
+}
+
+fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
+    let value = request.headers().get(name)?;
+    Some(value.to_str().unwrap_or("not text"))
+}
+
+fn too_large(limit: usize) -> Rejection {
+    Rejection::new(
+        Code::BodyTooLarge,
+        format!("the body is larger than {limit} bytes"),
+    )
+}
+
+fn broken(error: actix_web::error::PayloadError) -> Rejection {
+    Rejection::new(
+        Code::MalformedRequest,
+        format!("the body could not be read: {error}"),
+    )
+}

@@ -1,0 +1,75 @@
+//! The reply to columns: each point scored once, each requested column written once.
+
+use api::{Column, Columns, ColumnsReply};
+use bytes::Bytes;
+
+use super::json;
+use crate::registry::ServedModel;
+
+/// Columns that need no score: the verdict alone is a comparison with the bounds.
+const WITHOUT_SCORES: [Column; 3] = [Column::Timestamps, Column::Values, Column::Anomaly];
+
+pub(super) fn reply(
+    model: &ServedModel,
+    hash: &str,
+    timestamps: &[i64],
+    values: &[f64],
+    fields: Columns,
+) -> Bytes {
+    let n = values.len();
+    let mut reply = ColumnsReply {
+        model_version: model.version,
+        model_hash: hash,
+        n_points: n,
+        timestamps: fields.has(Column::Timestamps).then_some(timestamps),
+        values: fields.has(Column::Values).then_some(values),
+        ..ColumnsReply::default()
+    };
+    if fields.are_within(&WITHOUT_SCORES) {
+        let verdicts: Vec<bool> = model.fitted.anomalies(timestamps, values).collect();
+        reply.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
+        reply.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
+        return json(&reply);
+    }
+    fill(&mut reply, model, timestamps, values, fields);
+    json(&reply)
+}
+
+fn fill(
+    reply: &mut ColumnsReply<'_>,
+    model: &ServedModel,
+    timestamps: &[i64],
+    values: &[f64],
+    fields: Columns,
+) {
+    let n = values.len();
+    let numbers = |column| fields.has(column).then(|| Vec::with_capacity(n));
+    let words = |column| fields.has(column).then(|| Vec::with_capacity(n));
+    reply.anomaly = fields.has(Column::Anomaly).then(|| Vec::with_capacity(n));
+    reply.anomaly_score = numbers(Column::AnomalyScore);
+    reply.p_value = numbers(Column::PValue);
+    reply.severity = numbers(Column::Severity);
+    reply.expected_value = numbers(Column::ExpectedValue);
+    reply.lower_bound = numbers(Column::LowerBound);
+    reply.upper_bound = numbers(Column::UpperBound);
+    reply.direction = words(Column::Direction);
+    reply.status = words(Column::Status);
+    model.fitted.score_columns(timestamps, values, |score| {
+        reply.n_anomalies += usize::from(score.anomaly);
+        push(&mut reply.anomaly, score.anomaly);
+        push(&mut reply.anomaly_score, score.anomaly_score);
+        push(&mut reply.p_value, score.p_value);
+        push(&mut reply.severity, score.severity);
+        push(&mut reply.expected_value, score.expected);
+        push(&mut reply.lower_bound, score.lower);
+        push(&mut reply.upper_bound, score.upper);
+        push(&mut reply.direction, score.side.as_str());
+        push(&mut reply.status, score.status.as_str());
+    });
+}
+
+fn push<T>(column: &mut Option<Vec<T>>, entry: T) {
+    if let Some(column) = column {
+        column.push(entry);
+    }
+}

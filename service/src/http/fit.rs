@@ -1,0 +1,86 @@
+//! `POST /fit/{series_id}`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use api::{Calibration, FitReply, FitRequest, Rejection, SeriesId, Warning, decode};
+use bytes::Bytes;
+use detectors::envelope::digest_hex;
+
+use super::stamp::Received;
+use super::{body, convert, ok};
+use crate::compute::POOL_FROM_BYTES;
+use crate::registry::{Fitting, RegistryOptions};
+use crate::startup::State;
+
+pub(super) async fn handle(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &Data<State>,
+    id: &str,
+) -> Result<HttpResponse, Rejection> {
+    let series = SeriesId::parse(id)?;
+    api::query::read(request.query_string(), [])?;
+    let registry = state.registry()?;
+    let body = body::read_json(request, payload, state.max_body_bytes).await?;
+    let options = registry.options();
+    let mut fitting = if body.len() < POOL_FROM_BYTES {
+        run(&body, &options)?
+    } else {
+        state
+            .compute
+            .run(move || run(&body, &options))
+            .await
+            .map_err(convert::compute_rejection)??
+    };
+    let version = registry
+        .store(series.as_str(), &mut fitting)
+        .await
+        .map_err(|error| convert::rejection(&error))?;
+    let took = Received::of(request).at.elapsed();
+    state.metrics.training.record(took);
+    Ok(reply(series, version, &fitting, took.as_secs_f64() * 1e3))
+}
+
+fn run(body: &Bytes, options: &RegistryOptions) -> Result<Fitting, Rejection> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let job = convert::fit_job(
+        decode::<FitRequest>(body)?,
+        i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+    )?;
+    job.run(options).map_err(|error| convert::rejection(&error))
+}
+
+fn reply(series: SeriesId<'_>, version: u64, fitting: &Fitting, duration_ms: f64) -> HttpResponse {
+    let summary = fitting.fitted.summary();
+    ok(&FitReply {
+        series_id: series.as_str(),
+        version,
+        points_used: fitting.points_used,
+        model: summary.model,
+        chosen_because: summary.chosen_because.as_deref(),
+        alarm_rate: summary.alarm_rate,
+        direction: summary.direction.as_str(),
+        periods: &summary.periods,
+        calibration: Calibration {
+            n: summary.calibration.n,
+            method: summary.calibration.method,
+            min_attainable_alarm_rate: summary.calibration.min_attainable_alarm_rate,
+        },
+        model_hash: &digest_hex(&fitting.digest),
+        trained_from: fitting.trained_from,
+        trained_to: fitting.trained_to,
+        duration_ms,
+        warnings: summary
+            .warnings
+            .iter()
+            .map(|w| Warning {
+                code: w.code,
+                detail: &w.detail,
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,67 @@
+//! Refusals as RFC 9457 documents, and the page each of them links to.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use api::{Code, Problem, Rejection};
+
+use super::stamp::Received;
+
+/// Seconds after which a refused caller may try again.
+const RETRY_AFTER_S: &str = "1";
+
+/// The reply that refuses `request`.
+pub(super) fn refuse(request: &HttpRequest, rejection: &Rejection) -> HttpResponse {
+    let status =
+        StatusCode::from_u16(rejection.code.row().status).expect("the table holds valid statuses");
+    let received = Received::of(request);
+    if status.is_server_error() {
+        let (code, detail) = (rejection.code.slug(), &rejection.detail);
+        tracing::warn!(
+            request_id = received.id(),
+            path = request.path(),
+            code,
+            detail,
+            "request refused"
+        );
+    }
+    let document = Problem::new(
+        rejection.code,
+        &rejection.detail,
+        &rejection.errors,
+        received.id(),
+    );
+    let mut reply = HttpResponse::build(status);
+    reply.content_type("application/problem+json");
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
+    }
+    reply.body(serde_json::to_vec(&document).expect("a document of text and numbers serialises"))
+}
+
+/// A refusal with nothing but a code and a sentence.
+pub(super) fn refuse_with(
+    request: &HttpRequest,
+    code: Code,
+    detail: impl Into<String>,
+) -> HttpResponse {
+    refuse(request, &Rejection::new(code, detail))
+}
+
+/// `GET /problems/{code}`: what a code means and what to do about it.
+pub(super) fn page(request: &HttpRequest, slug: &str) -> HttpResponse {
+    let Some(code) = Code::from_slug(slug) else {
+        return refuse_with(
+            request,
+            Code::NotFound,
+            format!("there is no problem called {slug:?}"),
+        );
+    };
+    let row = code.row();
+    let text = format!(
+        "{} ({})\n\n{}.\n\n{}\n",
+        row.slug, row.status, row.title, row.advice
+    );
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
+}

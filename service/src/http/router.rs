@@ -1,0 +1,109 @@
+//! Which resource a raw path names: a match on the bytes as they arrived.
+//!
+//! The framework's pattern router decodes percent-escapes before it matches and costs more than
+//! the rest of a predict. Matching the raw path by hand is both the safe and the fast shape.
+
+use actix_web::http::Method;
+
+/// A resource of the service. Ids are raw and unchecked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// `/predict/{series_id}`
+    Predict(&'a str),
+    /// `/fit/{series_id}`
+    Fit(&'a str),
+    /// `/healthcheck`
+    Healthcheck,
+    /// `/plot`
+    Plot,
+    /// `/health/live`
+    Live,
+    /// `/health/ready` and `/health`
+    Ready,
+    /// `/health/startup`
+    Startup,
+    /// `/problems/{code}`
+    ProblemPage(&'a str),
+    /// Nothing of ours.
+    Unknown,
+}
+
+impl<'a> Resource<'a> {
+    /// The resource at `path`.
+    #[must_use]
+    pub fn at(path: &'a str) -> Self {
+        if let Some(id) = path.strip_prefix("/predict/") {
+            return Self::Predict(id);
+        }
+        if let Some(id) = path.strip_prefix("/fit/") {
+            return Self::Fit(id);
+        }
+        if let Some(code) = path.strip_prefix("/problems/") {
+            return Self::ProblemPage(code);
+        }
+        match path {
+            "/healthcheck" => Self::Healthcheck,
+            "/plot" => Self::Plot,
+            "/health/live" => Self::Live,
+            "/health/ready" | "/health" => Self::Ready,
+            "/health/startup" => Self::Startup,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The methods of the resource, as the `Allow` header lists them.
+    #[must_use]
+    pub const fn allow(self) -> &'static str {
+        match self {
+            Self::Predict(_) | Self::Fit(_) => "POST",
+            Self::Healthcheck
+            | Self::Plot
+            | Self::Live
+            | Self::Ready
+            | Self::Startup
+            | Self::ProblemPage(_)
+            | Self::Unknown => "GET, HEAD",
+        }
+    }
+
+    /// Whether the resource has `method`.
+    #[must_use]
+    pub fn allows(self, method: &Method) -> bool {
+        self.allow()
+            .split(", ")
+            .any(|allowed| allowed == method.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_the_rest_of_the_raw_path() {
+        assert_eq!(
+            Resource::at("/predict/a%2Fb/c"),
+            Resource::Predict("a%2Fb/c")
+        );
+        assert_eq!(Resource::at("/fit/"), Resource::Fit(""));
+        for path in [
+            "/",
+            "/predict",
+            "/fit",
+            "/%70redict/a",
+            "//predict/a",
+            "/healthcheck/",
+            "/Healthcheck",
+        ] {
+            assert_eq!(Resource::at(path), Resource::Unknown, "{path}");
+        }
+    }
+
+    #[test]
+    fn methods_are_those_of_the_allow_header() {
+        assert!(
+            Resource::Fit("a").allows(&Method::POST) && !Resource::Fit("a").allows(&Method::GET)
+        );
+        assert!(Resource::Live.allows(&Method::HEAD) && !Resource::Live.allows(&Method::POST));
+    }
+}

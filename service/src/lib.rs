@@ -1,0 +1,15 @@
+//! The Tidemark server: `http` calls `registry` calls `store`, never back.
+//!
+//! [`startup::Application`] is the whole server, for the binary and for tests alike.
+
+pub mod compute;
+pub mod config;
+pub mod demo;
+pub mod http;
+pub mod metrics;
+pub mod probe;
+pub mod registry;
+pub mod shutdown;
+pub mod startup;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,40 @@
+//! `tidemark`, the server's command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use service::config::{Cli, Command, ServeConfig};
+use service::shutdown::Signals;
+use service::startup::Application;
+use service::{probe, telemetry};
+
+/// Saves about 5 % of a predict against the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(config) => serve(&config),
+        Command::Probe { addr, path } => probe::ask(addr, &path),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("tidemark: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: &ServeConfig) -> Result<(), String> {
+    telemetry::start(config.log_format);
+    actix_web::rt::System::new().block_on(async {
+        let signals =
+            Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+        let application = Application::build(config).map_err(|error| error.to_string())?;
+        application
+            .run_until_stopped(signals)
+            .await
+            .map_err(|error| error.to_string())
+    })
+}

@@ -1,0 +1,310 @@
+//! Models in memory: a sharded map of the latest versions and one of older versions asked for.
+//!
+//! Eviction is not-recently-used: when the maps outgrow their budget, one pass drops models that
+//! no request has used since the pass before and clears the marks of the others. There is no list
+//! to keep in order, so a hit costs one read of a flag.
+//!
+//! A copy read from the store must never hide a newer version. Commits are published in order on
+//! the store's thread, so the newest one wins when both are in the map; when the newer one was
+//! published and evicted between the read and the insert, the count of passes has moved, and the
+//! copy is used once and not kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use compact_str::CompactString;
+use dashmap::DashMap;
+use dashmap::mapref::entry::{Entry, VacantEntry};
+
+use super::model::ServedModel;
+
+/// A slot of the map: key, pointer and the share of empty slots (measured, docs/decisions/model-map.md).
+const SLOT_BYTES: usize = 56;
+/// What an `Arc` keeps beside the model.
+const ARC_BYTES: usize = 16;
+/// After a pass, the maps hold at most this share of the budget, so that passes are rare.
+const KEEP: (usize, usize) = (15, 16);
+
+type Map = DashMap<CompactString, Arc<ServedModel>, ahash::RandomState>;
+
+/// Models in memory, within a budget.
+pub struct ModelCache {
+    latest: Map,
+    /// Keyed by series, a zero byte and the version.
+    older: Map,
+    budget: usize,
+    bytes: AtomicUsize,
+    passes: AtomicU64,
+    evicted: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// The count of eviction passes when a read from the store began.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch(u64);
+
+impl ModelCache {
+    /// An empty cache that keeps about `budget` bytes.
+    #[must_use]
+    pub fn new(budget: usize) -> Self {
+        Self {
+            latest: Map::with_hasher(ahash::RandomState::new()),
+            older: Map::with_hasher(ahash::RandomState::new()),
+            budget,
+            bytes: AtomicUsize::new(0),
+            passes: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// The latest version, if it is in memory.
+    #[must_use]
+    pub fn latest(&self, series: &str) -> Option<Arc<ServedModel>> {
+        let model = Arc::clone(self.latest.get(series)?.value());
+        model.mark_used();
+        Some(model)
+    }
+
+    /// One version, if it is in memory.
+    #[must_use]
+    pub fn version(&self, series: &str, version: u64) -> Option<Arc<ServedModel>> {
+        if let Some(latest) = self
+            .latest(series)
+            .filter(|latest| latest.version == version)
+        {
+            return Some(latest);
+        }
+        let model = Arc::clone(self.older.get(&older_key(series, version))?.value());
+        model.mark_used();
+        Some(model)
+    }
+
+    /// To be called before a read from the store whose result is to be kept.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.passes.load(Ordering::Acquire))
+    }
+
+    /// Keeps `model`, just committed, as the latest of `series`. Called in commit order.
+    pub fn publish(&self, series: &str, model: Arc<ServedModel>) {
+        match self.latest.entry(series.into()) {
+            Entry::Occupied(mut slot) if slot.get().version < model.version => {
+                let (before, after) = (
+                    size_of_entry(series, slot.get()),
+                    size_of_entry(series, &model),
+                );
+                slot.insert(model);
+                self.bytes.fetch_add(after, Ordering::Relaxed);
+                self.bytes.fetch_sub(before, Ordering::Relaxed);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(slot) => self.fill(slot, model),
+        }
+    }
+
+    /// Keeps `model`, read from the store after `read_at`, as the latest of `series`, unless there
+    /// is one or a newer one may have come and gone.
+    pub fn offer_latest(&self, series: &str, model: Arc<ServedModel>, read_at: Epoch) {
+        if let Entry::Vacant(slot) = self.latest.entry(series.into()) {
+            // The shard is locked: a pass that evicted from it has counted itself before.
+            if self.epoch().0 == read_at.0 {
+                self.fill(slot, model);
+            }
+        }
+    }
+
+    fn fill(
+        &self,
+        slot: VacantEntry<'_, CompactString, Arc<ServedModel>>,
+        model: Arc<ServedModel>,
+    ) {
+        self.bytes
+            .fetch_add(size_of_entry(slot.key(), &model), Ordering::Relaxed);
+        slot.insert(model);
+    }
+
+    /// Keeps `model` as one of the versions of `series`. Versions are immutable: no race matters.
+    pub fn offer_older(&self, series: &str, model: Arc<ServedModel>) {
+        let key = older_key(series, model.version);
+        let size = size_of_entry(&key, &model);
+        if self.older.insert(key, model).is_none() {
+            self.bytes.fetch_add(size, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a pass is due.
+    #[must_use]
+    pub fn is_over_budget(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.budget
+    }
+
+    /// Drops models until the budget holds: those not used since the last pass first, then any.
+    /// Takes milliseconds for a million models; the maps stay usable.
+    pub fn evict(&self) {
+        let target = self.budget / KEEP.1 * KEEP.0;
+        for spare_used in [true, false] {
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            if bytes <= target {
+                return;
+            }
+            self.passes.fetch_add(1, Ordering::AcqRel);
+            let salt = self.passes.load(Ordering::Relaxed);
+            // Drop a like share of every shard, twice what is needed of the unused ones: half of
+            // them is a fair guess, and the second pass corrects a wrong one.
+            let excess = (bytes - target) as f64 / bytes as f64;
+            let share = if spare_used {
+                2.0 * excess
+            } else {
+                1.1 * excess
+            };
+            for map in [&self.older, &self.latest] {
+                map.retain(|key, model| {
+                    let spared = spare_used && model.used.swap(false, Ordering::Relaxed);
+                    let keep = spared
+                        || !falls_within(key, salt, share)
+                        || self.bytes.load(Ordering::Relaxed) <= target;
+                    if !keep {
+                        self.bytes
+                            .fetch_sub(size_of_entry(key, model), Ordering::Relaxed);
+                        self.evicted.fetch_add(1, Ordering::Relaxed);
+                    }
+                    keep
+                });
+            }
+        }
+    }
+
+    /// Counts a look-up that memory answered.
+    pub(super) fn count_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a look-up that went to the store.
+    pub(super) fn count_miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Share of look-ups that memory answered; 1 before the first.
+    #[must_use]
+    pub fn hit_ratio(&self) -> f64 {
+        let (hits, misses) = (
+            self.hits.load(Ordering::Relaxed),
+            self.misses.load(Ordering::Relaxed),
+        );
+        if hits + misses == 0 {
+            1.0
+        } else {
+            hits as f64 / (hits + misses) as f64
+        }
+    }
+
+    /// Models in memory.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.latest.len() + self.older.len()
+    }
+
+    /// Whether no model is in memory.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes the models in memory take, by the cache's own account.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+fn older_key(series: &str, version: u64) -> CompactString {
+    compact_str::format_compact!("{series}\0{version}")
+}
+
+fn size_of_entry(key: &str, model: &ServedModel) -> usize {
+    let key_heap = if key.len() > size_of::<CompactString>() {
+        key.len()
+    } else {
+        0
+    };
+    SLOT_BYTES + ARC_BYTES + key_heap + model.size_bytes()
+}
+
+/// A coin for each key and pass that comes up with probability `share`.
+fn falls_within(key: &str, salt: u64, share: f64) -> bool {
+    let hash = ahash::RandomState::with_seeds(salt, 0x7469, 0x6465, 0x6d61).hash_one(key);
+    (hash >> 11) as f64 / (1u64 << 53) as f64 <= share
+}
+
+#[cfg(test)]
+mod tests {
+    use detectors::{Params, Series};
+
+    use super::*;
+
+    fn model(version: u64) -> Arc<ServedModel> {
+        let series = Series::new(&[1, 2, 3], &[1.0, 2.0, 4.0]).unwrap();
+        let fitted = Params::default().check().unwrap().fit(&series).unwrap();
+        Arc::new(ServedModel::new(version, fitted, [0; 16]))
+    }
+
+    #[test]
+    fn the_newest_version_wins_in_any_order() {
+        let cache = ModelCache::new(usize::MAX);
+        for version in [2, 3, 1] {
+            cache.publish("a", model(version));
+        }
+        cache.offer_latest("a", model(2), cache.epoch());
+        assert_eq!(cache.latest("a").unwrap().version, 3);
+        assert!(cache.version("a", 2).is_none());
+        cache.offer_older("a", model(2));
+        assert_eq!(cache.version("a", 2).unwrap().version, 2);
+    }
+
+    #[test]
+    fn a_stale_read_is_not_kept_when_the_newer_one_was_evicted() {
+        let cache = ModelCache::new(0);
+        let before_the_read = cache.epoch();
+        cache.publish("a", model(2));
+        cache.evict();
+        assert!(cache.is_empty());
+        cache.offer_latest("a", model(1), before_the_read);
+        assert!(cache.latest("a").is_none());
+        cache.offer_latest("a", model(2), cache.epoch());
+        assert_eq!(cache.latest("a").unwrap().version, 2);
+    }
+
+    #[test]
+    fn the_budget_holds_and_used_models_stay() {
+        let budget = 100 * size_of_entry("00000", &model(1));
+        let cache = ModelCache::new(budget);
+        for i in 0..1_000 {
+            cache.offer_latest(&format!("{i:05}"), model(1), cache.epoch());
+            if let Some(first) = cache.latest("00000") {
+                assert_eq!(first.version, 1);
+            }
+            if cache.is_over_budget() {
+                cache.evict();
+            }
+            assert!(cache.bytes() <= budget);
+        }
+        assert!(
+            cache.len() >= 90,
+            "{} models stay of about 100",
+            cache.len()
+        );
+        let counted: usize = cache
+            .latest
+            .iter()
+            .map(|entry| size_of_entry(entry.key(), entry.value()))
+            .sum();
+        assert_eq!(
+            cache.bytes(),
+            counted,
+            "the account agrees with what is there"
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! Why a use case failed, before a protocol has words for it.
+
+use detectors::{FitError, ParamError, SeriesError};
+
+use crate::store::{PutError, StoreError};
+
+/// Why a use case failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No version of the series was ever fitted.
+    #[error("series {0} is not known")]
+    UnknownSeries(String),
+    /// The series has no such version.
+    #[error("series {series} has no version {version}, its latest is {latest}")]
+    UnknownVersion {
+        /// The series.
+        series: String,
+        /// The version asked for.
+        version: u64,
+        /// The newest version there is.
+        latest: u64,
+    },
+    /// The history is not a series.
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    /// The history is shorter than this server takes.
+    #[error("there are {got} points, a fit needs at least {needed}")]
+    TooFewPoints {
+        /// Points sent.
+        got: usize,
+        /// Points needed.
+        needed: usize,
+    },
+    /// A parameter does not hold.
+    #[error(transparent)]
+    Params(#[from] ParamError),
+    /// The model could not be fitted to the history.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// The version was not stored.
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A thread that worked on the request is gone.
+    #[error("a worker of the server failed")]
+    WorkerLost,
+}

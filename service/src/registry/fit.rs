@@ -1,0 +1,138 @@
+//! Fit a series: check, fit and encode (CPU, no waiting), then store and publish.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use detectors::{Fitted, Params, Series};
+use tokio::sync::oneshot;
+
+use super::model::model_digest;
+use super::{Registry, RegistryError, RegistryOptions, ServedModel};
+use crate::store::record::VersionRecord;
+use crate::store::training::TrainingPoints;
+use crate::store::{Put, PutError};
+
+/// Sealed training points up to this size stand in the version's record: one insert for a small
+/// series. Larger ones stand apart, so that loading a model does not read them.
+const INLINE_TRAINING_BYTES: usize = 1_024;
+
+/// A history and how to fit it, checked by [`FitJob::run`].
+pub struct FitJob {
+    /// The history.
+    pub points: TrainingPoints,
+    /// Unchecked parameters.
+    pub params: Params,
+    /// Wall clock of the fit, milliseconds since 1970.
+    pub fitted_at_ms: i64,
+}
+
+/// A fitted model on its way to the store.
+pub struct Fitting {
+    /// The model.
+    pub fitted: Fitted,
+    /// The envelope's digest over the model's bytes.
+    pub digest: [u8; 16],
+    /// Points it was fitted on.
+    pub points_used: usize,
+    /// First training timestamp, Unix seconds.
+    pub trained_from: i64,
+    /// Last training timestamp, Unix seconds.
+    pub trained_to: i64,
+    record: Vec<u8>,
+    training: Option<Vec<u8>>,
+}
+
+impl FitJob {
+    /// Checks, fits and encodes. Pure CPU work: on a large history it belongs on the compute pool.
+    ///
+    /// # Errors
+    /// When the history is no series or too short, a parameter does not hold, or the model cannot
+    /// be fitted to it.
+    pub fn run(self, options: &RegistryOptions) -> Result<Fitting, RegistryError> {
+        let TrainingPoints { timestamps, values } = &self.points;
+        let series = Series::new(timestamps, values)?;
+        let (got, needed) = (series.len(), options.min_training_points);
+        let (true, Some(&trained_from), Some(&trained_to)) =
+            (got >= needed, timestamps.first(), timestamps.last())
+        else {
+            return Err(RegistryError::TooFewPoints {
+                got,
+                needed: needed.max(1),
+            });
+        };
+        let fitted = self.params.check()?.fit(&series)?;
+        let model = fitted.encode();
+        let digest = model_digest(&model).expect("the model was sealed just now");
+        let sealed = self.points.seal();
+        let (inline, apart) = if sealed.len() <= INLINE_TRAINING_BYTES {
+            (Some(sealed), None)
+        } else {
+            (None, Some(sealed))
+        };
+        let record = VersionRecord {
+            fitted_at_ms: self.fitted_at_ms,
+            points_used: got as u64,
+            trained_from,
+            trained_to,
+            model,
+            training: inline,
+        };
+        let record = record.seal();
+        Ok(Fitting {
+            fitted,
+            digest,
+            points_used: got,
+            trained_from,
+            trained_to,
+            record,
+            training: apart,
+        })
+    }
+}
+
+impl Registry {
+    /// What the operator set.
+    #[must_use]
+    pub fn options(&self) -> RegistryOptions {
+        self.options
+    }
+
+    /// Stores a fitted model as the next version of `series` and answers with its number, once it
+    /// is durable and every later look-up on this node sees it.
+    ///
+    /// The version is published by the store's completion and not after the await: a caller that
+    /// hangs up drops the await, and must not leave readers at an older version for ever.
+    ///
+    /// # Errors
+    /// When the store takes no writes or the outcome of the write is unknown.
+    pub async fn store(&self, series: &str, fitting: &mut Fitting) -> Result<u64, RegistryError> {
+        let (sender, receiver) = oneshot::channel();
+        let cache = Arc::clone(&self.cache);
+        let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
+        let name = CompactString::from(series);
+        let put = Put {
+            series: name.clone(),
+            record: std::mem::take(&mut fitting.record),
+            training: fitting.training.take(),
+        };
+        let done = move |outcome: Result<u64, PutError>| {
+            if let Ok(version) = outcome {
+                cache.publish(&name, Arc::new(ServedModel::new(version, fitted, digest)));
+            }
+            let _ = sender.send(outcome);
+        };
+        self.store.submit(put, Box::new(done));
+        let outcome = receiver
+            .await
+            .unwrap_or_else(|_| Err(PutError::Unknown("the committer is gone".into())));
+        self.evict_if_due();
+        Ok(outcome?)
+    }
+
+    fn evict_if_due(&self) {
+        if self.cache.is_over_budget() {
+            let cache = Arc::clone(&self.cache);
+            tokio::task::spawn_blocking(move || cache.evict());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The use cases: fit a series, find a version, read its training points. No HTTP in here.
+//!
+//! The registry stands between a bounded map of ready models and the durable store. The map is
+//! only ever a copy of what the store has committed: a miss is read from the store, and a commit
+//! is published on the store's own thread before the caller hears of it.
+
+pub mod cache;
+mod error;
+mod fit;
+mod lookup;
+mod model;
+
+use std::sync::Arc;
+
+pub use error::RegistryError;
+pub use fit::{FitJob, Fitting};
+pub use model::ServedModel;
+
+use crate::store::Store;
+use cache::ModelCache;
+
+/// What an operator may set.
+#[derive(Clone, Copy, Debug)]
+pub struct RegistryOptions {
+    /// Fewest points a fit takes.
+    pub min_training_points: usize,
+    /// Bytes of models kept in memory; the others come back from the store.
+    pub model_cache_bytes: usize,
+}
+
+/// Series, their versions and the models ready to score with.
+pub struct Registry {
+    store: Arc<dyn Store>,
+    cache: Arc<ModelCache>,
+    options: RegistryOptions,
+}
+
+impl Registry {
+    /// A registry over an open store. Nothing is loaded until it is asked for.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
+        Self {
+            store,
+            cache: Arc::new(ModelCache::new(options.model_cache_bytes)),
+            options,
+        }
+    }
+
+    /// Distinct series with at least one version.
+    #[must_use]
+    pub fn series_count(&self) -> u64 {
+        self.store.series_count()
+    }
+
+    /// Why no fit can be stored, if none can.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.store.refusal()
+    }
+
+    /// The models in memory.
+    #[must_use]
+    pub fn cache(&self) -> &ModelCache {
+        &self.cache
+    }
+
+    /// Completes what is queued and closes the store. Blocks.
+    pub fn close(&self) {
+        self.store.close();
+    }
+}

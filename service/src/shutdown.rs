@@ -1,0 +1,133 @@
+//! From a signal to a closed store: tell the balancer, finish what is in flight, flush.
+//!
+//! 1. `/health/ready` answers 503; the listener stays open for the drain delay, because requests
+//!    arrive until the balancer has noticed.
+//! 2. The listener closes; requests in flight finish within the drain timeout.
+//! 3. The store commits what is queued, syncs and closes.
+//!
+//! A second signal skips the rest of 1 and 2, never 3.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::startup::State;
+
+/// SIGTERM and SIGINT.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Starts receiving both signals. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// What asks the server to stop: signals, or a channel in a test.
+pub trait StopRequests {
+    /// Waits for the next request and names it.
+    fn next(&mut self) -> impl Future<Output = &'static str>;
+}
+
+impl StopRequests for Signals {
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+impl StopRequests for tokio::sync::mpsc::UnboundedReceiver<()> {
+    async fn next(&mut self) -> &'static str {
+        if self.recv().await.is_none() {
+            // The sender is gone: nobody will ever ask.
+            std::future::pending::<()>().await;
+        }
+        "stop request"
+    }
+}
+
+/// How long to drain.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// How long the listener stays open after readiness is withdrawn.
+    pub delay: Duration,
+    /// How long requests in flight may take after that.
+    pub timeout: Duration,
+}
+
+/// Runs the steps above after the first request to stop, named `cause`.
+pub(crate) async fn drain(
+    cause: &'static str,
+    server: ServerHandle,
+    state: Arc<State>,
+    drain: Drain,
+    stops: &mut impl StopRequests,
+) {
+    state.start_draining();
+    tracing::info!(
+        cause,
+        delay_s = drain.delay.as_secs_f64(),
+        "stopping: no longer ready, still accepting"
+    );
+    let hurried = tokio::select! {
+        () = tokio::time::sleep(drain.delay) => None,
+        second = stops.next() => Some(second),
+    };
+    match hurried {
+        None => finish_in_flight(&server, &state, drain.timeout, stops).await,
+        Some(second) => force(&server, &state, second).await,
+    }
+    let closing = tokio::task::spawn_blocking(move || {
+        if let Ok(registry) = state.registry() {
+            registry.close();
+        }
+    });
+    if closing.await.is_err() {
+        tracing::error!("closing the store failed");
+    }
+    tracing::info!("stopped");
+}
+
+async fn finish_in_flight(
+    server: &ServerHandle,
+    state: &State,
+    timeout: Duration,
+    stops: &mut impl StopRequests,
+) {
+    tracing::info!(in_flight = state.in_flight(), "no longer accepting");
+    tokio::select! {
+        () = server.stop(true) => {}
+        () = report_stragglers(state, timeout) => {}
+        second = stops.next() => force(server, state, second).await,
+    }
+}
+
+/// Says every second what is still in flight; returns some time after the server gave up by itself.
+async fn report_stragglers(state: &State, timeout: Duration) {
+    let end = tokio::time::Instant::now() + timeout + Duration::from_secs(2);
+    while tokio::time::Instant::now() < end {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        tracing::warn!(
+            in_flight = state.in_flight(),
+            "waiting for requests in flight"
+        );
+    }
+}
+
+async fn force(server: &ServerHandle, state: &State, cause: &'static str) {
+    tracing::warn!(cause, dropped = state.in_flight(), "stopping at once");
+    server.stop(false).await;
+}

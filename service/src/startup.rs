@@ -1,0 +1,232 @@
+//! Builds and runs the server: bind first, open the store behind the listener, then say so.
+//!
+//! Probes are answered from the first millisecond; requests that need the store are refused with
+//! 503 until it is open.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpServer};
+use api::{Code, Rejection};
+
+use crate::compute::Compute;
+use crate::config::ServeConfig;
+use crate::demo;
+use crate::http::{self, stamp::Stamp};
+use crate::metrics::Metrics;
+use crate::registry::{Registry, RegistryOptions};
+use crate::shutdown::{self, Drain, StopRequests};
+use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
+
+/// Jobs that may wait for or run on the compute pool.
+const COMPUTE_CAPACITY: usize = 1_024;
+/// Connections the kernel keeps for us while all workers are busy.
+const BACKLOG: u32 = 4_096;
+/// A connection that sends no request head for this long is closed.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What every request sees.
+pub struct State {
+    registry: OnceLock<Registry>,
+    /// CPU work.
+    pub compute: Compute,
+    /// Latencies.
+    pub metrics: Metrics,
+    /// Largest request body.
+    pub max_body_bytes: usize,
+    draining: AtomicBool,
+    in_flight: AtomicUsize,
+}
+
+impl State {
+    /// The registry, once the store is open.
+    ///
+    /// # Errors
+    /// `store_unavailable` before that.
+    pub fn registry(&self) -> Result<&Registry, Rejection> {
+        self.registry.get().ok_or_else(|| {
+            Rejection::new(Code::StoreUnavailable, "the store is still being opened")
+        })
+    }
+
+    /// Whether a request to stop has arrived.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Requests whose handler runs.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self)
+    }
+}
+
+/// One request in flight; counts itself out when dropped, also when its client hangs up.
+pub(crate) struct InFlight<'a>(&'a State);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why the server did not start or did not keep running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// The configuration is refused.
+    #[error("{0}")]
+    Config(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {reason}")]
+    Bind {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The compute threads cannot be started.
+    #[error("cannot start the compute threads: {0}")]
+    Compute(#[from] rayon::ThreadPoolBuildError),
+    /// The store cannot be opened.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] StoreError),
+    /// An example series cannot be fitted.
+    #[error("cannot fit the example series: {0}")]
+    Demo(String),
+    /// The listener failed while serving.
+    #[error("the server failed: {0}")]
+    Server(std::io::Error),
+    /// A thread of the server panicked.
+    #[error("a thread of the server failed: {0}")]
+    Thread(String),
+}
+
+/// A bound server whose store is not open yet.
+pub struct Application {
+    server: Server,
+    addr: SocketAddr,
+    state: Arc<State>,
+    config: ServeConfig,
+}
+
+impl Application {
+    /// Binds the address and starts the workers. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the configuration is refused, or the address or threads cannot be had.
+    pub fn build(config: &ServeConfig) -> Result<Self, StartupError> {
+        config.check().map_err(StartupError::Config)?;
+        let bind_error = |reason| StartupError::Bind {
+            addr: config.addr,
+            reason,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
+        let state = Arc::new(State {
+            registry: OnceLock::new(),
+            compute: Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?,
+            metrics: Metrics::default(),
+            max_body_bytes: config.max_body,
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+        });
+        let shared = Data::from(Arc::clone(&state));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .wrap(Stamp)
+                .default_service(web::to(http::dispatch))
+        })
+        .workers(or_cores(config.workers))
+        .backlog(BACKLOG)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(FIRST_HEAD)
+        .shutdown_timeout(config.drain_timeout.as_secs())
+        .disable_signals()
+        .bind(config.addr)
+        .map_err(bind_error)?;
+        let addr = server.addrs().first().copied().unwrap_or(config.addr);
+        Ok(Self {
+            server: server.run(),
+            addr,
+            state,
+            config: config.clone(),
+        })
+    }
+
+    /// The address listened on; the port is the one the system gave if 0 was asked for.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Opens the store, says on stdout where it listens, and serves until a request to stop.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or the listener fails.
+    pub async fn run_until_stopped(self, mut stops: impl StopRequests) -> Result<(), StartupError> {
+        let Self {
+            server,
+            addr,
+            state,
+            config,
+        } = self;
+        let drain = Drain {
+            delay: config.drain_delay,
+            timeout: config.drain_timeout,
+        };
+        let handle = server.handle();
+        let mut serving = tokio::task::spawn(server);
+        if let Err(error) = open_registry(&state, config.clone()).await {
+            handle.stop(false).await;
+            return Err(error);
+        }
+        if config.demo {
+            let registry = state.registry.get().expect("it was opened above");
+            demo::fit_examples(registry, addr)
+                .await
+                .map_err(StartupError::Demo)?;
+        }
+        println!("listening on http://{addr}");
+        tokio::select! {
+            ended = &mut serving => {
+                let ended = ended.map_err(|error| StartupError::Thread(error.to_string()))?;
+                return ended.map_err(StartupError::Server);
+            }
+            cause = stops.next() => shutdown::drain(cause, handle, state, drain, &mut stops).await,
+        }
+        Ok(())
+    }
+}
+
+async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), StartupError> {
+    let open = tokio::task::spawn_blocking(move || {
+        let store = EmbeddedStore::open(&EmbeddedOptions::at(config.data_dir.join("store")))?;
+        let options = RegistryOptions {
+            min_training_points: config.min_training_points,
+            model_cache_bytes: config.model_cache,
+        };
+        Ok::<_, StoreError>(Registry::new(Arc::new(store), options))
+    });
+    let registry = open
+        .await
+        .map_err(|error| StartupError::Thread(error.to_string()))??;
+    tracing::info!(series = registry.series_count(), "the store is open");
+    let _ = state.registry.set(registry);
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! The default store: fjall, a log-structured store in one folder, written by one committer thread.
+//!
+//! fjall takes the writes because it gave the most synced commits a second of the embedded stores
+//! measured (docs/decisions/embedded-store.md).
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, TrySendError};
+use fjall::{KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
+
+use super::committer::{self, Queued, Shared, Tables};
+use super::record::{STORE_FORMAT, VersionRecord, open_number, seal_number, version_key};
+use super::{Completion, Found, Put, PutError, Store, StoreError, StoredVersion, VersionSelector};
+
+/// Training columns above this size stand in a file of values of their own, which compaction
+/// does not rewrite.
+const LARGE_VALUE_BYTES: u32 = 4 * 1024;
+
+/// When a commit counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// After `fdatasync`: it survives `kill -9` and power loss. What the server always uses.
+    Synced,
+    /// After the write: it survives `kill -9` alone. For measuring what the sync costs.
+    Buffered,
+}
+
+/// How an embedded store is opened.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// The folder; made when it is not there.
+    pub path: PathBuf,
+    /// When a commit counts as done.
+    pub durability: Durability,
+    /// Most puts that may wait for a commit; one more is refused.
+    pub queue_puts: usize,
+    /// Most puts in one commit.
+    pub batch_puts: usize,
+}
+
+impl EmbeddedOptions {
+    /// The server's defaults for a store in `path`.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            durability: Durability::Synced,
+            queue_puts: 16_384,
+            batch_puts: 4_096,
+        }
+    }
+}
+
+/// A store in one folder of this machine.
+pub struct EmbeddedStore {
+    tables: Tables,
+    shared: Arc<Shared>,
+    /// Taken by `close`: the committer ends when it has emptied a queue without senders.
+    queue: RwLock<Option<Sender<Queued>>>,
+    /// Taken by `close` to wait for that end, from whichever thread closes first.
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store, recovering what was synced before a crash.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read, another process has it open, or a newer release
+    /// wrote it.
+    pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        let path = &options.path;
+        std::fs::create_dir_all(path).map_err(|error| {
+            StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
+        })?;
+        let db = fjall::Database::builder(path)
+            .open()
+            .map_err(|error| open_error(path, error))?;
+        let plain = KeyspaceCreateOptions::default;
+        let separated = || {
+            let large = KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES);
+            KeyspaceCreateOptions::default().with_kv_separation(Some(large))
+        };
+        // `meta` first: a store of a newer format is refused before anything else is touched.
+        let meta = db
+            .keyspace("meta", plain)
+            .map_err(|error| open_error(path, error))?;
+        check_format(&db, &meta)?;
+        let tables = Tables {
+            versions: db
+                .keyspace("versions", plain)
+                .map_err(|error| open_error(path, error))?,
+            heads: db
+                .keyspace("heads", plain)
+                .map_err(|error| open_error(path, error))?,
+            training: db
+                .keyspace("training", separated)
+                .map_err(|error| open_error(path, error))?,
+            meta,
+            db,
+            sync: match options.durability {
+                Durability::Synced => Some(PersistMode::SyncData),
+                Durability::Buffered => Some(PersistMode::Buffer),
+            },
+        };
+        let shared = Arc::new(Shared::default());
+        shared.series.store(
+            read_number(&tables.meta, "series")?.unwrap_or(0),
+            Ordering::Relaxed,
+        );
+        let (sender, receiver) = crossbeam_channel::bounded(options.queue_puts);
+        let batch_puts = options.batch_puts;
+        let committer = {
+            let (tables, shared) = (tables.clone(), Arc::clone(&shared));
+            std::thread::Builder::new()
+                .name("tidemark-committer".into())
+                .spawn(move || committer::run(&tables, &receiver, &shared, batch_puts))
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?
+        };
+        Ok(Self {
+            tables,
+            shared,
+            queue: RwLock::new(Some(sender)),
+            committer: Mutex::new(Some(committer)),
+        })
+    }
+
+    fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
+        read_number(&self.tables.heads, series)
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn submit(&self, put: Put, done: Completion) {
+        let queued = Queued { put, done };
+        let refused = match &*self.queue.read().unwrap_or_else(PoisonError::into_inner) {
+            None => Some((queued, PutError::Closed("the store is closed".into()))),
+            Some(queue) => match queue.try_send(queued) {
+                Ok(()) => None,
+                Err(TrySendError::Full(queued)) => Some((queued, PutError::Busy)),
+                Err(TrySendError::Disconnected(queued)) => {
+                    Some((queued, PutError::Closed("the committer is gone".into())))
+                }
+            },
+        };
+        if let Some((queued, error)) = refused {
+            (queued.done)(Err(error));
+        }
+    }
+
+    fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
+        let Some(latest) = self.latest(series)? else {
+            return Ok(Found::NoSuchSeries);
+        };
+        let version = match selector {
+            VersionSelector::Latest => latest,
+            VersionSelector::Exactly(version) if version <= latest => version,
+            VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
+        };
+        let name = || format!("{series} version {version}");
+        match self
+            .tables
+            .versions
+            .get(version_key(series, version))
+            .map_err(unavailable)?
+        {
+            Some(bytes) => VersionRecord::open(&bytes)
+                .map(|record| Found::Version(StoredVersion { version, record }))
+                .map_err(|reason| StoreError::Damaged {
+                    key: name(),
+                    reason,
+                }),
+            None => Err(StoreError::Damaged {
+                key: name(),
+                reason: "it is missing".into(),
+            }),
+        }
+    }
+
+    fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = self
+            .tables
+            .training
+            .get(version_key(series, version))
+            .map_err(unavailable)?;
+        Ok(bytes.map(|bytes| bytes.to_vec()))
+    }
+
+    fn series_count(&self) -> u64 {
+        self.shared.series.load(Ordering::Relaxed)
+    }
+
+    fn refusal(&self) -> Option<String> {
+        self.shared.refusal.get().cloned()
+    }
+
+    fn close(&self) {
+        let committer = self
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.queue
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(committer) = committer {
+            if committer.join().is_err() {
+                tracing::error!("the committer panicked");
+            }
+            if let Err(error) = self.tables.db.persist(PersistMode::SyncAll) {
+                tracing::error!(%error, "the last sync failed");
+            }
+            let _ = self.shared.refusal.set("the store is closed".into());
+        }
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn check_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), StoreError> {
+    match read_number(meta, "format")? {
+        Some(found) if found == u64::from(STORE_FORMAT) => Ok(()),
+        Some(found) => Err(StoreError::NewerFormat {
+            found: u16::try_from(found).unwrap_or(u16::MAX),
+            known: STORE_FORMAT,
+        }),
+        None => {
+            let mut first = db.batch().durability(Some(PersistMode::SyncAll));
+            first.insert(meta, "format", seal_number(u64::from(STORE_FORMAT)));
+            first.commit().map_err(unavailable)
+        }
+    }
+}
+
+fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreError> {
+    let Some(bytes) = table.get(key).map_err(unavailable)? else {
+        return Ok(None);
+    };
+    open_number(&bytes)
+        .map(Some)
+        .map_err(|reason| StoreError::Damaged {
+            key: format!("{key} in {}", table.name()),
+            reason,
+        })
+}
+
+fn unavailable(error: fjall::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+fn open_error(path: &Path, error: fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Locked => StoreError::Locked(path.display().to_string()),
+        other => StoreError::Unavailable(format!("{}: {other}", path.display())),
+    }
+}

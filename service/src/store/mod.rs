@@ -1,0 +1,129 @@
+//! Where versions live: the trait every store keeps, and the embedded one.
+//!
+//! A store allocates version numbers in commit order and completes a put only after its record
+//! is synced. Reads block (they may touch the disk) and are called from blocking threads only.
+
+mod committer;
+pub mod embedded;
+#[cfg(test)]
+mod laws;
+pub mod record;
+pub mod training;
+
+use compact_str::CompactString;
+
+pub use api::VersionSelector;
+pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
+pub use record::VersionRecord;
+
+/// A version to be stored. Its number is the store's to give.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// The series; a valid id.
+    pub series: CompactString,
+    /// The sealed [`VersionRecord`].
+    pub record: Vec<u8>,
+    /// The sealed training points, if they are too large to stand in the record itself.
+    pub training: Option<Vec<u8>>,
+}
+
+/// Called once with the version number of a put, or with why there is none.
+///
+/// The completions of one series run in the order of its versions, on the store's own thread, also when the request that waited for it is gone: what
+/// must happen with every committed version (publishing it to readers) belongs in here, not
+/// behind an await that a closed connection cancels.
+pub type Completion = Box<dyn FnOnce(Result<u64, PutError>) + Send>;
+
+/// Why a put has no version number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// The queue is full; nothing was written.
+    #[error("the store's queue is full")]
+    Busy,
+    /// The store takes no writes: it is closing, or an earlier write failed. Nothing was written.
+    #[error("the store takes no writes: {0}")]
+    Closed(String),
+    /// The series' own record is damaged, so that no version number can be given.
+    #[error("a stored record is damaged: {0}")]
+    Damaged(String),
+    /// The write failed on its way to the disk; after a restart it may turn out to be there.
+    #[error("the outcome of the write is unknown: {0}")]
+    Unknown(String),
+}
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A record is there but not whole.
+    #[error("the record of {key} is damaged: {reason}")]
+    Damaged {
+        /// Which record.
+        key: String,
+        /// What the check found.
+        reason: String,
+    },
+    /// The store was written by a newer release.
+    #[error("the store has format {found}, this release reads formats up to {known}")]
+    NewerFormat {
+        /// The format of the store.
+        found: u16,
+        /// The newest format this release knows.
+        known: u16,
+    },
+    /// Another process has the store open.
+    #[error("another process has the store at {0} open")]
+    Locked(String),
+    /// The store could not be read.
+    #[error("the store could not be read: {0}")]
+    Unavailable(String),
+}
+
+/// A version as it is read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredVersion {
+    /// Its number.
+    pub version: u64,
+    /// Its record.
+    pub record: VersionRecord,
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The version.
+    Version(StoredVersion),
+    /// The series exists, this version does not; `latest` is its newest.
+    NoSuchVersion {
+        /// The newest version of the series.
+        latest: u64,
+    },
+    /// No version of the series was ever stored.
+    NoSuchSeries,
+}
+
+/// Durable, versioned records by series.
+pub trait Store: Send + Sync + 'static {
+    /// Queues a put; `done` learns its version number once it is durable.
+    fn submit(&self, put: Put, done: Completion);
+
+    /// Reads one version.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError>;
+
+    /// Reads the training points that stand outside of their version's record.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Distinct series with at least one version.
+    fn series_count(&self) -> u64;
+
+    /// Why the store takes no writes, if it takes none.
+    fn refusal(&self) -> Option<String>;
+
+    /// Completes what is queued, syncs and stops taking writes. Idempotent.
+    fn close(&self);
+}

@@ -1,0 +1,144 @@
+//! The bytes of the store: keys, and sealed values with a format version and a checksum.
+//!
+//! | keyspace | key | value |
+//! |---|---|---|
+//! | `versions` | series, 0x00, version (u64, big endian) | sealed [`VersionRecord`] |
+//! | `heads` | series | sealed number of the latest version |
+//! | `training` | as in `versions` | sealed training points (see `training`) |
+//! | `meta` | `format`, `series` | sealed numbers: the store's format; distinct series |
+//!
+//! No byte of a series id is 0x00, so no series' keys are a prefix of another's.
+
+use detectors::envelope;
+use serde::{Deserialize, Serialize};
+
+/// The format of the store as a whole. Raised when an older release could not read it rightly.
+pub const STORE_FORMAT: u16 = 1;
+
+const RECORD_MAGIC: [u8; 4] = *b"TVER";
+const NUMBER_MAGIC: [u8; 4] = *b"TNUM";
+const RECORD_FORMAT: u16 = 1;
+const NUMBER_FORMAT: u16 = 1;
+
+/// What is stored for one version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionRecord {
+    /// Wall clock of the fit, milliseconds since 1970.
+    pub fitted_at_ms: i64,
+    /// Points the model was fitted on.
+    pub points_used: u64,
+    /// First timestamp of the training data, Unix seconds.
+    pub trained_from: i64,
+    /// Last timestamp of the training data, Unix seconds.
+    pub trained_to: i64,
+    /// The model's own sealed bytes.
+    pub model: Vec<u8>,
+    /// The sealed training points, unless they are stored on their own.
+    pub training: Option<Vec<u8>>,
+}
+
+impl VersionRecord {
+    /// Seals the record.
+    #[must_use]
+    pub fn seal(&self) -> Vec<u8> {
+        let payload = postcard::to_stdvec(self).expect("plain data serialises into memory");
+        envelope::seal(RECORD_MAGIC, RECORD_FORMAT, 0, &payload)
+    }
+
+    /// Opens a sealed record.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the bytes.
+    pub fn open(bytes: &[u8]) -> Result<Self, String> {
+        let sealed = envelope::open(RECORD_MAGIC, bytes).map_err(|error| error.to_string())?;
+        if sealed.format != RECORD_FORMAT {
+            return Err(format!(
+                "its format is {}, known is {RECORD_FORMAT}",
+                sealed.format
+            ));
+        }
+        postcard::from_bytes(sealed.payload).map_err(|error| error.to_string())
+    }
+}
+
+/// The key of a version.
+#[must_use]
+pub fn version_key(series: &str, version: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(series.len() + 9);
+    key.extend_from_slice(series.as_bytes());
+    key.push(0);
+    key.extend_from_slice(&version.to_be_bytes());
+    key
+}
+
+/// Seals a number.
+#[must_use]
+pub fn seal_number(number: u64) -> Vec<u8> {
+    envelope::seal(NUMBER_MAGIC, NUMBER_FORMAT, 0, &number.to_le_bytes())
+}
+
+/// Opens a sealed number.
+///
+/// # Errors
+/// A sentence that says what is wrong with the bytes.
+pub fn open_number(bytes: &[u8]) -> Result<u64, String> {
+    let sealed = envelope::open(NUMBER_MAGIC, bytes).map_err(|error| error.to_string())?;
+    if sealed.format != NUMBER_FORMAT {
+        return Err(format!(
+            "its format is {}, known is {NUMBER_FORMAT}",
+            sealed.format
+        ));
+    }
+    sealed
+        .payload
+        .try_into()
+        .map(u64::from_le_bytes)
+        .map_err(|_| "it is not a number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> VersionRecord {
+        VersionRecord {
+            fitted_at_ms: 1_769_846_400_123,
+            points_used: 3,
+            trained_from: 1,
+            trained_to: 3,
+            model: vec![1, 2, 3],
+            training: Some(vec![9; 40]),
+        }
+    }
+
+    #[test]
+    fn records_and_numbers_come_back() {
+        assert_eq!(VersionRecord::open(&record().seal()).unwrap(), record());
+        assert_eq!(open_number(&seal_number(u64::MAX)).unwrap(), u64::MAX);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_noticed() {
+        let sealed = record().seal();
+        for bit in 0..sealed.len() * 8 {
+            let mut damaged = sealed.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(VersionRecord::open(&damaged).is_err(), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert!(
+                VersionRecord::open(&sealed[..length]).is_err(),
+                "length {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_key_is_a_prefix_of_another_series_keys() {
+        assert!(!version_key("ab", 1).starts_with(&version_key("a", 1)[..2]));
+        assert!(
+            version_key("a", 1) < version_key("a", 2)
+                && version_key("a", 255) < version_key("a", 256)
+        );
+    }
+}
