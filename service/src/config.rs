@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::store::Durability;
+
 /// A time-series anomaly-detection service: POST a history to /fit/<series>, points to /predict/<series>.
 #[derive(Debug, Parser)]
 #[command(name = "tidemark", version, propagate_version = true)]
@@ -78,6 +80,11 @@ pub struct ServeConfig {
     /// After that, how long requests in flight may take.
     #[arg(long, env = "TIDEMARK_DRAIN_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
     pub drain_timeout: Duration,
+
+    /// When a fit counts as stored. Not a flag: benchmarks measure what the sync costs, a server
+    /// always syncs.
+    #[arg(skip = Durability::Synced)]
+    pub durability: Durability,
 
     /// How logs look.
     #[arg(long, env = "TIDEMARK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]

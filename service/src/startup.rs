@@ -216,7 +216,11 @@ impl Application {
 
 async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), StartupError> {
     let open = tokio::task::spawn_blocking(move || {
-        let store = EmbeddedStore::open(&EmbeddedOptions::at(config.data_dir.join("store")))?;
+        let options = EmbeddedOptions {
+            durability: config.durability,
+            ..EmbeddedOptions::at(config.data_dir.join("store"))
+        };
+        let store = EmbeddedStore::open(&options)?;
         let options = RegistryOptions {
             min_training_points: config.min_training_points,
             model_cache_bytes: config.model_cache,
