@@ -65,7 +65,7 @@ pub(super) fn render(
                     p.facts {
                         span { "version " b { (model.version) } }
                         span { "model " b { (summary.model) } }
-                        span { "alarm rate " b { (format!("{:.3e}", summary.alarm_rate)) } }
+                        span { "alarm rate " b { (three_digits(summary.alarm_rate)) } }
                         span { "direction " b { (summary.direction.as_str()) } }
                         span { b { (n_points) } " training points, " b { (n_anomalies) } " outside the band" }
                     }
@@ -94,6 +94,12 @@ pub(super) fn render(
         }
     }
     .into_string()
+}
+
+/// `0.0013498980316300946` is of no use in a headline, `0.00135` is.
+fn three_digits(number: f64) -> String {
+    let rounded: f64 = format!("{number:.2e}").parse().unwrap_or(number);
+    rounded.to_string()
 }
 
 fn chart(model: &ServedModel, points: &TrainingPoints, drawn: &[usize]) -> Chart {
