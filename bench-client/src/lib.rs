@@ -1,0 +1,27 @@
+//! The load client of Tidemark's HTTP contract, behind the binary `tidemark-bench`.
+//!
+//! A run is a row of phases, one module each: [`payload`] makes bodies as a pure function of
+//! (seed, series, i); [`client`] turns them into requests and replies; [`runner`] sends a burst
+//! under a bound on concurrency, timed by [`clock`]; every call leaves one [`record`];
+//! [`stats`] and [`summary`] condense the records; [`report`] writes them out. [`notebook`] is
+//! the sequence that strings these together, and [`cli`] is the command line over it.
+//!
+//! Nothing here depends on the server's crates: the client speaks to any server of the base
+//! contract, and what it later checks, it checks by its own code.
+
+pub mod base_url;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod countdown;
+pub mod host;
+pub mod interrupt;
+pub mod notebook;
+pub mod payload;
+pub mod record;
+pub mod report;
+pub mod runner;
+pub mod stats;
+pub mod summary;
+
+mod console;
