@@ -1,0 +1,380 @@
+//! Model bytes: an [`envelope`](crate::envelope) around one postcard struct per format.
+//!
+//! A struct that has been written once is never changed: a new layout is a new struct `…V2` with
+//! `From<…V1>`, and only the newest knows how to become a model. Enumerations are written as numbers
+//! of their own, so that reordering one in the code does not change the bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{self, EnvelopeError};
+use crate::fitted::Inner;
+use crate::models::location_scale::{Choice, Kind, LocationScale, Parts, Reference};
+use crate::params::{ALARM_RATE_MIN, Direction};
+use crate::stats::student_t::StudentT;
+
+/// First bytes of a model.
+pub const MAGIC: [u8; 4] = *b"TMDL";
+
+/// Format written, and the newest that is read.
+pub const FORMAT: u16 = 1;
+
+const TAG_GAUSSIAN: u16 = 1;
+const TAG_ROBUST: u16 = 2;
+
+/// Why bytes are not a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The envelope does not hold.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// Written by a newer release.
+    #[error("format {found} is newer than {known}, the newest this release reads")]
+    NewerFormat {
+        /// Format of the bytes.
+        found: u16,
+        /// Newest format that is read.
+        known: u16,
+    },
+    /// No release wrote this format.
+    #[error("there is no format {found}")]
+    UnknownFormat {
+        /// Format of the bytes.
+        found: u16,
+    },
+    /// A detector this release does not have.
+    #[error("unknown detector tag {tag}")]
+    UnknownDetector {
+        /// Tag of the bytes.
+        tag: u16,
+    },
+    /// The payload does not have the layout of its format.
+    #[error("malformed payload")]
+    Malformed,
+    /// A number no fit can give.
+    #[error("invalid {field}")]
+    Invalid {
+        /// Name of the number.
+        field: &'static str,
+    },
+}
+
+/// Payload of the location-scale models, format 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct LocationScaleV1 {
+    center: f64,
+    scale: f64,
+    alarm_rate: f64,
+    lower: f64,
+    upper: f64,
+    n: u64,
+    /// Degrees of freedom of Student's t; 0 for the normal distribution.
+    degrees_of_freedom: u32,
+    /// 0 both, 1 above, 2 below.
+    direction: u8,
+    /// Of the robust model: 0 MAD, 1 mean absolute deviation. 0 otherwise.
+    scale_estimate: u8,
+    /// 0 named by the user, 1 `auto` with few points, 2 `auto` with enough.
+    choice: u8,
+}
+
+pub(crate) fn encode(model: &Inner) -> Vec<u8> {
+    let Inner::LocationScale(model) = model;
+    let tag = match model.kind {
+        Kind::Gaussian => TAG_GAUSSIAN,
+        Kind::Robust | Kind::RobustTied => TAG_ROBUST,
+    };
+    // Writing numbers into a growing vector has no way to fail.
+    let payload = postcard::to_allocvec(&LocationScaleV1::from(model)).unwrap_or_default();
+    envelope::seal(MAGIC, FORMAT, tag, &payload)
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
+    let envelope = envelope::open(MAGIC, bytes)?;
+    let latest = match envelope.format {
+        1 => read::<LocationScaleV1>(envelope.payload)?,
+        0 => return Err(DecodeError::UnknownFormat { found: 0 }),
+        found => {
+            return Err(DecodeError::NewerFormat {
+                found,
+                known: FORMAT,
+            });
+        }
+    };
+    latest.into_model(envelope.tag).map(Inner::LocationScale)
+}
+
+fn read<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(payload) {
+        Ok((value, [])) => Ok(value),
+        Ok(_) | Err(_) => Err(DecodeError::Malformed),
+    }
+}
+
+impl From<&LocationScale> for LocationScaleV1 {
+    fn from(model: &LocationScale) -> Self {
+        Self {
+            center: model.center,
+            scale: model.scale,
+            alarm_rate: model.alarm_rate,
+            lower: model.lower,
+            upper: model.upper,
+            n: model.n,
+            degrees_of_freedom: match model.reference {
+                Reference::Normal => 0,
+                Reference::StudentT(t) => t.df(),
+            },
+            direction: match model.direction {
+                Direction::Both => 0,
+                Direction::Above => 1,
+                Direction::Below => 2,
+            },
+            scale_estimate: match model.kind {
+                Kind::Gaussian | Kind::Robust => 0,
+                Kind::RobustTied => 1,
+            },
+            choice: match model.choice {
+                Choice::Named => 0,
+                Choice::FewPoints => 1,
+                Choice::EnoughPoints => 2,
+            },
+        }
+    }
+}
+
+impl LocationScaleV1 {
+    fn into_model(self, tag: u16) -> Result<LocationScale, DecodeError> {
+        let invalid = |field| Err(DecodeError::Invalid { field });
+        let kind = match (tag, self.scale_estimate) {
+            (TAG_GAUSSIAN, 0) => Kind::Gaussian,
+            (TAG_ROBUST, 0) => Kind::Robust,
+            (TAG_ROBUST, 1) => Kind::RobustTied,
+            (TAG_GAUSSIAN | TAG_ROBUST, _) => return invalid("scale_estimate"),
+            (tag, _) => return Err(DecodeError::UnknownDetector { tag }),
+        };
+        let direction = match self.direction {
+            0 => Direction::Both,
+            1 => Direction::Above,
+            2 => Direction::Below,
+            _ => return invalid("direction"),
+        };
+        let choice = match self.choice {
+            0 => Choice::Named,
+            1 => Choice::FewPoints,
+            2 => Choice::EnoughPoints,
+            _ => return invalid("choice"),
+        };
+        let reference = match self.degrees_of_freedom {
+            0 => Reference::Normal,
+            df => Reference::StudentT(StudentT::new(df)),
+        };
+        self.check_numbers(direction)?;
+        Ok(LocationScale::from_parts(Parts {
+            center: self.center,
+            scale: self.scale,
+            alarm_rate: self.alarm_rate,
+            lower: self.lower,
+            upper: self.upper,
+            n: self.n,
+            reference,
+            direction,
+            kind,
+            choice,
+        }))
+    }
+
+    fn check_numbers(&self, direction: Direction) -> Result<(), DecodeError> {
+        let open_below = self.lower == -f64::MAX || direction != Direction::Above;
+        let open_above = self.upper == f64::MAX || direction != Direction::Below;
+        let checks = [
+            ("center", self.center.is_finite()),
+            ("scale", self.scale.is_finite() && self.scale > 0.0),
+            (
+                "alarm_rate",
+                self.alarm_rate >= ALARM_RATE_MIN && self.alarm_rate < 1.0,
+            ),
+            (
+                "lower",
+                self.lower.is_finite() && self.lower <= self.center && open_below,
+            ),
+            (
+                "upper",
+                self.upper.is_finite() && self.upper >= self.center && open_above,
+            ),
+            ("n", self.n > 0),
+        ];
+        match checks.into_iter().find(|(_, holds)| !holds) {
+            Some((field, _)) => Err(DecodeError::Invalid { field }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: LocationScaleV1 = LocationScaleV1 {
+        center: 1.0,
+        scale: 2.0,
+        alarm_rate: 0.01,
+        lower: -5.0,
+        upper: 7.0,
+        n: 10,
+        degrees_of_freedom: 9,
+        direction: 0,
+        scale_estimate: 0,
+        choice: 0,
+    };
+
+    fn decoded(payload: &LocationScaleV1, tag: u16) -> Result<Inner, DecodeError> {
+        let payload = postcard::to_allocvec(payload).unwrap();
+        decode(&envelope::seal(MAGIC, FORMAT, tag, &payload))
+    }
+
+    #[test]
+    fn sound_numbers_are_read() {
+        assert!(decoded(&SOUND, TAG_GAUSSIAN).is_ok());
+        assert!(
+            decoded(
+                &LocationScaleV1 {
+                    scale_estimate: 1,
+                    ..SOUND
+                },
+                TAG_ROBUST
+            )
+            .is_ok()
+        );
+        let one_sided = LocationScaleV1 {
+            direction: 1,
+            lower: -f64::MAX,
+            ..SOUND
+        };
+        assert!(decoded(&one_sided, TAG_GAUSSIAN).is_ok());
+    }
+
+    /// Bytes with a valid checksum that no fit writes.
+    #[test]
+    fn unsound_numbers_are_refused() {
+        let cases = [
+            (
+                "center",
+                LocationScaleV1 {
+                    center: f64::NAN,
+                    ..SOUND
+                },
+            ),
+            (
+                "scale",
+                LocationScaleV1 {
+                    scale: 0.0,
+                    ..SOUND
+                },
+            ),
+            (
+                "scale",
+                LocationScaleV1 {
+                    scale: f64::INFINITY,
+                    ..SOUND
+                },
+            ),
+            (
+                "alarm_rate",
+                LocationScaleV1 {
+                    alarm_rate: 0.0,
+                    ..SOUND
+                },
+            ),
+            (
+                "alarm_rate",
+                LocationScaleV1 {
+                    alarm_rate: 1.0,
+                    ..SOUND
+                },
+            ),
+            (
+                "alarm_rate",
+                LocationScaleV1 {
+                    alarm_rate: f64::NAN,
+                    ..SOUND
+                },
+            ),
+            (
+                "lower",
+                LocationScaleV1 {
+                    lower: 1.5,
+                    ..SOUND
+                },
+            ),
+            (
+                "lower",
+                LocationScaleV1 {
+                    lower: f64::NEG_INFINITY,
+                    ..SOUND
+                },
+            ),
+            (
+                "lower",
+                LocationScaleV1 {
+                    direction: 1,
+                    ..SOUND
+                },
+            ),
+            (
+                "upper",
+                LocationScaleV1 {
+                    upper: 0.5,
+                    ..SOUND
+                },
+            ),
+            (
+                "upper",
+                LocationScaleV1 {
+                    direction: 2,
+                    ..SOUND
+                },
+            ),
+            ("n", LocationScaleV1 { n: 0, ..SOUND }),
+            (
+                "direction",
+                LocationScaleV1 {
+                    direction: 3,
+                    ..SOUND
+                },
+            ),
+            (
+                "scale_estimate",
+                LocationScaleV1 {
+                    scale_estimate: 1,
+                    ..SOUND
+                },
+            ),
+            ("choice", LocationScaleV1 { choice: 3, ..SOUND }),
+        ];
+        for (field, payload) in cases {
+            let refused = decoded(&payload, TAG_GAUSSIAN);
+            assert_eq!(refused, Err(DecodeError::Invalid { field }), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn other_layouts_are_refused() {
+        let mut payload = postcard::to_allocvec(&SOUND).unwrap();
+        let sealed =
+            |format, tag, payload: &[u8]| decode(&envelope::seal(MAGIC, format, tag, payload));
+        assert_eq!(
+            sealed(1, 99, &payload),
+            Err(DecodeError::UnknownDetector { tag: 99 })
+        );
+        assert_eq!(
+            sealed(0, 1, &payload),
+            Err(DecodeError::UnknownFormat { found: 0 })
+        );
+        assert_eq!(
+            sealed(2, 1, &payload),
+            Err(DecodeError::NewerFormat { found: 2, known: 1 })
+        );
+        assert_eq!(sealed(1, 1, &payload[1..]), Err(DecodeError::Malformed));
+        payload.push(0);
+        assert_eq!(sealed(1, 1, &payload), Err(DecodeError::Malformed));
+    }
+}

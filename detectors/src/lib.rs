@@ -1,0 +1,51 @@
+//! Anomaly detectors for univariate time series.
+//!
+//! [`Params`] (unchecked) → [`Params::check`] → [`CheckedParams::fit`] → [`Fitted`]; then
+//! [`Fitted::score`] is a pure function of the model's bytes and the point.
+//!
+//! What is deliberately absent: a clock, a disk, a thread, a random number. No function here panics
+//! on any input and none returns a number that is not finite. Logarithms and their kin come from
+//! tables here or from `libm`, never from the C library, which picks its code by the processor: a
+//! score has the same bits on every machine.
+//!
+//! # One decision rule
+//!
+//! For every model and point, `anomaly` ⇔ `p_value < alarm_rate` ⇔ `anomaly_score > 1` ⇔ the value
+//! is outside `[lower, upper]`, exactly and in `f64`: see [`Score`].
+//!
+//! ```
+//! use detectors::{Direction, Params, Series};
+//!
+//! let timestamps = [0, 60, 120, 180, 240, 300];
+//! let values = [10.0, 10.2, 10.1, 9.9, 10.3, 10.15];
+//! let series = Series::new(&timestamps, &values)?;
+//! let params = Params { direction: Some(Direction::Above), ..Params::default() };
+//! let model = params.check()?.fit(&series)?;
+//!
+//! let normal = model.score(360, 10.2);
+//! assert!(!normal.anomaly && normal.p_value >= 0.001 && normal.severity == 0.0);
+//! let spike = model.score(360, 25.0);
+//! assert!(spike.anomaly && spike.p_value < 0.001 && spike.anomaly_score > 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod envelope;
+
+mod auto;
+mod codec;
+mod fitted;
+mod models;
+mod params;
+mod score;
+mod series;
+mod stats;
+
+pub use codec::{DecodeError, FORMAT, MAGIC};
+pub use fitted::{Calibration, Fitted, Interval, Summary, Warning};
+pub use models::FitError;
+pub use params::{
+    ALARM_RATE_DEFAULT, ALARM_RATE_MAX, ALARM_RATE_MIN, CheckedParams, Direction, MODELS,
+    ParamError, ParamErrorKind, Params, UnknownDirection,
+};
+pub use score::{Score, Side, Status};
+pub use series::{Series, SeriesError};

@@ -1,0 +1,348 @@
+//! Laws that every model obeys, for any series and any point.
+
+use detectors::{Direction, Fitted, Params, Score, Series, Side};
+use proptest::collection::vec;
+use proptest::num::f64::{ANY, NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+use proptest::prelude::*;
+
+/// Checks the one decision rule and the ranges; says what is broken.
+fn check_rule(value: f64, alarm_rate: f64, score: &Score) -> Result<(), String> {
+    let Score {
+        anomaly,
+        anomaly_score,
+        p_value,
+        severity,
+        expected,
+        lower,
+        upper,
+        side,
+        ..
+    } = *score;
+    let numbers = [anomaly_score, p_value, severity, expected, lower, upper];
+    let outside = value < lower || value > upper || value.is_nan();
+    let ratio = p_value.ln() / alarm_rate.ln();
+    let laws = [
+        (
+            "all numbers are finite",
+            numbers.iter().all(|number| number.is_finite()),
+        ),
+        (
+            "anomaly ⇔ p_value < alarm_rate",
+            anomaly == (p_value < alarm_rate),
+        ),
+        (
+            "anomaly ⇔ anomaly_score > 1",
+            anomaly == (anomaly_score > 1.0),
+        ),
+        ("anomaly ⇔ outside the bounds", anomaly == outside),
+        (
+            "p_value in [MIN_POSITIVE, 1]",
+            (f64::MIN_POSITIVE..=1.0).contains(&p_value),
+        ),
+        (
+            "anomaly_score ≥ 0",
+            anomaly_score >= 0.0 && anomaly_score.is_sign_positive(),
+        ),
+        // A rate next to 1 has a logarithm near 0, which magnifies the rounding of p.
+        (
+            "anomaly_score = ln p / ln alarm_rate",
+            (anomaly_score - ratio).abs() <= 1e-12 * (1.0 + ratio) / alarm_rate.ln().abs().min(1.0),
+        ),
+        (
+            "severity > 0 ⇔ anomaly",
+            (severity > 0.0) == anomaly && (0.0..=1.0).contains(&severity),
+        ),
+        (
+            "lower ≤ expected ≤ upper",
+            lower <= expected && expected <= upper,
+        ),
+        (
+            "side is that of the value",
+            side == match value.partial_cmp(&expected) {
+                Some(std::cmp::Ordering::Greater) => Side::Above,
+                Some(std::cmp::Ordering::Less) => Side::Below,
+                Some(std::cmp::Ordering::Equal) | None => Side::Equal,
+            },
+        ),
+    ];
+    match laws.iter().find(|(_, holds)| !holds) {
+        Some((law, _)) => Err(format!(
+            "{law}: value {value:e}, rate {alarm_rate:e}, {score:?}"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn finite() -> impl Strategy<Value = f64> {
+    POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO
+}
+
+/// Values of every sort that a series may hold: ordinary, tied, huge, tiny, one ulp apart.
+fn values() -> impl Strategy<Value = Vec<f64>> {
+    prop_oneof![
+        4 => vec(-100.0..100.0_f64, 3..60),
+        2 => vec((-3..4_i8).prop_map(f64::from), 3..60),
+        1 => vec(prop_oneof![Just(f64::MAX), Just(-f64::MAX), Just(1.7e308), Just(0.0)], 3..12),
+        1 => vec(prop_oneof![Just(5e-324), Just(1e-320), Just(-5e-324), Just(0.0)], 3..12),
+        1 => vec((0..4_u64).prop_map(|ulps| f64::from_bits(1e16_f64.to_bits() + ulps)), 3..300),
+        2 => vec(finite(), 3..40),
+    ]
+}
+
+fn params() -> impl Strategy<Value = Params> {
+    let direction = prop_oneof![
+        Just(None),
+        Just(Some(Direction::Both)),
+        Just(Some(Direction::Above)),
+        Just(Some(Direction::Below))
+    ];
+    let rate = prop_oneof![
+        Just(None),
+        Just(Some(0.5)),
+        Just(Some(1e-300)),
+        (1e-6..0.5_f64).prop_map(Some),
+        (0.4..300.0_f64).prop_map(|digits| Some(10.0_f64.powf(-digits))),
+    ];
+    let sigma = prop_oneof![
+        Just(None),
+        (0.01..8.0_f64).prop_map(Some),
+        Just(Some(5e-324)),
+        Just(Some(37.0)),
+        Just(Some(1e300)),
+    ];
+    let model = prop_oneof![Just("auto"), Just("gaussian"), Just("robust")];
+    (model, rate, sigma, direction).prop_map(|(model, rate, sigma, direction)| {
+        let sigma = sigma.filter(|_| model == "gaussian");
+        let alarm_rate = rate.filter(|_| sigma.is_none());
+        Params {
+            model: Some(model.to_owned()),
+            alarm_rate,
+            sigma,
+            direction,
+        }
+    })
+}
+
+fn timestamps(n: usize) -> Vec<i64> {
+    (0..n as i64).collect()
+}
+
+/// The model, or `None` where all values are equal.
+fn fit(params: &Params, values: &[f64]) -> Option<Fitted> {
+    let timestamps = timestamps(values.len());
+    let series = Series::new(&timestamps, values).unwrap();
+    params.check().unwrap().fit(&series).ok()
+}
+
+/// The points given, and those where a rule goes wrong if it can.
+fn with_hard_points(model: &Fitted, mut points: Vec<f64>) -> Vec<f64> {
+    let band = model.interval(0);
+    for edge in [band.lower, band.upper, band.expected] {
+        points.extend([edge, edge.next_up(), edge.next_down(), -edge]);
+    }
+    points.extend([
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        -f64::MAX,
+        0.0,
+        -0.0,
+    ]);
+    points
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn one_decision_rule(params in params(), values in values(), points in vec(ANY, 0..8)) {
+        let Some(model) = fit(&params, &values) else { return Ok(()) };
+        let alarm_rate = model.summary().alarm_rate;
+        let band = model.interval(0);
+        for value in with_hard_points(&model, points) {
+            let score = model.score(0, value);
+            prop_assert_eq!(check_rule(value, alarm_rate, &score), Ok(()));
+            prop_assert_eq!(
+                (score.expected, score.lower, score.upper),
+                (band.expected, band.lower, band.upper)
+            );
+        }
+    }
+
+    #[test]
+    fn columns_are_single_points(params in params(), values in values(), points in vec(ANY, 0..40)) {
+        let Some(model) = fit(&params, &values) else { return Ok(()) };
+        let points = with_hard_points(&model, points);
+        let timestamps = timestamps(points.len());
+        let mut column = Vec::new();
+        model.score_columns(&timestamps, &points, |score| column.push(score));
+        // Every field is finite, so equal means equal but for the sign of zero, which the debug
+        // form shows.
+        let single: Vec<Score> = points.iter().map(|&value| model.score(7, value)).collect();
+        prop_assert_eq!(format!("{single:?}"), format!("{column:?}"));
+        let verdicts: Vec<bool> = model.anomalies(&timestamps, &points).collect();
+        prop_assert_eq!(verdicts, single.iter().map(|score| score.anomaly).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn bytes_round_trip(params in params(), values in values(), points in vec(ANY, 0..8)) {
+        let Some(model) = fit(&params, &values) else { return Ok(()) };
+        let bytes = model.encode();
+        prop_assert_eq!(&bytes, &fit(&params, &values).unwrap().encode());
+        let decoded = Fitted::decode(&bytes).unwrap();
+        prop_assert_eq!(&decoded.encode(), &bytes);
+        prop_assert_eq!(decoded.summary(), model.summary());
+        for value in with_hard_points(&model, points) {
+            prop_assert_eq!(decoded.score(0, value), model.score(0, value));
+        }
+    }
+
+    #[test]
+    fn p_falls_with_the_deviation(params in params(), values in vec(-100.0..100.0_f64, 3..60),
+                                  a in 0.0..1e4_f64, b in 0.0..1e4_f64) {
+        let Some(model) = fit(&params, &values) else { return Ok(()) };
+        let center = model.interval(0).expected;
+        let (near, far) = (a.min(b), a.max(b));
+        for sign in [1.0, -1.0] {
+            // On the side that does not alarm, p rises instead.
+            let [near, far] = match (model.summary().direction, sign > 0.0) {
+                (Direction::Both, _) | (Direction::Above, true) | (Direction::Below, false) => [near, far],
+                (Direction::Above, false) | (Direction::Below, true) => [far, near],
+            };
+            let [near, far] = [near, far].map(|distance| model.score(0, center + sign * distance));
+            prop_assert!(far.p_value <= near.p_value * (1.0 + 1e-11), "{near:?} {far:?}");
+            prop_assert!(far.anomaly_score >= near.anomaly_score * (1.0 - 1e-11) - 1e-11);
+        }
+    }
+
+    #[test]
+    fn a_change_of_unit_changes_nothing(params in params(), values in vec(-100.0..100.0_f64, 3..60),
+                                        factor in 1e-3..1e3_f64, shift in -1e3..1e3_f64,
+                                        point in -300.0..300.0_f64) {
+        let changed: Vec<f64> = values.iter().map(|value| factor * value + shift).collect();
+        let (Some(model), Some(other)) = (fit(&params, &values), fit(&params, &changed)) else {
+            return Ok(());
+        };
+        let (before, after) = (model.score(0, point), other.score(0, factor * point + shift));
+        let (ln_before, ln_after) = (before.p_value.ln(), after.p_value.ln());
+        // Rounding of shifted values moves z by a part in 1e9 at most here, and ln p by z² of that.
+        let spread = values.iter().fold(0.0_f64, |most, value| most.max((value - values[0]).abs()));
+        prop_assume!(factor * spread > 1e-2);
+        prop_assert!((ln_before - ln_after).abs() <= 1e-6 * (1.0 + ln_before.abs()), "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused(params in params(), values in vec(-100.0..100.0_f64, 3..9)) {
+        let Some(model) = fit(&params, &values) else { return Ok(()) };
+        let bytes = model.encode();
+        // All of them once in `golden.rs`; here a flip of one bit in every byte of many models.
+        for index in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[index] ^= 1 << (index % 8);
+            prop_assert!(Fitted::decode(&damaged).is_err());
+            prop_assert!(Fitted::decode(&bytes[..index]).is_err());
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_decode_panic(bytes in vec(any::<u8>(), 0..200)) {
+        prop_assert!(Fitted::decode(&bytes).is_err());
+    }
+}
+
+/// The negative control: the checker refuses scores of rules that are nearly right.
+#[test]
+fn the_checker_refuses_other_rules() {
+    let params = Params {
+        alarm_rate: Some(0.01),
+        ..Params::default()
+    };
+    let model = fit(&params, &[10.0, 10.2, 10.1, 9.9, 10.3, 10.15]).unwrap();
+    let upper = model.interval(0).upper;
+    let (edge, beyond) = (model.score(0, upper), model.score(0, upper.next_up()));
+    assert_eq!(check_rule(upper, 0.01, &edge), Ok(()));
+    assert_eq!(check_rule(upper.next_up(), 0.01, &beyond), Ok(()));
+
+    let refused = |value: f64, score: Score, law: &str| {
+        let error = check_rule(value, 0.01, &score).unwrap_err();
+        assert!(error.starts_with(law), "{error}");
+    };
+    // ≥ instead of >.
+    refused(
+        upper,
+        Score {
+            anomaly: true,
+            ..edge
+        },
+        "anomaly ⇔ p_value",
+    );
+    // A tail probability that is not held to its side of the rate.
+    refused(
+        upper.next_up(),
+        Score {
+            p_value: 0.01,
+            ..beyond
+        },
+        "anomaly ⇔ p_value",
+    );
+    refused(
+        upper,
+        Score {
+            p_value: 0.01_f64.next_down(),
+            ..edge
+        },
+        "anomaly ⇔ p_value",
+    );
+    refused(
+        upper.next_up(),
+        Score {
+            anomaly_score: 1.0,
+            ..beyond
+        },
+        "anomaly ⇔ anomaly_score",
+    );
+    // Bounds rounded for display.
+    refused(
+        upper.next_up(),
+        Score {
+            upper: upper.next_up(),
+            ..beyond
+        },
+        "anomaly ⇔ outside",
+    );
+    // A logarithm of another base, a severity that is never zero, a number that is none.
+    let far = model.score(0, 20.0);
+    refused(
+        20.0,
+        Score {
+            anomaly_score: far.anomaly_score * 1.01,
+            ..far
+        },
+        "anomaly_score = ln p",
+    );
+    refused(
+        upper,
+        Score {
+            severity: 1e-9,
+            ..edge
+        },
+        "severity",
+    );
+    refused(
+        20.0,
+        Score {
+            p_value: f64::NAN,
+            ..far
+        },
+        "all numbers",
+    );
+    refused(
+        20.0,
+        Score {
+            side: Side::Below,
+            ..far
+        },
+        "side",
+    );
+}
