@@ -16,7 +16,11 @@ fn page() -> String {
     );
     for code in Code::ALL {
         let row = code.row();
-        let _ = writeln!(page, "| `{}` | {} | {} | {} |", row.slug, row.status, row.title, row.advice);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} |",
+            row.slug, row.status, row.title, row.advice
+        );
     }
     page
 }
@@ -24,8 +28,15 @@ fn page() -> String {
 #[test]
 fn the_page_shows_the_table() {
     if std::env::var_os("TIDEMARK_WRITE_DOCS").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/problems.md"), page()).unwrap();
+        std::fs::write(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/problems.md"),
+            page(),
+        )
+        .unwrap();
         return;
     }
-    assert!(PAGE == page(), "docs/problems.md is not the table: run TIDEMARK_WRITE_DOCS=1 cargo test -p api");
+    assert!(
+        PAGE == page(),
+        "docs/problems.md is not the table: run TIDEMARK_WRITE_DOCS=1 cargo test -p api"
+    );
 }

@@ -73,7 +73,8 @@ struct LocationScaleV1 {
     direction: u8,
     /// Of the robust model: 0 MAD, 1 mean absolute deviation. 0 otherwise.
     scale_estimate: u8,
-    /// 0 named by the user, 1 `auto` with few points, 2 `auto` with enough.
+    /// 0 named by the user, 1 `auto` with few points, 2 `auto` with enough, 3 `auto` with too
+    /// many outside of the robust band.
     choice: u8,
 }
 
@@ -136,6 +137,7 @@ impl From<&LocationScale> for LocationScaleV1 {
                 Choice::Named => 0,
                 Choice::FewPoints => 1,
                 Choice::EnoughPoints => 2,
+                Choice::TooManyOutside => 3,
             },
         }
     }
@@ -161,6 +163,7 @@ impl LocationScaleV1 {
             0 => Choice::Named,
             1 => Choice::FewPoints,
             2 => Choice::EnoughPoints,
+            3 => Choice::TooManyOutside,
             _ => return invalid("choice"),
         };
         let reference = match self.degrees_of_freedom {
@@ -348,7 +351,7 @@ mod tests {
                     ..SOUND
                 },
             ),
-            ("choice", LocationScaleV1 { choice: 3, ..SOUND }),
+            ("choice", LocationScaleV1 { choice: 4, ..SOUND }),
         ];
         for (field, payload) in cases {
             let refused = decoded(&payload, TAG_GAUSSIAN);

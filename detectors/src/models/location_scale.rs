@@ -27,6 +27,8 @@ pub(crate) enum Choice {
     Named,
     FewPoints,
     EnoughPoints,
+    /// Enough points, but the robust band leaves out too many of them.
+    TooManyOutside,
 }
 
 /// The distribution of z for a normal point.
