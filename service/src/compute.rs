@@ -59,12 +59,14 @@ impl Compute {
         let slot = Slot::take(&self.jobs, self.capacity).ok_or(ComputeError::Busy)?;
         let (sender, receiver) = oneshot::channel();
         self.pool.spawn(move || {
-            let _slot = slot;
             // The caller has gone: nobody waits for the result.
             if sender.is_closed() {
                 return;
             }
-            let _ = sender.send(catch_unwind(AssertUnwindSafe(job)));
+            let result = catch_unwind(AssertUnwindSafe(job));
+            // Before the caller hears of the end: it may come back at once.
+            drop(slot);
+            let _ = sender.send(result);
         });
         match receiver.await {
             Ok(Ok(result)) => Ok(result),

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use compact_str::CompactString;
 use crossbeam_channel::Receiver;
 
-use super::record::{open_number, seal_number, version_key};
+use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
 use super::{Completion, Put, PutError};
 
 /// A batch ends when it holds this many bytes of records, so that a burst of large fits does not
@@ -32,7 +32,6 @@ pub(super) struct Tables {
     pub(super) versions: fjall::Keyspace,
     pub(super) heads: fjall::Keyspace,
     pub(super) training: fjall::Keyspace,
-    pub(super) meta: fjall::Keyspace,
     pub(super) sync: Option<fjall::PersistMode>,
 }
 
@@ -143,7 +142,7 @@ fn commit(
     }
     let series = shared.series.load(Ordering::Relaxed) + new_series;
     if new_series > 0 {
-        write.insert(&tables.meta, "series", seal_number(series));
+        write.insert(&tables.heads, SERIES_COUNT_KEY, seal_number(series));
     }
     write.commit().map_err(|error| error.to_string())?;
     shared.series.store(series, Ordering::Relaxed);

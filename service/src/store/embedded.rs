@@ -12,8 +12,19 @@ use crossbeam_channel::{Sender, TrySendError};
 use fjall::{KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 
 use super::committer::{self, Queued, Shared, Tables};
-use super::record::{STORE_FORMAT, VersionRecord, open_number, seal_number, version_key};
+use super::record::{
+    SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
+};
 use super::{Completion, Found, Put, PutError, Store, StoreError, StoredVersion, VersionSelector};
+
+/// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
+/// about as much again that is being written.
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Writes that are kept in memory until they go into a table. Together well below the journal's
+/// limit, so that it is rarely the journal that forces a table to be written.
+const VERSIONS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
+const HEADS_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Training columns above this size stand in a file of values of their own, which compaction
 /// does not rewrite.
@@ -76,30 +87,26 @@ impl EmbeddedStore {
             StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
         })?;
         let db = fjall::Database::builder(path)
+            .max_journaling_size(JOURNAL_BYTES)
             .open()
             .map_err(|error| open_error(path, error))?;
-        let plain = KeyspaceCreateOptions::default;
-        let separated = || {
-            let large = KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES);
-            KeyspaceCreateOptions::default().with_kv_separation(Some(large))
+        let table = |name: &str, options: KeyspaceCreateOptions| {
+            db.keyspace(name, || options)
+                .map_err(|error| open_error(path, error))
         };
+        let buffered = |bytes| KeyspaceCreateOptions::default().max_memtable_size(bytes);
+        let large = KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES);
         // `meta` first: a store of a newer format is refused before anything else is touched.
-        let meta = db
-            .keyspace("meta", plain)
-            .map_err(|error| open_error(path, error))?;
+        let meta = table("meta", KeyspaceCreateOptions::default())?;
         check_format(&db, &meta)?;
         let tables = Tables {
-            versions: db
-                .keyspace("versions", plain)
-                .map_err(|error| open_error(path, error))?,
-            heads: db
-                .keyspace("heads", plain)
-                .map_err(|error| open_error(path, error))?,
-            training: db
-                .keyspace("training", separated)
-                .map_err(|error| open_error(path, error))?,
-            meta,
-            db,
+            versions: table("versions", buffered(VERSIONS_BUFFER_BYTES))?,
+            heads: table("heads", buffered(HEADS_BUFFER_BYTES))?,
+            training: table(
+                "training",
+                KeyspaceCreateOptions::default().with_kv_separation(Some(large)),
+            )?,
+            db: db.clone(),
             sync: match options.durability {
                 Durability::Synced => Some(PersistMode::SyncData),
                 Durability::Buffered => Some(PersistMode::Buffer),
@@ -107,7 +114,7 @@ impl EmbeddedStore {
         };
         let shared = Arc::new(Shared::default());
         shared.series.store(
-            read_number(&tables.meta, "series")?.unwrap_or(0),
+            read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
         );
         let (sender, receiver) = crossbeam_channel::bounded(options.queue_puts);
@@ -234,7 +241,9 @@ fn check_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), Stor
         None => {
             let mut first = db.batch().durability(Some(PersistMode::SyncAll));
             first.insert(meta, "format", seal_number(u64::from(STORE_FORMAT)));
-            first.commit().map_err(unavailable)
+            first.commit().map_err(unavailable)?;
+            // Into a table at once: a journal is kept until every write in it is in a table.
+            meta.rotate_memtable_and_wait().map_err(unavailable)
         }
     }
 }

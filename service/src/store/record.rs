@@ -5,7 +5,8 @@
 //! | `versions` | series, 0x00, version (u64, big endian) | sealed [`VersionRecord`] |
 //! | `heads` | series | sealed number of the latest version |
 //! | `training` | as in `versions` | sealed training points (see `training`) |
-//! | `meta` | `format`, `series` | sealed numbers: the store's format; distinct series |
+//! | `heads` | 0x00, `series` | sealed number of distinct series |
+//! | `meta` | `format` | sealed number: the store's format |
 //!
 //! No byte of a series id is 0x00, so no series' keys are a prefix of another's.
 
@@ -14,6 +15,10 @@ use serde::{Deserialize, Serialize};
 
 /// The format of the store as a whole. Raised when an older release could not read it rightly.
 pub const STORE_FORMAT: u16 = 1;
+
+/// Where `heads` has the number of distinct series; no series has this id. It is not in `meta`,
+/// because a table that is hardly written holds up the end of every journal it wrote to.
+pub const SERIES_COUNT_KEY: &str = "\0series";
 
 const RECORD_MAGIC: [u8; 4] = *b"TVER";
 const NUMBER_MAGIC: [u8; 4] = *b"TNUM";
