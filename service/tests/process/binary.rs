@@ -1,0 +1,171 @@
+//! The binary under test as a child process that never outlives its test.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A guard against hanging, not a promise about speed.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// `tidemark serve` over `data_dir` on a free port, draining without delay unless `flags` say so.
+pub(crate) fn serve(data_dir: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    serve_arguments(&mut command, data_dir, flags);
+    command
+}
+
+pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&str]) {
+    command.args(["serve", "--addr", "127.0.0.1:0", "--data-dir"]);
+    command.arg(data_dir);
+    if !flags.contains(&"--drain-delay") {
+        command.args(["--drain-delay", "0s"]);
+    }
+    command.args(flags);
+    for name in ["RUST_LOG", "TIDEMARK_ADDR", "TIDEMARK_DATA_DIR"] {
+        command.env_remove(name);
+    }
+}
+
+/// A server that said where it listens.
+pub(crate) struct Tidemark {
+    child: Child,
+    pub(crate) addr: SocketAddr,
+    errors: File,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// What it wrote to stderr.
+    pub(crate) errors: String,
+    /// What it wrote to stdout, where that was collected.
+    pub(crate) output: String,
+}
+
+impl Tidemark {
+    pub(crate) fn start(data_dir: &Path, flags: &[&str]) -> Self {
+        Self::spawn(&mut serve(data_dir, flags))
+    }
+
+    /// Runs `command` until it prints its address.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::try_spawn(command).unwrap_or_else(|ended| panic!("it did not start: {ended:?}"))
+    }
+
+    /// As [`Tidemark::spawn`] for a server that may refuse to start.
+    pub(crate) fn try_spawn(command: &mut Command) -> Result<Self, Ended> {
+        let errors = tempfile::tempfile().expect("a temporary file can be made");
+        let handle = errors.try_clone().expect("a file can be shared");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(handle)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let output = child.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("stdout can be read");
+        let addr = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .and_then(|addr| addr.parse().ok());
+        match addr {
+            Some(addr) => Ok(Self {
+                child,
+                addr,
+                errors,
+            }),
+            None => Err(ended(&mut child, errors, line)),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
+    /// Ends the process as a power switch would, but for the page cache.
+    pub(crate) fn kill_9(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().expect("a killed child can be waited for");
+    }
+
+    /// Waits for the end of a process that was told to stop.
+    pub(crate) fn wait(mut self) -> Ended {
+        let errors = self.errors.try_clone().expect("a file can be shared");
+        ended(&mut self.child, errors, String::new())
+    }
+
+    /// Stops in order; the store is closed when this returns.
+    pub(crate) fn stop(self) {
+        self.signal(Signal::TERM);
+        let ended = self.wait();
+        assert!(ended.status.success(), "{ended:?}");
+    }
+}
+
+impl Drop for Tidemark {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command that is expected to end by itself.
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let mut errors = tempfile::tempfile().expect("a temporary file can be made");
+    let mut output = tempfile::tempfile().expect("a temporary file can be made");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("a file can be shared"))
+        .stderr(errors.try_clone().expect("a file can be shared"))
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let status = wait(&mut child);
+    Ended {
+        status,
+        errors: contents(&mut errors),
+        output: contents(&mut output),
+    }
+}
+
+fn ended(child: &mut Child, mut errors: File, output: String) -> Ended {
+    let status = wait(child);
+    Ended {
+        status,
+        errors: contents(&mut errors),
+        output,
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return status;
+        }
+        if started.elapsed() > ENDS_WITHIN {
+            let _ = child.kill();
+            panic!("the process did not end within {ENDS_WITHIN:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn contents(file: &mut File) -> String {
+    let mut text = String::new();
+    file.rewind().expect("a file can be rewound");
+    file.read_to_string(&mut text).expect("the output is UTF-8");
+    text
+}

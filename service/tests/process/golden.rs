@@ -1,0 +1,196 @@
+//! D10: a store of an earlier release is opened and answers as it did; one of a later release is
+//! refused in words.
+//!
+//! `golden/store-v1.tar.gz` was written by the first release that had stores of format 1, and
+//! `golden/store-v1.json` by asking that same server. Neither is written again: a release that
+//! changes the format adds a pair of its own. This made them:
+//!
+//! ```text
+//! TIDEMARK_WRITE_GOLDEN=1 cargo test -p service --test process golden
+//! ```
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use service::store::record::{STORE_FORMAT, seal_number};
+
+use super::binary::{Tidemark, run, serve};
+use super::http::once;
+
+fn golden(extension: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    folder.join(format!("store-v1.{extension}"))
+}
+
+fn unpack(into: &Path) {
+    let packed = File::open(golden("tar.gz")).expect("the golden store is in the repository");
+    let mut archive = tar::Archive::new(GzDecoder::new(packed));
+    archive.unpack(into).expect("it unpacks");
+}
+
+/// Every request whose reply is kept: single points and columns of every version, and the
+/// training points behind its plot.
+fn requests() -> Vec<(&'static str, String, String)> {
+    let bodies = [
+        json!({"timestamp": "1769846400", "value": 12.5}),
+        json!({"timestamp": 1_700_000_000, "value": -1e300}),
+        json!({"timestamps": [1, 2, 3, 4], "values": [0.1, 10.0, 10.7, 55.5]}),
+    ];
+    let mut requests = Vec::new();
+    for (series, versions) in [("short", 1), ("long", 1), ("many", 5), ("A-Z.a_z:0@9", 2)] {
+        for version in 0..=versions + 1 {
+            for body in &bodies {
+                let target = format!("/predict/{series}?version={version}");
+                requests.push(("POST", target, body.to_string()));
+            }
+            let target = format!("/plot?series_id={series}&version={version}");
+            requests.push(("GET", target, String::new()));
+        }
+    }
+    requests
+}
+
+/// What has to stay of a reply: a refusal's code, a prediction byte for byte, a plot's points.
+fn kept(addr: SocketAddr, method: &str, target: &str, body: &str) -> Value {
+    let reply = once(addr, method, target, body.as_bytes()).expect("a running server answers");
+    if reply.status != 200 {
+        return json!({"status": reply.status, "code": reply.json()["code"]});
+    }
+    if method == "POST" {
+        return json!(reply.text());
+    }
+    let page = reply.text();
+    let start = page.find("id=\"data\"").expect("a data element");
+    let open = start + page[start..].find('>').expect("its end") + 1;
+    let close = open + page[open..].find("</script>").expect("its closing tag");
+    let data: Value = serde_json::from_str(&page[open..close]).expect("JSON");
+    json!({"timestamps": data["timestamps"], "values": data["values"]})
+}
+
+#[test]
+fn a_store_of_format_1_answers_as_it_did() {
+    if std::env::var_os("TIDEMARK_WRITE_GOLDEN").is_some() {
+        write_golden();
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    unpack(folder.path());
+    let text = std::fs::read_to_string(golden("json")).expect("it is in the repository");
+    let expected: Vec<(String, String, String, Value)> =
+        serde_json::from_str(&text).expect("requests with their replies");
+    assert_eq!(expected.len(), requests().len());
+    for round in 1..=2 {
+        let server = Tidemark::start(folder.path(), &[]);
+        for (method, target, body, reply) in &expected {
+            let answer = kept(server.addr, method, target, body);
+            assert_eq!(&answer, reply, "round {round}: {method} {target} {body}");
+        }
+        let health = once(server.addr, "GET", "/healthcheck", b"").expect("a reply");
+        assert_eq!(health.json()["series_trained"], 4);
+        server.stop();
+    }
+}
+
+#[test]
+fn a_store_of_format_1_takes_further_versions() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    unpack(folder.path());
+    let server = Tidemark::start(folder.path(), &[]);
+    let body = super::payload::fit(1, 100);
+    let fit = once(server.addr, "POST", "/fit/many", &body).expect("a reply");
+    assert_eq!(fit.json()["version"], "6", "{}", fit.text());
+    server.stop();
+}
+
+#[test]
+fn a_store_of_a_later_format_is_refused_in_words() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    unpack(folder.path());
+    Tidemark::start(folder.path(), &[]).stop();
+    let later = u64::from(STORE_FORMAT) + 1;
+    {
+        let store = fjall::Database::builder(folder.path().join("store"));
+        let store = store.open().expect("nobody has it open");
+        let meta = store.keyspace("meta", fjall::KeyspaceCreateOptions::default);
+        let meta = meta.expect("it is there");
+        meta.insert("format", seal_number(later))
+            .expect("it can be written");
+        store
+            .persist(fjall::PersistMode::SyncAll)
+            .expect("it can be synced");
+    }
+    let ended = run(&mut serve(folder.path(), &[]));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(!ended.output.contains("listening"), "{}", ended.output);
+    let words =
+        format!("the store has format {later}, this release reads formats up to {STORE_FORMAT}");
+    assert!(ended.errors.contains(&words), "{}", ended.errors);
+}
+
+/// Values that need every one of their bits.
+fn history(n: usize, level: f64) -> Value {
+    let values: Vec<f64> = (0..n)
+        .map(|i| level + ((i * 7_919 + 13) % 1_000) as f64 / 999.0)
+        .collect();
+    let timestamps: Vec<usize> = (0..n).map(|i| 1_700_000_000 + 300 * i).collect();
+    json!({ "timestamps": timestamps, "values": values })
+}
+
+fn write_golden() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let data = folder.path().join("data");
+    let fit = |server: &Tidemark, series: &str, mut body: Value, parameters: Value| {
+        for (name, value) in parameters.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        let target = format!("/fit/{series}");
+        let reply = once(server.addr, "POST", &target, body.to_string().as_bytes());
+        let reply = reply.expect("a reply");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    // Two runs: what the first one wrote has been recovered once.
+    let server = Tidemark::start(&data, &[]);
+    fit(&server, "short", history(6, 10.0), json!({}));
+    fit(
+        &server,
+        "long",
+        history(400, 50.0),
+        json!({"model": "robust", "alarm_rate": 0.01}),
+    );
+    fit(
+        &server,
+        "A-Z.a_z:0@9",
+        history(40, -5.0),
+        json!({"direction": "below"}),
+    );
+    server.stop();
+    let server = Tidemark::start(&data, &[]);
+    for k in 1..=5 {
+        let parameters = json!({"model": "gaussian", "sigma": k, "direction": "above"});
+        fit(&server, "many", history(3 * k, 10.0 * k as f64), parameters);
+    }
+    fit(&server, "A-Z.a_z:0@9", history(100, 7.0), json!({}));
+    let kept: Vec<(&str, String, String, Value)> = requests()
+        .into_iter()
+        .map(|(method, target, body)| {
+            let reply = kept(server.addr, method, &target, &body);
+            (method, target, body, reply)
+        })
+        .collect();
+    server.stop();
+    let lines: Vec<String> = kept.iter().map(|entry| json!(entry).to_string()).collect();
+    let text = format!("[\n{}\n]\n", lines.join(",\n"));
+    std::fs::write(golden("json"), text).expect("the file can be written");
+    let packed = File::create(golden("tar.gz")).expect("the file can be made");
+    let mut archive = tar::Builder::new(GzEncoder::new(packed, Compression::best()));
+    archive.mode(tar::HeaderMode::Deterministic);
+    archive
+        .append_dir_all(".", &data)
+        .expect("the store can be read");
+    let packer = archive.into_inner().expect("the archive can be ended");
+    packer.finish().expect("the file can be written");
+}

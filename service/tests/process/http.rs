@@ -1,0 +1,87 @@
+//! One connection, one request at a time: the least that tells "answered" from "cut off".
+
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A guard against hanging, not a promise about speed.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is UTF-8")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// A kept-alive connection.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub(crate) fn open(addr: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(ANSWERED_WITHIN))?;
+        stream.set_write_timeout(Some(ANSWERED_WITHIN))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    pub(crate) fn send(&mut self, method: &str, target: &str, body: &[u8]) -> Result<()> {
+        let mut request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        self.0.get_mut().write_all(&request)
+    }
+
+    pub(crate) fn receive(&mut self) -> Result<Reply> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.0.read_line(&mut head)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let odd = || Error::new(ErrorKind::InvalidData, head.clone());
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let length: usize = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .and_then(|length| length.parse().ok())
+            .ok_or_else(odd)?;
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        Ok(Reply {
+            status: status.ok_or_else(odd)?,
+            body,
+            head,
+        })
+    }
+
+    pub(crate) fn exchange(&mut self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {
+        self.send(method, target, body)?;
+        self.receive()
+    }
+
+    /// Whether the server closes the connection without a further byte.
+    pub(crate) fn is_closed_by_peer(&mut self) -> bool {
+        matches!(self.0.fill_buf(), Ok([]) | Err(_))
+    }
+}
+
+/// One request on a connection of its own.
+pub(crate) fn once(addr: SocketAddr, method: &str, target: &str, body: &[u8]) -> Result<Reply> {
+    Connection::open(addr)?.exchange(method, target, body)
+}

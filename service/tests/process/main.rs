@@ -1,0 +1,27 @@
+//! Tests of the binary as a process: flags, signals, `kill -9`, what reaches the disk and when.
+//!
+//! `docs/promises.md` says which test shows which promise, how to run its long form and which
+//! seeded fault each test is known to catch.
+
+mod audit;
+mod binary;
+mod crash;
+mod damage;
+mod drain;
+mod flags;
+mod golden;
+mod http;
+mod payload;
+mod read_back;
+mod sync_order;
+mod trace;
+
+/// A whole number from the environment, for the long form of a test.
+fn from_env(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|error| panic!("{name}={text:?}: {error}")),
+        Err(_) => default,
+    }
+}

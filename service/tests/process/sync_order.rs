@@ -1,0 +1,144 @@
+//! D2: the record of a fit is synced before its reply is written. `kill -9` alone does not show
+//! this, because the page cache survives the process; the order of system calls does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::binary::{Tidemark, serve_arguments};
+use super::http::Connection;
+use super::trace::{Violation, name, violations};
+use super::{from_env, payload};
+
+const CALLS: &str = "trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg";
+/// Bytes of each call that are shown: more than a batch of all concurrent fits has.
+const SHOWN: &str = "262144";
+const CONCURRENT: u64 = 16;
+/// A guard against hanging, not a promise about speed.
+const TRACE_ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy)]
+enum Disk {
+    Real,
+    /// libeatmydata turns every sync into nothing: the seeded fault.
+    SyncsIgnored,
+}
+
+fn need(package: &str, there: bool) {
+    assert!(
+        there,
+        "this test needs {package}: apt-get install strace eatmydata"
+    );
+}
+
+fn eatmydata() -> PathBuf {
+    let found = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|folder| folder.path().join("libeatmydata.so"))
+        .find(|path| path.exists());
+    need("eatmydata", found.is_some());
+    found.expect("it was found above")
+}
+
+/// The server under strace. The tracer is its grandchild (`-D`), so that signals and exit code
+/// are the server's own.
+fn traced(data_dir: &Path, trace: &Path, disk: Disk) -> Tidemark {
+    need("strace", Command::new("strace").arg("-V").output().is_ok());
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-y", "--seccomp-bpf", "-s", SHOWN, "-e", CALLS]);
+    command.args(["-e", "signal=none", "-o"]).arg(trace);
+    if matches!(disk, Disk::SyncsIgnored) {
+        let preload = format!("LD_PRELOAD={}", eatmydata().display());
+        command.args(["-E", &preload]);
+    }
+    command.arg(env!("CARGO_BIN_EXE_tidemark"));
+    serve_arguments(&mut command, data_dir, &[]);
+    Tidemark::spawn(&mut command)
+}
+
+/// Fits every series once, the first half one after the other, the second half concurrently.
+fn fit_all(server: &Tidemark, series: &[String]) {
+    let fit = |connection: &mut Connection, idx: usize| {
+        let target = format!("/fit/{}", series[idx]);
+        let n = if idx % 10 == 9 { 300 } else { 4 };
+        let body = payload::fit(idx as u64, n);
+        let reply = connection
+            .exchange("POST", &target, &body)
+            .expect("a reply");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    let half = series.len() / 2;
+    let mut connection = Connection::open(server.addr).expect("it listens");
+    (0..half).for_each(|idx| fit(&mut connection, idx));
+    let next = AtomicU64::new(half as u64);
+    std::thread::scope(|scope| {
+        for _ in 0..CONCURRENT {
+            scope.spawn(|| {
+                let mut connection = Connection::open(server.addr).expect("it listens");
+                loop {
+                    let idx = next.fetch_add(1, Ordering::Relaxed) as usize;
+                    if idx >= series.len() {
+                        break;
+                    }
+                    fit(&mut connection, idx);
+                }
+            });
+        }
+    });
+}
+
+/// The trace of a server that made `fits` fits and stopped in order.
+fn trace_of(fits: u64, disk: Disk) -> (String, Vec<String>) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("trace");
+    let series: Vec<String> = (0..fits).map(name).collect();
+    let server = traced(&folder.path().join("data"), &path, disk);
+    let pid = server.pid().to_string();
+    fit_all(&server, &series);
+    server.stop();
+    let started = Instant::now();
+    loop {
+        let bytes = std::fs::read(&path).expect("strace wrote a trace");
+        let text = String::from_utf8(bytes).expect("strace escapes what is not ASCII");
+        // The process' first thread is the last one that strace reports the end of.
+        let is_end = |line: &str| {
+            let mut words = line.split_whitespace();
+            words.next() == Some(&pid) && words.eq(["+++", "exited", "with", "0", "+++"])
+        };
+        if text.ends_with('\n') && text.lines().next_back().is_some_and(is_end) {
+            return (text, series);
+        }
+        assert!(started.elapsed() < TRACE_ENDS_WITHIN, "strace did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn strace_shows_the_sync_before_the_reply() {
+    let fits = from_env("TIDEMARK_D2_FITS", 200);
+    let (trace, series) = trace_of(fits, Disk::Real);
+    assert_eq!(violations(&trace, &series), []);
+    let of_journal = |line: &&str| line.contains("sync(") && line.contains(".jnl>");
+    let syncs = trace.lines().filter(of_journal).count();
+    println!("{fits} fits, {syncs} syncs of the journal, 0 violations");
+    let unsynced: Vec<&str> = trace
+        .lines()
+        .filter(|line| !line.contains("sync"))
+        .collect();
+    let all = series.iter().cloned().map(Violation::NotSynced);
+    assert_eq!(
+        violations(&unsynced.join("\n"), &series),
+        all.collect::<Vec<_>>(),
+        "the same trace without its syncs"
+    );
+}
+
+#[test]
+fn a_server_whose_syncs_do_nothing_is_caught() {
+    let (trace, series) = trace_of(40, Disk::SyncsIgnored);
+    let all = series.iter().cloned().map(Violation::NotSynced);
+    assert_eq!(violations(&trace, &series), all.collect::<Vec<_>>());
+}
