@@ -3,7 +3,7 @@
 //! The hot path is plain `serde_json`. Only a body that failed is read again with its path
 //! tracked, so that the refusal can name the field and the first offending index.
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
@@ -85,13 +85,8 @@ fn place(loc: &[Loc]) -> String {
 /// A rejection that names the field, the first offending index and the reason.
 pub fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Rejection> {
     // A derived struct also reads an array, field by field in order of declaration: not here.
-    if body
-        .trim_ascii_start()
-        .first()
-        .is_some_and(|b| matches!(b, b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n'))
-    {
-        let error = FieldError::new([Loc::from("body")], "expected a JSON object");
-        return Err(Rejection::one(Code::InvalidType, error));
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(not_an_object(body));
     }
     serde_json::from_slice(body).map_err(|first| explain::<T>(body, &first))
 }
@@ -114,6 +109,14 @@ pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, Rejection> 
             ),
         )
     })
+}
+
+fn not_an_object(body: &[u8]) -> Rejection {
+    let (code, reason) = match serde_json::from_slice::<IgnoredAny>(body) {
+        Ok(_) => (Code::InvalidType, "expected a JSON object".to_owned()),
+        Err(error) => (Code::MalformedJson, error.to_string()),
+    };
+    Rejection::one(code, FieldError::new([Loc::from("body")], reason))
 }
 
 fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], first: &serde_json::Error) -> Rejection {
@@ -314,6 +317,9 @@ mod tests {
             ),
             ("", Code::MalformedJson, "body"),
             ("[]", Code::InvalidType, "body"),
+            ("[1,", Code::MalformedJson, "body"),
+            ("timestamps=1&values=2", Code::MalformedJson, "body"),
+            ("1", Code::InvalidType, "body"),
             ("null", Code::InvalidType, "body"),
         ];
         for (body, code, at) in cases {

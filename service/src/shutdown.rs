@@ -88,7 +88,10 @@ pub(crate) async fn drain(
     };
     match hurried {
         None => finish_in_flight(&server, &state, drain.timeout, stops).await,
-        Some(second) => force(&server, &state, second).await,
+        Some(second) => {
+            warn_of_force(&state, second);
+            server.stop(false).await;
+        }
     }
     let closing = tokio::task::spawn_blocking(move || {
         if let Ok(registry) = state.registry() {
@@ -111,7 +114,9 @@ async fn finish_in_flight(
     tokio::select! {
         () = server.stop(true) => {}
         () = report_stragglers(state, timeout) => {}
-        second = stops.next() => force(server, state, second).await,
+        // The framework hears of nothing more until its own stop has ended: what is still in
+        // flight ends with the process, which ends when the store is closed.
+        second = stops.next() => warn_of_force(state, second),
     }
 }
 
@@ -127,7 +132,6 @@ async fn report_stragglers(state: &State, timeout: Duration) {
     }
 }
 
-async fn force(server: &ServerHandle, state: &State, cause: &'static str) {
+fn warn_of_force(state: &State, cause: &'static str) {
     tracing::warn!(cause, dropped = state.in_flight(), "stopping at once");
-    server.stop(false).await;
 }

@@ -16,7 +16,7 @@ use api::{Code, Rejection};
 use crate::compute::Compute;
 use crate::config::ServeConfig;
 use crate::demo;
-use crate::http::{self, stamp::Stamp};
+use crate::http;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
 use crate::shutdown::{self, Drain, StopRequests};
@@ -149,7 +149,6 @@ impl Application {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
-                .wrap(Stamp)
                 .default_service(web::to(http::dispatch))
         })
         .workers(or_cores(config.workers))

@@ -2,24 +2,26 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use actix_web::web::Payload;
 use api::{Calibration, FitReply, FitRequest, Rejection, SeriesId, Warning, decode};
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
-use super::stamp::Received;
-use super::{body, convert, ok};
+use super::{Call, body, convert, ok};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Fitting, RegistryOptions};
-use crate::startup::State;
 
 pub(super) async fn handle(
-    request: &HttpRequest,
+    call: &Call<'_>,
     payload: Payload,
-    state: &Data<State>,
     id: &str,
 ) -> Result<HttpResponse, Rejection> {
+    let Call {
+        request,
+        state,
+        received,
+    } = *call;
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
     let registry = state.registry()?;
@@ -38,7 +40,7 @@ pub(super) async fn handle(
         .store(series.as_str(), &mut fitting)
         .await
         .map_err(|error| convert::rejection(&error))?;
-    let took = Received::of(request).at.elapsed();
+    let took = received.elapsed();
     state.metrics.training.record(took);
     Ok(reply(series, version, &fitting, took.as_secs_f64() * 1e3))
 }

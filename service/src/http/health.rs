@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::Data;
 use api::{Health, Rejection};
 use serde::Serialize;
 
@@ -41,7 +40,7 @@ pub(super) fn live() -> HttpResponse {
 }
 
 /// `GET /health/startup`: 503 until the store is open.
-pub(super) fn startup(state: &Data<State>) -> HttpResponse {
+pub(super) fn startup(state: &State) -> HttpResponse {
     if state.registry().is_ok() {
         ok(&Probe::plain("started"))
     } else {
@@ -50,7 +49,7 @@ pub(super) fn startup(state: &Data<State>) -> HttpResponse {
 }
 
 /// `GET /health/ready`: whether to send requests here.
-pub(super) fn ready(state: &Data<State>) -> HttpResponse {
+pub(super) fn ready(state: &State) -> HttpResponse {
     let reason = match state.registry() {
         _ if state.is_draining() => Some("shutting_down"),
         Err(_) => Some("starting"),
@@ -64,7 +63,7 @@ pub(super) fn ready(state: &Data<State>) -> HttpResponse {
     }
 }
 
-fn unavailable(reason: &'static str, state: &Data<State>) -> HttpResponse {
+fn unavailable(reason: &'static str, state: &State) -> HttpResponse {
     let body = serde_json::to_vec(&measured("unavailable", Some(reason), state))
         .expect("a probe serialises");
     HttpResponse::ServiceUnavailable()
@@ -73,7 +72,7 @@ fn unavailable(reason: &'static str, state: &Data<State>) -> HttpResponse {
         .body(body)
 }
 
-fn measured(status: &'static str, reason: Option<&'static str>, state: &Data<State>) -> Probe {
+fn measured(status: &'static str, reason: Option<&'static str>, state: &State) -> Probe {
     let cache_hit_ratio = state
         .registry()
         .ok()
@@ -87,7 +86,7 @@ fn measured(status: &'static str, reason: Option<&'static str>, state: &Data<Sta
 }
 
 /// `GET /healthcheck`.
-pub(super) fn healthcheck(state: &Data<State>) -> Result<HttpResponse, Rejection> {
+pub(super) fn healthcheck(state: &State) -> Result<HttpResponse, Rejection> {
     Ok(ok(&Health {
         series_trained: state.registry()?.series_count(),
         inference_latency_ms: state.metrics.inference.summary(),

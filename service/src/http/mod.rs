@@ -13,7 +13,8 @@ pub mod router;
 pub mod stamp;
 
 use actix_http::ConnectionType;
-use actix_web::http::header;
+use actix_web::body::BoxBody;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
@@ -21,56 +22,73 @@ use bytes::Bytes;
 
 use crate::startup::State;
 use router::Resource;
+use stamp::Received;
+
+/// A request whose head was read, with what its handler needs.
+struct Call<'a> {
+    request: &'a HttpRequest,
+    state: &'a State,
+    received: &'a Received,
+}
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    // The raw path: `request.path()` is the same bytes, `match_info` would be decoded.
-    let resource = Resource::at(request.uri().path());
-    if resource == Resource::Unknown {
-        return problems::refuse_with(
-            &request,
-            Code::NotFound,
-            format!("there is nothing at {}", request.uri().path()),
-        );
-    }
-    if !resource.allows(request.method()) {
-        let detail = format!(
-            "{} is not allowed here, {} is",
-            request.method(),
-            resource.allow()
-        );
-        let mut reply = problems::refuse_with(&request, Code::MethodNotAllowed, detail);
-        reply.headers_mut().insert(
-            header::ALLOW,
-            header::HeaderValue::from_static(resource.allow()),
-        );
-        return reply;
-    }
-    let _in_flight = state.enter();
-    let outcome = match resource {
-        Resource::Predict(id) => predict::handle(&request, payload, &state, id).await,
-        Resource::Fit(id) => fit::handle(&request, payload, &state, id).await,
-        Resource::Healthcheck => health::healthcheck(&state),
-        Resource::Plot => plot::handle(&request, &state).await,
-        Resource::Live => Ok(health::live()),
-        Resource::Ready => Ok(health::ready(&state)),
-        Resource::Startup => Ok(health::startup(&state)),
-        Resource::ProblemPage(code) => Ok(problems::page(&request, code)),
-        Resource::Unknown => unreachable!("answered above"),
+    let received = Received::now(request.headers());
+    let call = Call {
+        request: &request,
+        state: &state,
+        received: &received,
     };
-    let mut reply = outcome.unwrap_or_else(|rejection| problems::refuse(&request, &rejection));
+    let mut reply = answer(&call, payload).await;
     if state.is_draining() {
         // The client opens its next connection elsewhere.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
+    received.stamp(&mut reply);
     reply
+}
+
+async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
+    // The raw path: what the framework matches on would be decoded.
+    let path = call.request.uri().path();
+    let resource = Resource::at(path);
+    if resource == Resource::Unknown {
+        return problems::refuse_with(call, Code::NotFound, format!("there is nothing at {path}"));
+    }
+    if !resource.allows(call.request.method()) {
+        let (method, allow) = (call.request.method(), resource.allow());
+        let detail = format!("{method} is not allowed here, {allow} is");
+        let mut reply = problems::refuse_with(call, Code::MethodNotAllowed, detail);
+        let headers = reply.headers_mut();
+        headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
+        return reply;
+    }
+    let _in_flight = call.state.enter();
+    let outcome = match resource {
+        Resource::Predict(id) => predict::handle(call, payload, id).await,
+        Resource::Fit(id) => fit::handle(call, payload, id).await,
+        Resource::Healthcheck => health::healthcheck(call.state),
+        Resource::Plot => plot::handle(call).await,
+        Resource::Live => Ok(health::live()),
+        Resource::Ready => Ok(health::ready(call.state)),
+        Resource::Startup => Ok(health::startup(call.state)),
+        Resource::ProblemPage(code) => Ok(problems::page(call, code)),
+        Resource::Unknown => unreachable!("answered above"),
+    };
+    outcome.unwrap_or_else(|rejection| problems::refuse(call, &rejection))
 }
 
 /// A JSON reply with status 200.
 fn ok(body: &impl serde::Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(json(body))
+    ok_bytes(json(body))
+}
+
+/// A reply with status 200 of JSON already written.
+fn ok_bytes(body: Bytes) -> HttpResponse {
+    let mut reply = HttpResponse::new(StatusCode::OK).set_body(BoxBody::new(body));
+    let json = header::HeaderValue::from_static("application/json");
+    reply.headers_mut().insert(header::CONTENT_TYPE, json);
+    reply
 }
 
 fn json(body: &impl serde::Serialize) -> Bytes {

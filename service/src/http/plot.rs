@@ -1,18 +1,14 @@
 //! `GET /plot?series_id=&version=`: the training data of a version, to look at.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 use api::{Code, FieldError, Loc, Rejection, SeriesId, VersionSelector};
 
-use super::{convert, plot_page};
-use crate::startup::State;
+use super::{Call, convert, plot_page};
 
-pub(super) async fn handle(
-    request: &HttpRequest,
-    state: &Data<State>,
-) -> Result<HttpResponse, Rejection> {
-    let [series, version] = api::query::read(request.query_string(), ["series_id", "version"])?;
+pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
+    let [series, version] =
+        api::query::read(call.request.query_string(), ["series_id", "version"])?;
     let series = series.ok_or_else(|| {
         let error = FieldError::new(
             [Loc::from("query"), Loc::from("series_id")],
@@ -24,7 +20,7 @@ pub(super) async fn handle(
     let selector = version.map_or(Ok(VersionSelector::Latest), |text| {
         VersionSelector::parse(&text)
     })?;
-    let registry = state.registry()?;
+    let registry = call.state.registry()?;
     let (model, points) = registry
         .training(series.as_str(), selector)
         .await
@@ -36,7 +32,8 @@ pub(super) async fn handle(
          form-action 'none'; frame-ancestors 'self'"
     );
     let name = series.as_str().to_owned();
-    let html = state
+    let html = call
+        .state
         .compute
         .run(move || plot_page::render(&name, &model, &points, &nonce))
         .await

@@ -1,24 +1,24 @@
 //! Refusals as RFC 9457 documents, and the page each of them links to.
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
 use api::{Code, Problem, Rejection};
 
-use super::stamp::Received;
+use super::Call;
 
 /// Seconds after which a refused caller may try again.
 const RETRY_AFTER_S: &str = "1";
 
-/// The reply that refuses `request`.
-pub(super) fn refuse(request: &HttpRequest, rejection: &Rejection) -> HttpResponse {
+/// The reply that refuses the request.
+pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     let status =
         StatusCode::from_u16(rejection.code.row().status).expect("the table holds valid statuses");
-    let received = Received::of(request);
+    let received = call.received;
     if status.is_server_error() {
         let (code, detail) = (rejection.code.slug(), &rejection.detail);
         tracing::warn!(
             request_id = received.id(),
-            path = request.path(),
+            path = call.request.path(),
             code,
             detail,
             "request refused"
@@ -39,19 +39,15 @@ pub(super) fn refuse(request: &HttpRequest, rejection: &Rejection) -> HttpRespon
 }
 
 /// A refusal with nothing but a code and a sentence.
-pub(super) fn refuse_with(
-    request: &HttpRequest,
-    code: Code,
-    detail: impl Into<String>,
-) -> HttpResponse {
-    refuse(request, &Rejection::new(code, detail))
+pub(super) fn refuse_with(call: &Call<'_>, code: Code, detail: impl Into<String>) -> HttpResponse {
+    refuse(call, &Rejection::new(code, detail))
 }
 
 /// `GET /problems/{code}`: what a code means and what to do about it.
-pub(super) fn page(request: &HttpRequest, slug: &str) -> HttpResponse {
+pub(super) fn page(call: &Call<'_>, slug: &str) -> HttpResponse {
     let Some(code) = Code::from_slug(slug) else {
         return refuse_with(
-            request,
+            call,
             Code::NotFound,
             format!("there is no problem called {slug:?}"),
         );

@@ -1,16 +1,13 @@
-//! Middleware that stamps every reply: `X-Request-ID` and `X-Response-Time`.
+//! What every reply carries: `X-Request-ID` and `X-Response-Time`.
 //!
-//! A future of its own and no boxed one: this runs on every request.
+//! The one handler stamps its replies itself. As a middleware with a note in the request's
+//! extensions the same cost a fifth of a predict.
 
-use std::future::{Ready, ready};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::cell::OnceCell;
+use std::time::{Duration, Instant};
 
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::{Error, HttpMessage, HttpRequest};
-use pin_project_lite::pin_project;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
@@ -18,39 +15,44 @@ const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
 const ID_MAX_BYTES: usize = 128;
 
 /// When a request's head was read, and its id.
-#[derive(Clone)]
 pub struct Received {
-    /// Monotonic clock.
-    pub at: Instant,
-    id: HeaderValue,
+    at: Instant,
+    /// The caller's, or ours once somebody asks for it.
+    id: OnceCell<HeaderValue>,
 }
 
 impl Received {
-    /// The id as text.
+    /// Notes the time and the id that the caller sent, if it is one.
     #[must_use]
-    pub fn id(&self) -> &str {
-        self.id.to_str().unwrap_or_default()
-    }
-
-    /// What the middleware noted for `request`, copied: the extensions stay unborrowed.
-    #[must_use]
-    pub fn of(request: &HttpRequest) -> Self {
-        request
-            .extensions()
-            .get::<Self>()
-            .cloned()
-            .unwrap_or_else(|| Self::now(request.headers()))
-    }
-
-    fn now(headers: &HeaderMap) -> Self {
+    pub fn now(headers: &HeaderMap) -> Self {
         let sent = headers.get(&REQUEST_ID).filter(|id| {
             let id = id.as_bytes();
             (1..=ID_MAX_BYTES).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
         });
         Self {
             at: Instant::now(),
-            id: sent.cloned().unwrap_or_else(new_id),
+            id: sent.cloned().map_or_else(OnceCell::new, OnceCell::from),
         }
+    }
+
+    /// Time since the request's head was read.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.at.elapsed()
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.id.get_or_init(new_id).to_str().unwrap_or_default()
+    }
+
+    /// Puts both headers on `reply`.
+    pub fn stamp(self, reply: &mut HttpResponse) {
+        let headers = reply.headers_mut();
+        let id = self.id.into_inner().unwrap_or_else(new_id);
+        headers.insert(REQUEST_ID, id);
+        headers.insert(RESPONSE_TIME, milliseconds(self.at.elapsed()));
     }
 }
 
@@ -61,74 +63,35 @@ fn new_id() -> HeaderValue {
     HeaderValue::from_str(id).expect("hexadecimal digits and hyphens are visible ASCII")
 }
 
-/// The middleware.
-#[derive(Clone, Copy)]
-pub struct Stamp;
-
-impl<S, B> Transform<S, ServiceRequest> for Stamp
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    type Response = ServiceResponse<B>;
-    type Error = Error;
-    type Transform = Stamped<S>;
-    type InitError = ();
-    type Future = Ready<Result<Stamped<S>, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Stamped { service }))
-    }
+/// `12.34ms`. In whole numbers, which format several times faster than a float.
+fn milliseconds(duration: Duration) -> HeaderValue {
+    let hundredths = duration.as_micros() / 10;
+    let text = compact_str::format_compact!("{}.{:02}ms", hundredths / 100, hundredths % 100);
+    HeaderValue::from_str(&text).expect("digits are visible ASCII")
 }
 
-/// A service whose replies are stamped.
-pub struct Stamped<S> {
-    service: S,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<S, B> Service<ServiceRequest> for Stamped<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    type Response = ServiceResponse<B>;
-    type Error = Error;
-    type Future = Stamping<S::Future>;
-
-    forward_ready!(service);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let received = Received::now(request.headers());
-        request.extensions_mut().insert(received.clone());
-        Stamping {
-            reply: self.service.call(request),
-            received,
+    #[test]
+    fn a_time_has_two_digits_after_the_point() {
+        for (us, text) in [
+            (0, "0.00ms"),
+            (59, "0.05ms"),
+            (12_345, "12.34ms"),
+            (3_000_000, "3000.00ms"),
+        ] {
+            assert_eq!(milliseconds(Duration::from_micros(us)), text);
         }
     }
-}
 
-pin_project! {
-    /// The reply on its way.
-    pub struct Stamping<F> {
-        #[pin]
-        reply: F,
-        received: Received,
-    }
-}
-
-impl<F, B> Future for Stamping<F>
-where
-    F: Future<Output = Result<ServiceResponse<B>, Error>>,
-{
-    type Output = Result<ServiceResponse<B>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        this.reply.poll(cx).map_ok(|mut reply| {
-            let took = format!("{:.2}ms", this.received.at.elapsed().as_secs_f64() * 1e3);
-            let took = HeaderValue::from_str(&took).expect("digits are visible ASCII");
-            let headers = reply.headers_mut();
-            headers.insert(REQUEST_ID, this.received.id.clone());
-            headers.insert(RESPONSE_TIME, took);
-            reply
-        })
+    #[test]
+    fn an_id_stays_the_same_once_it_was_told() {
+        let received = Received::now(&HeaderMap::new());
+        let told = received.id().to_owned();
+        let mut reply = HttpResponse::Ok().finish();
+        received.stamp(&mut reply);
+        assert_eq!(reply.headers().get(REQUEST_ID).unwrap(), told.as_str());
     }
 }

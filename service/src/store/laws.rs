@@ -205,11 +205,7 @@ fn a_full_queue_refuses_instead_of_growing() {
     drop(sender);
     let outcomes: Vec<_> = receiver.iter().collect();
     let stored = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-    assert!(
-        outcomes
-            .iter()
-            .any(|outcome| *outcome == Err(PutError::Busy))
-    );
+    assert!(outcomes.contains(&Err(PutError::Busy)));
     assert_eq!(
         found(&store, "a", VersionSelector::Latest).0,
         stored,

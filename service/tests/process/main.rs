@@ -13,7 +13,9 @@ mod golden;
 mod http;
 mod payload;
 mod read_back;
+#[cfg(feature = "syscall-tests")]
 mod sync_order;
+#[cfg(feature = "syscall-tests")]
 mod trace;
 
 /// A whole number from the environment, for the long form of a test.
