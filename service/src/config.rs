@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::store::Durability;
 
-/// A time-series anomaly-detection service: POST a history to /fit/<series>, points to /predict/<series>.
+/// A time-series anomaly-detection service: POST a history to `/fit/{id}`, points to `/predict/{id}`.
 #[derive(Debug, Parser)]
 #[command(name = "tidemark", version, propagate_version = true)]
 pub struct Cli {

@@ -2,7 +2,7 @@
 //!
 //! pco (Loncaric, Jeppesen and Zinberg, "Pcodec: better compression for numerical sequences",
 //! 2025) finds the step of a regular series and the decimal grid of its values by itself. Below
-//! [`RAW_BELOW`] points its header costs more than it saves.
+//! a few dozen points its header costs more than it saves.
 
 use detectors::envelope;
 
