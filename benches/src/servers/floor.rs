@@ -1,4 +1,4 @@
-//! The floor under a handler: the service's server, settings, middleware, routing and parsers
+//! The floor under a handler: the service's server, settings, routing, parsers and reply headers
 //! around one that answers a constant.
 //!
 //! A predict reads and parses its body. A fit does all that a fit does but to store it: it parses,

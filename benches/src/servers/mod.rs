@@ -32,7 +32,7 @@ pub enum Role {
         /// File with the constant reply to a predict.
         reply: PathBuf,
     },
-    /// The same without the middleware that stamps replies.
+    /// The same without id and time on its replies.
     FloorUnstamped {
         /// File with the constant reply to a predict.
         reply: PathBuf,

@@ -92,5 +92,11 @@ fn ok_bytes(body: Bytes) -> HttpResponse {
 }
 
 fn json(body: &impl serde::Serialize) -> Bytes {
-    Bytes::from(serde_json::to_vec(body).expect("a reply of text and finite numbers serialises"))
+    json_with_capacity(body, 512)
+}
+
+fn json_with_capacity(body: &impl serde::Serialize, capacity: usize) -> Bytes {
+    let mut bytes = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut bytes, body).expect("a reply of text and finite numbers serialises");
+    Bytes::from(bytes)
 }
