@@ -87,6 +87,7 @@ impl Tidemark {
         }
     }
 
+    #[cfg(feature = "syscall-tests")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
