@@ -2,8 +2,9 @@
 
 use crate::auto;
 use crate::codec::{self, DecodeError};
+use crate::models::banded::{self, Banded};
 use crate::models::location_scale::{Kind, LocationScale, Reference};
-use crate::params::Direction;
+use crate::params::{Direction, TimeUnit};
 use crate::score::{Score, Status};
 
 /// A fitted model: what [`CheckedParams::fit`](crate::CheckedParams::fit) returns.
@@ -11,12 +12,13 @@ use crate::score::{Score, Status};
 /// At most 80 bytes, because a service holds millions: a model that needs more is boxed inside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    inner: Inner,
+    pub(crate) inner: Inner,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Inner {
     LocationScale(LocationScale),
+    Banded(Box<Banded>),
 }
 
 /// The band of normal values at one time, in the unit of the series.
@@ -39,8 +41,10 @@ pub struct Summary {
     pub alarm_rate: f64,
     /// Sides that may alarm.
     pub direction: Direction,
-    /// Seasonal periods in seconds; empty for a model without season.
+    /// Seasonal periods in ticks, shortest first; empty for a model without season.
     pub periods: Vec<i64>,
+    /// What one tick of a timestamp is.
+    pub time_unit: TimeUnit,
     /// What the p-values rest on.
     pub calibration: Calibration,
     /// What a user should know about this fit.
@@ -52,12 +56,13 @@ pub struct Summary {
 /// What the p-values of a model rest on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
-    /// Number of points the model was fitted to.
+    /// Number of points they rest on.
     pub n: u64,
-    /// `"normal_tail"` or `"student_t"`.
+    /// `"normal_tail"`, `"student_t"`, or `"rank_pareto"`: ranks among held-out deviations, and
+    /// generalised Pareto tails beyond them.
     pub method: &'static str,
-    /// Smallest p-value the model can give. A distribution's tail has no end, so here it is the
-    /// smallest normal `f64`; where it rests on ranks it would be about 1/n.
+    /// Smallest alarm rate the data can vouch for, 1/(n + 1). Below it p-values go on, but rest on
+    /// the tail of a distribution.
     pub min_attainable_alarm_rate: f64,
 }
 
@@ -73,22 +78,28 @@ pub struct Warning {
 impl Fitted {
     /// Scores one point: a pure function of the model's bytes and the point.
     ///
-    /// `timestamp` is in Unix seconds; the models that know no season take no notice of it. A value
-    /// that is NaN or infinite is an anomaly with the smallest p-value.
+    /// `timestamp` is in the ticks of the training data; the models that know no season take no
+    /// notice of it. A value that is NaN or infinite is an anomaly with the smallest p-value.
     #[inline]
-    pub fn score(&self, _timestamp: i64, value: f64) -> Score {
+    pub fn score(&self, timestamp: i64, value: f64) -> Score {
         match &self.inner {
             Inner::LocationScale(model) => model.score(value),
+            Inner::Banded(model) => model.score(timestamp, value),
         }
     }
 
     /// Scores columns in order; the scores are those of [`score`](Self::score) bit for bit.
     ///
     /// Columns of different length are read as far as the shorter one goes.
-    pub fn score_columns(&self, timestamps: &[i64], values: &[f64], each: impl FnMut(Score)) {
-        let (_, values) = same_length(timestamps, values);
+    pub fn score_columns(&self, timestamps: &[i64], values: &[f64], mut each: impl FnMut(Score)) {
+        let (timestamps, values) = same_length(timestamps, values);
         match &self.inner {
             Inner::LocationScale(model) => model.score_column(values, each),
+            Inner::Banded(model) => {
+                for (timestamp, value) in timestamps.iter().zip(values) {
+                    each(model.score(*timestamp, *value));
+                }
+            }
         }
     }
 
@@ -100,49 +111,64 @@ impl Fitted {
         timestamps: &'a [i64],
         values: &'a [f64],
     ) -> impl ExactSizeIterator<Item = bool> + 'a {
-        let (_, values) = same_length(timestamps, values);
-        let Inner::LocationScale(model) = &self.inner;
-        values.iter().map(|&value| model.is_anomaly(value))
+        let (timestamps, values) = same_length(timestamps, values);
+        timestamps
+            .iter()
+            .zip(values)
+            .map(|(&timestamp, &value)| match &self.inner {
+                Inner::LocationScale(model) => model.is_anomaly(value),
+                Inner::Banded(model) => model.is_anomaly(timestamp, value),
+            })
     }
 
-    /// The band at a time in Unix seconds.
-    pub fn interval(&self, _timestamp: i64) -> Interval {
-        let Inner::LocationScale(model) = &self.inner;
-        Interval {
-            expected: model.center,
-            lower: model.lower,
-            upper: model.upper,
+    /// The band at a time in ticks.
+    pub fn interval(&self, timestamp: i64) -> Interval {
+        match &self.inner {
+            Inner::LocationScale(model) => Interval {
+                expected: model.center,
+                lower: model.lower,
+                upper: model.upper,
+            },
+            Inner::Banded(model) => {
+                let band = model.at(timestamp).band;
+                Interval {
+                    expected: band.expected,
+                    lower: band.lower,
+                    upper: band.upper,
+                }
+            }
         }
     }
 
-    /// How much the model knows about a time in Unix seconds.
-    pub fn status(&self, _timestamp: i64) -> Status {
+    /// How much the model knows about a time in ticks.
+    pub fn status(&self, timestamp: i64) -> Status {
         match &self.inner {
             Inner::LocationScale(_) => Status::Ok,
+            Inner::Banded(model) => model.status(timestamp),
+        }
+    }
+
+    /// What one tick of a timestamp is.
+    pub fn time_unit(&self) -> TimeUnit {
+        match &self.inner {
+            Inner::LocationScale(_) => TimeUnit::Seconds,
+            Inner::Banded(model) => model.time_unit,
+        }
+    }
+
+    /// Share of normal points that may alarm.
+    pub fn alarm_rate(&self) -> f64 {
+        match &self.inner {
+            Inner::LocationScale(model) => model.alarm_rate,
+            Inner::Banded(model) => model.rate.alarm_rate,
         }
     }
 
     /// What the model is, for people.
     pub fn summary(&self) -> Summary {
-        let Inner::LocationScale(model) = &self.inner;
-        Summary {
-            model: match model.kind {
-                Kind::Gaussian => "gaussian",
-                Kind::Robust | Kind::RobustTied => "robust",
-            },
-            alarm_rate: model.alarm_rate,
-            direction: model.direction,
-            periods: Vec::new(),
-            calibration: Calibration {
-                n: model.n,
-                method: match model.reference {
-                    Reference::Normal => "normal_tail",
-                    Reference::StudentT(_) => "student_t",
-                },
-                min_attainable_alarm_rate: f64::MIN_POSITIVE,
-            },
-            warnings: warnings_of(model),
-            chosen_because: auto::reason(model.choice, model.n),
+        match &self.inner {
+            Inner::LocationScale(model) => summary_of_location_scale(model),
+            Inner::Banded(model) => summary_of_banded(model),
         }
     }
 
@@ -150,6 +176,7 @@ impl Fitted {
     pub fn heap_bytes(&self) -> usize {
         match &self.inner {
             Inner::LocationScale(_) => 0,
+            Inner::Banded(model) => model.heap_bytes(),
         }
     }
 
@@ -176,25 +203,21 @@ impl From<LocationScale> for Fitted {
     }
 }
 
+impl From<Banded> for Fitted {
+    fn from(model: Banded) -> Self {
+        Self {
+            inner: Inner::Banded(Box::new(model)),
+        }
+    }
+}
+
 fn same_length<'a>(timestamps: &'a [i64], values: &'a [f64]) -> (&'a [i64], &'a [f64]) {
     let n = timestamps.len().min(values.len());
     (&timestamps[..n], &values[..n])
 }
 
-fn warnings_of(model: &LocationScale) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    let resolution = 1.0 / (model.n as f64 + 1.0);
-    if model.alarm_rate < resolution {
-        let detail = format!(
-            "with {} points, alarm rates below {resolution:.3e} rest on the distribution assumed \
-             and not on the data; {:e} was asked for",
-            model.n, model.alarm_rate
-        );
-        warnings.push(Warning {
-            code: "alarm_rate_beyond_data",
-            detail,
-        });
-    }
+fn summary_of_location_scale(model: &LocationScale) -> Summary {
+    let mut warnings = beyond_data(model.n, model.alarm_rate, "assumed");
     if model.kind == Kind::RobustTied {
         let detail = "more than half of the values are equal, so the median absolute deviation is \
                       0; the scale is the mean absolute deviation, which outliers widen";
@@ -203,7 +226,84 @@ fn warnings_of(model: &LocationScale) -> Vec<Warning> {
             detail: detail.to_owned(),
         });
     }
-    warnings
+    Summary {
+        model: match model.kind {
+            Kind::Gaussian => "gaussian",
+            Kind::Robust | Kind::RobustTied => "robust",
+        },
+        alarm_rate: model.alarm_rate,
+        direction: model.direction,
+        periods: Vec::new(),
+        time_unit: TimeUnit::Seconds,
+        calibration: calibration(
+            model.n,
+            match model.reference {
+                Reference::Normal => "normal_tail",
+                Reference::StudentT(_) => "student_t",
+            },
+        ),
+        warnings,
+        chosen_because: auto::reason(model.choice, model.n),
+    }
+}
+
+fn summary_of_banded(model: &Banded) -> Summary {
+    let (method, tail) = match &model.reference {
+        banded::Reference::Normal => ("normal_tail", "assumed"),
+        banded::Reference::StudentT(_) => ("student_t", "assumed"),
+        banded::Reference::Empirical(_) => ("rank_pareto", "fitted to the tail"),
+    };
+    let mut warnings = beyond_data(model.n, model.rate.alarm_rate, tail);
+    let is_seasonal = model.kind == banded::Kind::Seasonal;
+    if is_seasonal && model.seasonality.is_none() {
+        let detail = "no season was found in the history, so the model has none; name its periods \
+                      with seasonality, or give a longer history";
+        warnings.push(Warning {
+            code: "no_season",
+            detail: detail.to_owned(),
+        });
+    }
+    Summary {
+        model: model.kind.name(),
+        alarm_rate: model.rate.alarm_rate,
+        direction: model.direction,
+        periods: model
+            .seasonality
+            .as_ref()
+            .map_or_else(Vec::new, |s| s.periods()),
+        time_unit: model.time_unit,
+        calibration: calibration(model.n, method),
+        warnings,
+        chosen_because: auto::reason(model.choice, model.n),
+    }
+}
+
+fn calibration(n: u64, method: &'static str) -> Calibration {
+    Calibration {
+        n,
+        method,
+        min_attainable_alarm_rate: resolution(n),
+    }
+}
+
+/// The share of one more point among n.
+fn resolution(n: u64) -> f64 {
+    1.0 / (n as f64 + 1.0)
+}
+
+fn beyond_data(n: u64, alarm_rate: f64, tail: &str) -> Vec<Warning> {
+    let attainable = resolution(n);
+    if alarm_rate >= attainable {
+        return Vec::new();
+    }
+    let detail = format!(
+        "with {n} points, alarm rates below {attainable:.3e} rest on the distribution {tail} and \
+         not on the data; {alarm_rate:e} was asked for"
+    );
+    vec![Warning {
+        code: "alarm_rate_beyond_data",
+        detail,
+    }]
 }
 
 #[cfg(test)]
@@ -224,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_summary_names_what_was_fitted() {
-        let values: Vec<f64> = (0..40).map(|i| f64::from(i % 7)).collect();
+        let values: Vec<f64> = (0..40).map(|i| f64::from(i * i % 37)).collect();
         let summary = fitted(&Params::default(), &values);
         assert_eq!(
             (summary.model, summary.calibration.method),

@@ -33,19 +33,23 @@ pub mod envelope;
 
 mod auto;
 mod codec;
+mod explain;
 mod fitted;
 mod models;
 mod params;
 mod score;
+mod seasons;
 mod series;
 mod stats;
 
 pub use codec::{DecodeError, FORMAT, MAGIC};
+pub use explain::Reason;
 pub use fitted::{Calibration, Fitted, Interval, Summary, Warning};
 pub use models::FitError;
 pub use params::{
-    ALARM_RATE_DEFAULT, ALARM_RATE_MAX, ALARM_RATE_MIN, CheckedParams, Direction, MODELS,
-    ParamError, ParamErrorKind, Params, UnknownDirection,
+    ALARM_RATE_DEFAULT, ALARM_RATE_MAX, ALARM_RATE_MIN, CheckedParams, Direction, EXCLUDED_MAX,
+    Excluded, MODELS, MinDeviation, PERIODS_MAX, ParamError, ParamErrorKind, Params, Seasons,
+    TimeUnit, UnknownDirection, UnknownTimeUnit,
 };
 pub use score::{Score, Side, Status};
 pub use series::{Series, SeriesError};

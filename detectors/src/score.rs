@@ -29,6 +29,9 @@ pub struct Score {
     pub side: Side,
     /// How much the model knew about this time.
     pub status: Status,
+    /// Whether `p_value` is smaller than the share of one point in the calibration: it rests on the
+    /// tail fitted to, or assumed of, the data and not on a rank among them.
+    pub tail_extrapolated: bool,
 }
 
 /// The side of the expected value on which a point lies.

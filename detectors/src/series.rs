@@ -33,7 +33,7 @@ pub enum SeriesError {
     },
 }
 
-/// Points in time order: Unix seconds ≥ 0, strictly increasing, and as many finite values.
+/// Points in time order: ticks since 1970 ≥ 0 (seconds unless the parameters say otherwise), strictly increasing, and as many finite values.
 ///
 /// Steps may be irregular. An empty series is a series; it is the fit that asks for points.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,12 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Unix seconds, shape `[n]`.
+    /// A series of columns taken from one that was checked.
+    pub(crate) fn with_columns<'b>(&self, timestamps: &'b [i64], values: &'b [f64]) -> Series<'b> {
+        Series { timestamps, values }
+    }
+
+    /// Ticks since 1970, shape `[n]`.
     pub fn timestamps(&self) -> &'a [i64] {
         self.timestamps
     }

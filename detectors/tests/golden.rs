@@ -29,7 +29,7 @@ const GOLDEN: [Golden; 4] = [
             model: Some("gaussian".to_owned()),
             sigma: Some(3.0),
             direction: Some(Direction::Above),
-            alarm_rate: None,
+            ..Params::default()
         },
         values: short,
         scores: [

@@ -8,8 +8,9 @@
 //! freedom (Hahn & Meeker, *Statistical Intervals*, 1991, section 4.7). On normal data its false
 //! alarm rate is the one asked for at every n: six points do not pretend to know the scale.
 
-use super::location_scale::{Band, Choice, Kind, LocationScale, Reference};
+use super::location_scale::{Estimate, Kind, LocationScale, Reference};
 use super::{FitError, Sensitivity, require};
+use crate::auto::Choice;
 use crate::params::Threshold;
 use crate::stats::moments::Moments;
 use crate::stats::normal;
@@ -27,7 +28,7 @@ pub(crate) fn fit(
     require(values, POINTS_MIN)?;
     let moments = Moments::of(values);
     let band = match threshold {
-        Threshold::Sigma(sigma) => Band {
+        Threshold::Sigma(sigma) => Estimate {
             center: moments.mean,
             scale: moments.population_std(),
             reference: Reference::Normal,
@@ -37,7 +38,7 @@ pub(crate) fn fit(
         Threshold::AlarmRate => {
             let n = values.len();
             let t = StudentT::new(degrees_of_freedom(n));
-            Band {
+            Estimate {
                 center: moments.mean,
                 scale: moments.sample_std() * (1.0 + 1.0 / n as f64).sqrt(),
                 half_width: t.quantile(sensitivity.direction.two_sided(sensitivity.alarm_rate)),

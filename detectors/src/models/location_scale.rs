@@ -4,9 +4,11 @@
 //! with k the quantile of the reference at the alarm rate. The bounds decide and the tail
 //! probability agrees with them by construction (see [`Score`]).
 
+use super::verdict::{Band, Rate, finite};
+use crate::auto::Choice;
 use crate::params::{ALARM_RATE_MIN, Direction};
-use crate::score::{Score, Side, Status};
-use crate::stats::elementary::{ln, within};
+use crate::score::{Score, Status};
+use crate::stats::elementary::ln;
 use crate::stats::student_t::StudentT;
 use crate::stats::{Tail, normal};
 
@@ -21,16 +23,6 @@ pub(crate) enum Kind {
     RobustTied,
 }
 
-/// Who chose the model, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
-    Named,
-    FewPoints,
-    EnoughPoints,
-    /// Enough points, but the robust band leaves out too many of them.
-    TooManyOutside,
-}
-
 /// The distribution of z for a normal point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Reference {
@@ -40,7 +32,7 @@ pub(crate) enum Reference {
 
 /// What a fit found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Band {
+pub(crate) struct Estimate {
     pub(crate) center: f64,
     /// Scale of the deviation of one new point.
     pub(crate) scale: f64,
@@ -89,7 +81,7 @@ impl LocationScale {
         choice: Choice,
         n: usize,
         direction: Direction,
-        band: Band,
+        band: Estimate,
     ) -> Self {
         let center = finite(band.center);
         let scale = finite(band.scale).max(f64::from_bits(1));
@@ -188,36 +180,18 @@ impl LocationScale {
 
     #[inline(always)]
     fn verdict(&self, value: f64, tail: Tail) -> Score {
-        let ratio = tail.ln_p * self.score_per_ln_p;
-        let anomaly = self.is_anomaly(value);
-        let (p_value, anomaly_score, severity) = if anomaly {
-            let score = ratio.max(1.0_f64.next_up());
-            (
-                tail.p.min(self.alarm_rate.next_down()),
-                score,
-                1.0 - 1.0 / score,
-            )
-        } else {
-            // Adding zero turns −0 into 0.
-            (
-                within(tail.p, self.alarm_rate, 1.0),
-                within(ratio, 0.0, 1.0) + 0.0,
-                0.0,
-            )
-        };
-        // Looked up, because a branch would be guessed wrong every other time.
-        let side = usize::from(value > self.center) + 2 * usize::from(value < self.center);
-        Score {
-            anomaly,
-            anomaly_score,
-            p_value,
-            severity,
+        let band = Band {
             expected: self.center,
             lower: self.lower,
             upper: self.upper,
-            side: [Side::Equal, Side::Above, Side::Below, Side::Equal][side],
-            status: Status::Ok,
-        }
+        };
+        let rate = Rate {
+            alarm_rate: self.alarm_rate,
+            score_per_ln_p: self.score_per_ln_p,
+        };
+        let mut score = band.verdict(value, tail, rate, Status::Ok);
+        score.tail_extrapolated = score.p_value * (self.n as f64 + 1.0) < 1.0;
+        score
     }
 
     /// Deviation from the center in scales; infinite where that is beyond `f64`.
@@ -228,29 +202,6 @@ impl LocationScale {
             deviation / self.scale
         } else {
             (value * 0.5 - self.center * 0.5) / (self.scale * 0.5)
-        }
-    }
-}
-
-/// Saturates; the values here are never NaN.
-fn finite(value: f64) -> f64 {
-    value.clamp(-f64::MAX, f64::MAX)
-}
-
-impl Direction {
-    /// Two-sided probability of the deviation whose probability in this direction is `rate`.
-    pub(crate) fn two_sided(self, rate: f64) -> f64 {
-        match self {
-            Self::Both => rate,
-            Self::Above | Self::Below => 2.0 * rate,
-        }
-    }
-
-    /// Probability in this direction of the deviation whose two-sided probability is `p`.
-    pub(crate) fn rate_of(self, p: f64) -> f64 {
-        match self {
-            Self::Both => p,
-            Self::Above | Self::Below => 0.5 * p,
         }
     }
 }

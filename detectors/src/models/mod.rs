@@ -1,14 +1,29 @@
 //! The models, and the step from checked parameters to a fitted one.
 
+pub(crate) mod banded;
+pub(crate) mod draft;
+pub(crate) mod fan;
 pub(crate) mod gaussian;
+pub(crate) mod history;
+pub(crate) mod level;
 pub(crate) mod location_scale;
 pub(crate) mod robust;
+pub(crate) mod seasonal;
+pub(crate) mod smoothing;
+pub(crate) mod verdict;
 
-use crate::auto;
+use std::borrow::Cow;
+
+use crate::auto::{self, Choice, Chosen};
 use crate::fitted::Fitted;
-use crate::params::{CheckedParams, Direction, Model};
+use crate::params::{CheckedParams, Direction, Excluded, Model, Seasons, TimeUnit};
+use crate::seasons::{self, Clock};
 use crate::series::Series;
-use location_scale::Choice;
+use crate::stats::empirical::SAMPLE_MIN;
+use banded::Banded;
+use draft::Request;
+use history::History;
+use location_scale::LocationScale;
 
 /// Why a series cannot be fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +36,26 @@ pub enum FitError {
     TooFewPoints {
         /// Points the model needs.
         needed: usize,
-        /// Points of the series.
+        /// Points of the series that are not left out.
         got: usize,
+    },
+    /// A season that the history does not hold twice.
+    #[error("a season of {period} ticks needs a history of {needed} ticks, there are {got}")]
+    PeriodTooLong {
+        /// The period.
+        period: i64,
+        /// Ticks the history would have to span.
+        needed: i64,
+        /// Ticks it spans.
+        got: i64,
+    },
+    /// A season shorter than two steps of the history.
+    #[error("a season of {period} ticks is shorter than two steps of {step} ticks")]
+    PeriodTooShort {
+        /// The period.
+        period: i64,
+        /// Median distance of two points.
+        step: i64,
     },
 }
 
@@ -34,20 +67,158 @@ pub(crate) struct Sensitivity {
 }
 
 pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted, FitError> {
-    let values = series.values();
+    let (timestamps, values) = kept(series, params.exclude());
+    let series = series.with_columns(&timestamps, &values);
     let sensitivity = Sensitivity {
         alarm_rate: params.alarm_rate(),
         direction: params.direction(),
     };
-    let core = match params.kind() {
-        Model::Auto => auto::fit(values, sensitivity),
-        Model::Gaussian(threshold) => gaussian::fit(values, threshold, sensitivity, Choice::Named),
-        Model::Robust => robust::fit(values, sensitivity, Choice::Named),
-    }?;
-    Ok(Fitted::from(core))
+    let request = Request {
+        alarm_rate: params.alarm_rate(),
+        direction: params.direction(),
+        min_deviation: params.min_deviation(),
+        time_unit: params.time_unit(),
+        choice: Choice::Named,
+    };
+    require(&values, 2)?;
+    let (chosen, choice) = match params.kind() {
+        Model::Gaussian(threshold) => {
+            let model = gaussian::fit(&values, threshold, sensitivity, Choice::Named)?;
+            (Chosen::LocationScale(model), Choice::Named)
+        }
+        Model::Robust if values.len() < SAMPLE_MIN => {
+            let model = robust::fit(&values, sensitivity, Choice::Named)?;
+            (Chosen::LocationScale(model), Choice::Named)
+        }
+        Model::Robust => (
+            Chosen::Draft(robust::draft(&History::of(&series))),
+            Choice::Named,
+        ),
+        Model::Ewma => {
+            require(&values, 3)?;
+            (
+                Chosen::Draft(smoothing::ewma(&History::of(&series))),
+                Choice::Named,
+            )
+        }
+        Model::HoltWinters => {
+            require(&values, 3)?;
+            let history = History::of(&series);
+            let periods = periods_of(params, &history)?;
+            let strongest = periods.last().copied();
+            let draft = smoothing::holt_winters(&history, strongest, clock_of(params, &history));
+            (Chosen::Draft(draft), Choice::Named)
+        }
+        Model::Seasonal => {
+            require(&values, 3)?;
+            let history = History::of(&series);
+            let periods = periods_of(params, &history)?;
+            let draft = seasonal::fit(&history, &periods, clock_of(params, &history));
+            (Chosen::Draft(draft), Choice::Named)
+        }
+        Model::Auto => {
+            let history = History::of(&series);
+            let periods = periods_of(params, &history)?;
+            auto::fit(
+                &values,
+                &history,
+                &periods,
+                clock_of(params, &history),
+                sensitivity,
+            )?
+        }
+    };
+    Ok(match chosen {
+        Chosen::LocationScale(model) if is_plain(&request) => Fitted::from(model),
+        Chosen::LocationScale(model) => {
+            let trained = (timestamps[0], timestamps[timestamps.len() - 1]);
+            Fitted::from(Banded::of_location_scale(
+                &model,
+                trained,
+                request.chosen(choice),
+            ))
+        }
+        Chosen::Draft(draft) => {
+            Fitted::from(draft.into_model(&History::of(&series), request.chosen(choice)))
+        }
+    })
 }
 
-/// Refuses what no location-scale model can be fitted to.
+/// Whether a location-scale model can hold all that was asked for.
+fn is_plain(request: &Request) -> bool {
+    request.min_deviation.is_none() && request.time_unit == TimeUnit::Seconds
+}
+
+/// The points that are not left out.
+fn kept<'a>(series: &Series<'a>, exclude: &[Excluded]) -> (Cow<'a, [i64]>, Cow<'a, [f64]>) {
+    let (timestamps, values) = (series.timestamps(), series.values());
+    if exclude.is_empty() {
+        return (Cow::Borrowed(timestamps), Cow::Borrowed(values));
+    }
+    let mut keep = vec![true; timestamps.len()];
+    for range in exclude {
+        let from = timestamps.partition_point(|tick| *tick < range.from);
+        let to = timestamps.partition_point(|tick| *tick <= range.to);
+        keep[from..to].fill(false);
+    }
+    let chosen = |index: &usize| keep[*index];
+    (
+        (0..keep.len())
+            .filter(chosen)
+            .map(|i| timestamps[i])
+            .collect(),
+        (0..keep.len()).filter(chosen).map(|i| values[i]).collect(),
+    )
+}
+
+/// The seasons asked for, checked against the history, or those found in it; shortest first.
+fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>, FitError> {
+    let (span, step) = (history.span().saturating_add(history.step), history.step);
+    match params.seasons() {
+        Seasons::Periods(periods) => {
+            for &period in periods {
+                if period < step.saturating_mul(2) {
+                    return Err(FitError::PeriodTooShort { period, step });
+                }
+                let needed = period.saturating_mul(seasonal::CYCLES_MIN);
+                if span < needed {
+                    return Err(FitError::PeriodTooLong {
+                        period,
+                        needed,
+                        got: span,
+                    });
+                }
+            }
+            Ok(periods.clone())
+        }
+        Seasons::Auto => {
+            let clock = clock_of(params, history);
+            let local: Vec<i64> = history
+                .ticks
+                .iter()
+                .map(|tick| clock.local(*tick))
+                .collect();
+            let ticks_per_second = params.time_unit().ticks_per_second();
+            let found = seasons::detect(&local, &history.values, ticks_per_second);
+            let periods = found.iter().map(|period| period.ticks);
+            let fits = |period: &i64| {
+                *period >= step.saturating_mul(2)
+                    && period.saturating_mul(seasonal::CYCLES_MIN) <= span
+            };
+            Ok(periods.filter(fits).collect())
+        }
+    }
+}
+
+fn clock_of(params: &CheckedParams, history: &History<'_>) -> Clock {
+    let (from, to) = history.range();
+    let ticks_per_second = params.time_unit().ticks_per_second();
+    params.zone().map_or_else(Clock::default, |zone| {
+        Clock::new(zone, from, to, ticks_per_second)
+    })
+}
+
+/// Refuses what no model can be fitted to.
 fn require(values: &[f64], needed: usize) -> Result<(), FitError> {
     if values.len() < needed {
         return Err(FitError::TooFewPoints {
@@ -59,4 +230,43 @@ fn require(values: &[f64], needed: usize) -> Result<(), FitError> {
         return Err(FitError::Constant);
     }
     Ok(())
+}
+
+impl Banded {
+    /// The same model with room for what the smaller one cannot hold.
+    fn of_location_scale(model: &LocationScale, trained: (i64, i64), request: Request) -> Self {
+        let reach = |bound: f64| {
+            if bound.abs() < f64::MAX {
+                (bound - model.center) / model.scale
+            } else {
+                bound.signum() * f64::INFINITY
+            }
+        };
+        Self {
+            level: model.center,
+            slope: 0.0,
+            scale: model.scale,
+            trained,
+            fan: fan::Fan::NONE,
+            seasonality: None,
+            reference: match model.reference {
+                location_scale::Reference::Normal => banded::Reference::Normal,
+                location_scale::Reference::StudentT(t) => banded::Reference::StudentT(t),
+            },
+            z_lower: reach(model.lower).min(0.0),
+            z_upper: reach(model.upper).max(0.0),
+            rate: verdict::Rate::new(model.alarm_rate),
+            min_deviation: request.min_deviation,
+            n: model.n,
+            kind: match model.kind {
+                location_scale::Kind::Gaussian => banded::Kind::Gaussian,
+                location_scale::Kind::Robust | location_scale::Kind::RobustTied => {
+                    banded::Kind::Robust
+                }
+            },
+            direction: model.direction,
+            time_unit: request.time_unit,
+            choice: request.choice,
+        }
+    }
 }

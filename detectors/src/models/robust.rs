@@ -11,22 +11,32 @@
 //! within 5 % of what was asked for at rates from 0.05 to 0.001 and n ≥ 100, within 25 % for
 //! n ≥ 10, and at most double for fewer points (`tests/calibration.rs`).
 //!
+//! From 64 points on, no distribution is assumed: the deviations of each fifth of the history from
+//! the median of the other four fifths give ranks and Pareto tails
+//! ([`Empirical`](crate::stats::empirical::Empirical)). Consecutive fifths, so that a level that
+//! moves shows in the deviations.
+//!
 //! What differs from the textbook: where over half of the values are equal the MAD is 0, which
 //! would make an anomaly of any other value. The scale is then √(π/2) times the mean absolute
 //! deviation about the median (Iglewicz & Hoaglin, *How to detect and handle outliers*, 1993).
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::location_scale::{Band, Choice, Kind, LocationScale, Reference};
+use super::banded;
+use super::draft::{Draft, scale_of};
+use super::fan::Fan;
+use super::history::{History, MAD_TO_STD};
+use super::location_scale::{Estimate, Kind, LocationScale, Reference};
 use super::{FitError, Sensitivity, require};
-use crate::stats::order::OrderStatistics;
+use crate::auto::Choice;
+use crate::stats::order::{OrderStatistics, median_of};
 use crate::stats::student_t::StudentT;
 
 /// With two points the MAD says no more than their distance.
 const POINTS_MIN: usize = 3;
 
-/// `1 / Φ⁻¹(3/4)`: makes the MAD of normal data its standard deviation.
-const MAD_TO_STD: f64 = 1.482_602_218_505_601_8;
+/// Stretches of the history that are held out in turn.
+const FOLDS: usize = 5;
 
 /// Efficiency of the MAD at the normal distribution.
 const MAD_EFFICIENCY: f64 = 0.37;
@@ -48,7 +58,7 @@ pub(crate) fn fit(
         )
     };
     let t = StudentT::new(degrees_of_freedom(n));
-    let band = Band {
+    let band = Estimate {
         center: statistics.median,
         scale: std * (1.0 + FRAC_PI_2 / n).sqrt(),
         half_width: t.quantile(sensitivity.direction.two_sided(sensitivity.alarm_rate)),
@@ -62,6 +72,32 @@ pub(crate) fn fit(
         sensitivity.direction,
         band,
     ))
+}
+
+/// The fit to at least 64 points: deviations from a median they had no part in.
+pub(crate) fn draft(history: &History<'_>) -> Draft {
+    let values = &history.values;
+    let n = values.len();
+    let mut deviations = Vec::with_capacity(n);
+    for fold in 0..FOLDS {
+        let (from, to) = (fold * n / FOLDS, (fold + 1) * n / FOLDS);
+        let mut others = [&values[..from], &values[to..]].concat();
+        let median = median_of(&mut others);
+        deviations.extend(values[from..to].iter().map(|value| value - median));
+    }
+    let scale = scale_of(&deviations);
+    for deviation in &mut deviations {
+        *deviation /= scale;
+    }
+    Draft {
+        kind: banded::Kind::Robust,
+        level: median_of(&mut values.clone()),
+        slope: 0.0,
+        scale,
+        fan: Fan::NONE,
+        seasonality: None,
+        held_out: deviations,
+    }
 }
 
 /// Whole, so that the tail has a closed form; half a degree keeps ten points from being cautious by

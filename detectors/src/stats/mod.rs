@@ -2,9 +2,11 @@
 //! every machine.
 
 pub(crate) mod elementary;
+pub(crate) mod empirical;
 pub(crate) mod moments;
 pub(crate) mod normal;
 pub(crate) mod order;
+pub(crate) mod pareto;
 pub(crate) mod student_t;
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl OrderStatistics {
 }
 
 /// Median of at least one value; reorders them.
-fn median_of(values: &mut [f64]) -> f64 {
+pub(crate) fn median_of(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     let even = values.len().is_multiple_of(2);
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);

@@ -6,9 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
+mod banded;
+
+use crate::auto::Choice;
 use crate::envelope::{self, EnvelopeError};
 use crate::fitted::Inner;
-use crate::models::location_scale::{Choice, Kind, LocationScale, Parts, Reference};
+use crate::models::location_scale::{Kind, LocationScale, Parts, Reference};
 use crate::params::{ALARM_RATE_MIN, Direction};
 use crate::stats::student_t::StudentT;
 
@@ -20,6 +23,7 @@ pub const FORMAT: u16 = 1;
 
 const TAG_GAUSSIAN: u16 = 1;
 const TAG_ROBUST: u16 = 2;
+const TAG_BANDED: u16 = 3;
 
 /// Why bytes are not a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,26 +77,32 @@ struct LocationScaleV1 {
     direction: u8,
     /// Of the robust model: 0 MAD, 1 mean absolute deviation. 0 otherwise.
     scale_estimate: u8,
-    /// 0 named by the user, 1 `auto` with few points, 2 `auto` with enough, 3 `auto` with too
-    /// many outside of the robust band.
+    /// As of [`Choice`].
     choice: u8,
 }
 
 pub(crate) fn encode(model: &Inner) -> Vec<u8> {
-    let Inner::LocationScale(model) = model;
-    let tag = match model.kind {
-        Kind::Gaussian => TAG_GAUSSIAN,
-        Kind::Robust | Kind::RobustTied => TAG_ROBUST,
-    };
     // Writing numbers into a growing vector has no way to fail.
-    let payload = postcard::to_allocvec(&LocationScaleV1::from(model)).unwrap_or_default();
-    envelope::seal(MAGIC, FORMAT, tag, &payload)
+    let (tag, payload) = match model {
+        Inner::LocationScale(model) => {
+            let tag = match model.kind {
+                Kind::Gaussian => TAG_GAUSSIAN,
+                Kind::Robust | Kind::RobustTied => TAG_ROBUST,
+            };
+            (tag, postcard::to_allocvec(&LocationScaleV1::from(model)))
+        }
+        Inner::Banded(model) => {
+            let payload = postcard::to_allocvec(&banded::BandedV1::from(&**model));
+            (TAG_BANDED, payload)
+        }
+    };
+    envelope::seal(MAGIC, FORMAT, tag, &payload.unwrap_or_default())
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
     let envelope = envelope::open(MAGIC, bytes)?;
-    let latest = match envelope.format {
-        1 => read::<LocationScaleV1>(envelope.payload)?,
+    match envelope.format {
+        1 => {}
         0 => return Err(DecodeError::UnknownFormat { found: 0 }),
         found => {
             return Err(DecodeError::NewerFormat {
@@ -100,8 +110,35 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
                 known: FORMAT,
             });
         }
-    };
-    latest.into_model(envelope.tag).map(Inner::LocationScale)
+    }
+    match envelope.tag {
+        TAG_GAUSSIAN | TAG_ROBUST => {
+            let model = read::<LocationScaleV1>(envelope.payload)?.into_model(envelope.tag)?;
+            Ok(Inner::LocationScale(model))
+        }
+        TAG_BANDED => {
+            let model = read::<banded::BandedV1>(envelope.payload)?.into_model()?;
+            Ok(Inner::Banded(Box::new(model)))
+        }
+        tag => Err(DecodeError::UnknownDetector { tag }),
+    }
+}
+
+fn code_of_direction(direction: Direction) -> u8 {
+    match direction {
+        Direction::Both => 0,
+        Direction::Above => 1,
+        Direction::Below => 2,
+    }
+}
+
+fn direction_of_code(code: u8) -> Result<Direction, DecodeError> {
+    match code {
+        0 => Ok(Direction::Both),
+        1 => Ok(Direction::Above),
+        2 => Ok(Direction::Below),
+        _ => Err(DecodeError::Invalid { field: "direction" }),
+    }
 }
 
 fn read<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, DecodeError> {
@@ -124,21 +161,12 @@ impl From<&LocationScale> for LocationScaleV1 {
                 Reference::Normal => 0,
                 Reference::StudentT(t) => t.df(),
             },
-            direction: match model.direction {
-                Direction::Both => 0,
-                Direction::Above => 1,
-                Direction::Below => 2,
-            },
+            direction: code_of_direction(model.direction),
             scale_estimate: match model.kind {
                 Kind::Gaussian | Kind::Robust => 0,
                 Kind::RobustTied => 1,
             },
-            choice: match model.choice {
-                Choice::Named => 0,
-                Choice::FewPoints => 1,
-                Choice::EnoughPoints => 2,
-                Choice::TooManyOutside => 3,
-            },
+            choice: model.choice as u8,
         }
     }
 }
@@ -153,18 +181,9 @@ impl LocationScaleV1 {
             (TAG_GAUSSIAN | TAG_ROBUST, _) => return invalid("scale_estimate"),
             (tag, _) => return Err(DecodeError::UnknownDetector { tag }),
         };
-        let direction = match self.direction {
-            0 => Direction::Both,
-            1 => Direction::Above,
-            2 => Direction::Below,
-            _ => return invalid("direction"),
-        };
-        let choice = match self.choice {
-            0 => Choice::Named,
-            1 => Choice::FewPoints,
-            2 => Choice::EnoughPoints,
-            3 => Choice::TooManyOutside,
-            _ => return invalid("choice"),
+        let direction = direction_of_code(self.direction)?;
+        let Some(choice) = Choice::from_code(self.choice) else {
+            return invalid("choice");
         };
         let reference = match self.degrees_of_freedom {
             0 => Reference::Normal,
@@ -351,7 +370,13 @@ mod tests {
                     ..SOUND
                 },
             ),
-            ("choice", LocationScaleV1 { choice: 4, ..SOUND }),
+            (
+                "choice",
+                LocationScaleV1 {
+                    choice: 99,
+                    ..SOUND
+                },
+            ),
         ];
         for (field, payload) in cases {
             let refused = decoded(&payload, TAG_GAUSSIAN);

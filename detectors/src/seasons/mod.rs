@@ -1,0 +1,12 @@
+//! Seasons: their periods, their shapes, and the clock they follow.
+
+pub(crate) mod clock;
+mod detection;
+mod profile;
+mod seasonality;
+pub(crate) mod trend;
+
+pub(crate) use clock::Clock;
+pub(crate) use detection::detect;
+pub(crate) use profile::Profile;
+pub(crate) use seasonality::Seasonality;
