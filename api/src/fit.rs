@@ -1,9 +1,13 @@
 //! `POST /fit/{series_id}`: the history of a series in, a model version out.
 
+use std::fmt;
+
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::Rejection;
 use crate::decode::{present, required};
+use crate::timestamp::Timestamp;
 
 /// The body of a fit. `timestamps` and `values` are required and of equal length;
 /// everything else has a default.
@@ -26,10 +30,81 @@ pub struct FitRequest {
     /// `both`, `above` or `below`: the side on which a point may be anomalous.
     #[serde(default)]
     pub direction: Option<String>,
+    /// Deviations below it never alarm.
+    #[serde(default)]
+    pub min_deviation: Option<MinDeviation>,
+    /// `"auto"` by default, or a list of periods in `time_unit`.
+    #[serde(default)]
+    pub seasonality: Option<Seasonality>,
+    /// IANA time zone whose clock the seasons follow; UTC by default.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// `s` by default, `ms`, `us` or `ns`: what one tick of every timestamp is.
+    #[serde(default)]
+    pub time_unit: Option<String>,
+    /// Stretches left out of the history, both ends included.
+    #[serde(default)]
+    pub exclude: Vec<Excluded>,
+}
+
+/// The smallest deviation that may raise an alarm: the larger of both.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MinDeviation {
+    /// In the unit of the series.
+    pub abs: f64,
+    /// As a share of the magnitude of the expected value.
+    pub rel: f64,
+}
+
+/// Which seasons the model is to have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seasonality {
+    /// Those found in the history.
+    Auto,
+    /// These periods.
+    Periods(Vec<i64>),
+}
+
+/// A stretch of time left out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Excluded {
+    /// First time left out.
+    pub from: Timestamp,
+    /// Last time left out.
+    pub to: Timestamp,
+}
+
+impl<'de> Deserialize<'de> for Seasonality {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SeasonalityVisitor;
+        impl<'de> Visitor<'de> for SeasonalityVisitor {
+            type Value = Seasonality;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"auto\" or a list of periods")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Seasonality, E> {
+                match text {
+                    "auto" => Ok(Seasonality::Auto),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Seasonality, A::Error> {
+                let mut periods = Vec::new();
+                while let Some(period) = list.next_element()? {
+                    periods.push(period);
+                }
+                Ok(Seasonality::Periods(periods))
+            }
+        }
+        deserializer.deserialize_any(SeasonalityVisitor)
+    }
 }
 
 impl FitRequest {
-    /// Takes the columns out: timestamps in Unix seconds, values.
+    /// Takes the columns out: timestamps in `time_unit`, values.
     ///
     /// # Errors
     /// `missing_field`, naming the column that is not there.
@@ -59,7 +134,9 @@ pub struct FitReply<'a> {
     pub alarm_rate: f64,
     /// `both`, `above` or `below`.
     pub direction: &'a str,
-    /// Seasonal periods in seconds; empty for a model without seasons.
+    /// What one tick of every timestamp is.
+    pub time_unit: &'a str,
+    /// Seasonal periods in `time_unit`, shortest first; empty for a model without seasons.
     pub periods: &'a [i64],
     /// What the p-values rest on.
     pub calibration: Calibration<'a>,
@@ -82,7 +159,8 @@ pub struct Calibration<'a> {
     pub n: u64,
     /// How a deviation becomes a p-value, such as `student_t`.
     pub method: &'a str,
-    /// No smaller alarm rate can be told apart from zero.
+    /// The smallest alarm rate those points can vouch for; below it p-values rest on the tail of a
+    /// distribution.
     pub min_attainable_alarm_rate: f64,
 }
 

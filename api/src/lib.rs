@@ -1,7 +1,8 @@
 //! The wire types, limits and problem codes of Tidemark's HTTP API.
 //!
 //! Nothing here does I/O and nothing here knows a model: the crate says what bytes may arrive,
-//! what bytes go back, and which problem a refusal names. Times are Unix seconds.
+//! what bytes go back, and which problem a refusal names. Times are Unix seconds unless a request says
+//! otherwise.
 
 pub mod decode;
 pub mod fit;
@@ -15,10 +16,9 @@ pub mod timestamp;
 pub mod version;
 
 pub use decode::{Rejection, decode};
-pub use fit::{Calibration, FitReply, FitRequest, Warning};
+pub use fit::{Calibration, Excluded, FitReply, FitRequest, MinDeviation, Seasonality, Warning};
 pub use health::{Health, Latency};
-pub use predict::Points;
-pub use predict::{Column, Columns, ColumnsReply, PointReply, PredictRequest};
+pub use predict::{Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason};
 pub use problem::{Code, FieldError, Loc, Problem};
 pub use series_id::SeriesId;
 pub use timestamp::Timestamp;

@@ -23,11 +23,39 @@ pub struct PredictRequest {
 
 /// What a checked predict body asks for.
 #[derive(Debug, PartialEq)]
-pub enum Points {
-    /// One point: Unix seconds, value.
-    One(i64, f64),
+pub enum Points<T = Timestamp> {
+    /// One point: time, value.
+    One(T, f64),
     /// Columns of equal length.
-    Columns(Vec<i64>, Vec<f64>),
+    Columns(Vec<T>, Vec<f64>),
+}
+
+impl Points {
+    /// The same points with times in ticks, so many to a second.
+    ///
+    /// # Errors
+    /// `timestamp_invalid` for an instant past the last tick.
+    pub fn in_ticks(self, per_second: i64) -> Result<Points<i64>, Rejection> {
+        let refused = |loc: Vec<Loc>| {
+            let reason = "past the last time that the model's time_unit can tell";
+            Rejection::one(Code::TimestampInvalid, FieldError::new(loc, reason))
+        };
+        match self {
+            Self::One(time, value) => {
+                let loc = || vec![Loc::from("body"), Loc::from("timestamp")];
+                let ticks = time.ticks(per_second).ok_or_else(|| refused(loc()))?;
+                Ok(Points::One(ticks, value))
+            }
+            Self::Columns(times, values) => {
+                if let Some(index) = times.iter().position(|t| t.ticks(per_second).is_none()) {
+                    let loc = [Loc::from("body"), Loc::from("timestamps"), Loc::from(index)];
+                    return Err(refused(loc.into()));
+                }
+                let ticks = times.into_iter().filter_map(|t| t.ticks(per_second));
+                Ok(Points::Columns(ticks.collect(), values))
+            }
+        }
+    }
 }
 
 impl PredictRequest {
@@ -39,7 +67,7 @@ impl PredictRequest {
         if self.timestamps.is_none() && self.values.is_none() {
             let timestamp = required(self.timestamp, "timestamp")?;
             let value = required(self.value, "value")?;
-            return Ok(Points::One(timestamp.0, value));
+            return Ok(Points::One(timestamp, value));
         }
         if self.timestamp.is_some() || self.value.is_some() {
             let field = if self.timestamp.is_some() {
@@ -60,10 +88,7 @@ impl PredictRequest {
         if timestamps.len() != values.len() {
             return Err(Rejection::lengths_differ(timestamps.len(), values.len()));
         }
-        Ok(Points::Columns(
-            timestamps.into_iter().map(|t| t.0).collect(),
-            values,
-        ))
+        Ok(Points::Columns(timestamps, values))
     }
 }
 
@@ -71,14 +96,14 @@ impl PredictRequest {
 ///
 /// `anomaly` ⇔ `p_value < alarm_rate` ⇔ `anomaly_score > 1` ⇔ `value` outside
 /// [`lower_bound`, `upper_bound`], exactly, in every reply.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PointReply<'a> {
     /// The verdict.
     pub anomaly: bool,
     /// The version that gave it, as a bare number.
     #[serde(serialize_with = "crate::version_as_text")]
     pub model_version: u64,
-    /// Unix seconds.
+    /// Ticks since 1970 in the unit of the model, seconds by default.
     pub timestamp: i64,
     /// As sent.
     pub value: f64,
@@ -98,8 +123,33 @@ pub struct PointReply<'a> {
     pub direction: &'a str,
     /// `ok`, `warming_up` or `extrapolated`.
     pub status: &'a str,
+    /// Whether `p_value` lies beyond what the calibration's points can show and rests on the tail
+    /// fitted to them.
+    pub tail_extrapolated: bool,
     /// Hash of the model's bytes.
     pub model_hash: &'a str,
+    /// With `?explain=true`: why, the strongest reason first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<Reason>>,
+}
+
+/// Why a point has its score.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// The numbers in it.
+    #[serde(serialize_with = "as_map")]
+    pub numbers: Vec<(&'static str, f64)>,
+}
+
+fn as_map<S: serde::Serializer>(
+    numbers: &[(&'static str, f64)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(numbers.iter().copied())
 }
 
 /// A column of the reply that a caller may select with `?fields=`.
@@ -128,11 +178,13 @@ pub enum Column {
     Direction,
     /// `status`
     Status,
+    /// `tail_extrapolated`
+    TailExtrapolated,
 }
 
 impl Column {
     /// Every column, in the order of the reply.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Timestamps,
         Self::Values,
         Self::Anomaly,
@@ -144,6 +196,7 @@ impl Column {
         Self::UpperBound,
         Self::Direction,
         Self::Status,
+        Self::TailExtrapolated,
     ];
 
     /// The column's key in the reply.
@@ -161,6 +214,7 @@ impl Column {
             Self::UpperBound => "upper_bound",
             Self::Direction => "direction",
             Self::Status => "status",
+            Self::TailExtrapolated => "tail_extrapolated",
         }
     }
 }
@@ -259,4 +313,10 @@ pub struct ColumnsReply<'a> {
     /// See [`PointReply::status`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Vec<&'static str>>,
+    /// See [`PointReply::tail_extrapolated`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tail_extrapolated: Option<Vec<bool>>,
+    /// See [`PointReply::reasons`]; empty for a point that is no anomaly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<Vec<Reason>>>,
 }

@@ -42,6 +42,22 @@ pub fn read<'q, const N: usize>(
     Ok(found)
 }
 
+/// Reads a switch: `true`, `false`, or the bare name, which is `true`.
+///
+/// # Errors
+/// `invalid_query` for anything else.
+pub fn switch(name: &str, value: Option<&str>) -> Result<bool, Rejection> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true" | "") => Ok(true),
+        Some(other) => {
+            let reason = format!("{other:?} is neither true nor false");
+            let error = FieldError::new([Loc::from("query"), Loc::from(name)], reason);
+            Err(Rejection::one(Code::InvalidQuery, error))
+        }
+    }
+}
+
 /// `+` is a space and `%xx` a byte, as in a submitted form.
 fn unescape(value: &str) -> Option<Cow<'_, str>> {
     if !value.bytes().any(|b| matches!(b, b'%' | b'+')) {

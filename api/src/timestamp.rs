@@ -4,10 +4,13 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// Unix seconds, not negative. A fraction of a second in an RFC 3339 time is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A time that is not negative: a number of ticks, whose unit the model knows, or an instant.
+///
+/// Eight bytes, because requests hold columns of them: ticks as they are, an instant as the
+/// complement of its microseconds, which is negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Timestamp(pub i64);
+pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Reads digits or an RFC 3339 date and time with an offset.
@@ -19,20 +22,39 @@ impl Timestamp {
             return text
                 .parse()
                 .map(Self)
-                .map_err(|_| format!("{text:?} is past the last representable second"));
+                .map_err(|_| format!("{text:?} is past the last representable time"));
         }
         let time: jiff::Timestamp = text.parse().map_err(|_| {
-            format!("{text:?} is not a time: expected digits (Unix seconds) or RFC 3339, such as 2026-01-31T08:00:00Z")
+            format!("{text:?} is not a time: expected digits (Unix seconds, or the time_unit of the model) or RFC 3339, such as 2026-01-31T08:00:00Z")
         })?;
-        Self::from_seconds(time.as_second())
+        let microseconds = time.as_microsecond();
+        if microseconds < 0 {
+            return Err(before_1970(text));
+        }
+        Ok(Self(!microseconds))
     }
 
-    fn from_seconds(seconds: i64) -> Result<Self, String> {
-        if seconds < 0 {
-            return Err(format!("{seconds} is before 1970: times are not negative"));
+    /// Ticks since 1970, so many to a second; a fraction of a tick is dropped. `None` where that is
+    /// past the last representable time.
+    #[must_use]
+    pub fn ticks(self, per_second: i64) -> Option<i64> {
+        if self.0 >= 0 {
+            return Some(self.0);
         }
-        Ok(Self(seconds))
+        let ticks = i128::from(!self.0) * i128::from(per_second) / 1_000_000;
+        i64::try_from(ticks).ok()
     }
+
+    fn from_ticks(ticks: i64) -> Result<Self, String> {
+        if ticks < 0 {
+            return Err(before_1970(ticks));
+        }
+        Ok(Self(ticks))
+    }
+}
+
+fn before_1970(time: impl fmt::Display) -> String {
+    format!("{time} is before 1970: times are not negative")
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
@@ -47,13 +69,13 @@ impl<'de> Deserialize<'de> for Timestamp {
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
                 Timestamp::parse(text).map_err(E::custom)
             }
-            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Timestamp, E> {
-                Timestamp::from_seconds(seconds).map_err(E::custom)
+            fn visit_i64<E: de::Error>(self, ticks: i64) -> Result<Timestamp, E> {
+                Timestamp::from_ticks(ticks).map_err(E::custom)
             }
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Timestamp, E> {
-                i64::try_from(seconds).map(Timestamp).map_err(|_| {
-                    E::custom(format!("{seconds} is past the last representable second"))
-                })
+            fn visit_u64<E: de::Error>(self, ticks: u64) -> Result<Timestamp, E> {
+                i64::try_from(ticks)
+                    .map(Timestamp)
+                    .map_err(|_| E::custom(format!("{ticks} is past the last representable time")))
             }
         }
         deserializer.deserialize_any(TimeVisitor)
@@ -72,12 +94,23 @@ mod tests {
             r#""2026-01-31T08:00:00Z""#,
             r#""2026-01-31T09:00:00.9+01:00""#,
         ] {
-            assert_eq!(
-                serde_json::from_str::<Timestamp>(json).unwrap(),
-                Timestamp(1_769_846_400),
-                "{json}"
-            );
+            let time: Timestamp = serde_json::from_str(json).unwrap();
+            assert_eq!(time.ticks(1), Some(1_769_846_400), "{json}");
         }
+    }
+
+    #[test]
+    fn an_instant_is_told_in_the_unit_asked_for() {
+        let time = Timestamp::parse("2026-01-31T08:00:00.123456789Z").unwrap();
+        assert_eq!(time.ticks(1_000), Some(1_769_846_400_123));
+        assert_eq!(time.ticks(1_000_000_000), Some(1_769_846_400_123_456_000));
+        let late = Timestamp::parse("9000-01-01T00:00:00Z").unwrap();
+        assert_eq!(
+            (late.ticks(1).is_some(), late.ticks(1_000_000_000)),
+            (true, None)
+        );
+        let ticks = Timestamp::parse("1769846400123").unwrap();
+        assert_eq!(ticks.ticks(1_000), Some(1_769_846_400_123));
     }
 
     #[test]

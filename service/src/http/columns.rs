@@ -1,9 +1,10 @@
 //! The reply to columns: each point scored once, each requested column written once.
 
-use api::{Column, Columns, ColumnsReply};
+use api::{Column, Columns, ColumnsReply, Reason};
 use bytes::Bytes;
 
-use super::json_with_capacity;
+use super::predict::Asked;
+use super::{convert, json_with_capacity};
 use crate::registry::ServedModel;
 
 /// Columns that need no score: the verdict alone is a comparison with the bounds.
@@ -14,8 +15,9 @@ pub(super) fn reply(
     hash: &str,
     timestamps: &[i64],
     values: &[f64],
-    fields: Columns,
+    asked: Asked,
 ) -> Bytes {
+    let fields = asked.fields.unwrap_or(Columns::ALL);
     let n = values.len();
     let mut reply = ColumnsReply {
         model_version: model.version,
@@ -25,13 +27,16 @@ pub(super) fn reply(
         values: fields.has(Column::Values).then_some(values),
         ..ColumnsReply::default()
     };
-    if fields.are_within(&WITHOUT_SCORES) {
+    if fields.are_within(&WITHOUT_SCORES) && !asked.explain {
         let verdicts: Vec<bool> = model.fitted.anomalies(timestamps, values).collect();
         reply.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
         reply.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
         return written(&reply, fields);
     }
     fill(&mut reply, model, timestamps, values, fields);
+    if asked.explain {
+        reply.reasons = Some(reasons(model, timestamps, values));
+    }
     written(&reply, fields)
 }
 
@@ -51,7 +56,7 @@ const fn width(column: Column) -> usize {
         Column::Timestamps => 11,
         Column::Values | Column::AnomalyScore | Column::PValue => 21,
         Column::ExpectedValue | Column::LowerBound | Column::UpperBound => 21,
-        Column::Anomaly => 6,
+        Column::Anomaly | Column::TailExtrapolated => 6,
         Column::Severity | Column::Status => 5,
         Column::Direction => 8,
     }
@@ -76,6 +81,9 @@ fn fill(
     reply.upper_bound = numbers(Column::UpperBound);
     reply.direction = words(Column::Direction);
     reply.status = words(Column::Status);
+    reply.tail_extrapolated = fields
+        .has(Column::TailExtrapolated)
+        .then(|| Vec::with_capacity(n));
     model.fitted.score_columns(timestamps, values, |score| {
         reply.n_anomalies += usize::from(score.anomaly);
         push(&mut reply.anomaly, score.anomaly);
@@ -87,7 +95,22 @@ fn fill(
         push(&mut reply.upper_bound, score.upper);
         push(&mut reply.direction, score.side.as_str());
         push(&mut reply.status, score.status.as_str());
+        push(&mut reply.tail_extrapolated, score.tail_extrapolated);
     });
+}
+
+/// Reasons of the anomalies; none for a normal point, of which there are too many to tell about.
+fn reasons(model: &ServedModel, timestamps: &[i64], values: &[f64]) -> Vec<Vec<Reason>> {
+    let verdicts = model.fitted.anomalies(timestamps, values);
+    let points = timestamps.iter().zip(values);
+    let explained = points.zip(verdicts).map(|((timestamp, value), anomaly)| {
+        if anomaly {
+            convert::reasons(&model.fitted, *timestamp, *value)
+        } else {
+            Vec::new()
+        }
+    });
+    explained.collect()
 }
 
 fn push<T>(column: &mut Option<Vec<T>>, entry: T) {

@@ -1,7 +1,13 @@
 //! The only bridge between the wire types and the models: names, values and errors across.
 
-use api::{Code, FieldError, FitRequest, Loc, PointReply, Rejection};
-use detectors::{Direction, FitError, ParamError, ParamErrorKind, Params, Score, SeriesError};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use api::{Code, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality, Timestamp};
+use detectors::{
+    Excluded, FitError, Fitted, MinDeviation, ParamError, ParamErrorKind, Params, Score, Seasons,
+    SeriesError, TimeUnit,
+};
 
 use crate::compute::ComputeError;
 use crate::registry::{FitJob, RegistryError, ServedModel};
@@ -11,15 +17,19 @@ use crate::store::{PutError, StoreError};
 /// A fit request as a job.
 pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJob, Rejection> {
     let (timestamps, values) = request.take_columns()?;
-    let direction = request
-        .direction
-        .as_deref()
-        .map(parse_direction)
-        .transpose()?;
+    let direction = request.direction.as_deref();
+    let direction = direction.map(|name| named("direction", name)).transpose()?;
+    let time_unit = request.time_unit.as_deref();
+    let time_unit: Option<TimeUnit> = time_unit.map(|name| named("time_unit", name)).transpose()?;
+    let per_second = time_unit.unwrap_or_default().ticks_per_second();
+    let exclude = excluded(&request.exclude, per_second)?;
     let FitRequest {
         model,
         alarm_rate,
         sigma,
+        min_deviation,
+        seasonality,
+        timezone,
         ..
     } = request;
     Ok(FitJob {
@@ -29,16 +39,61 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
             alarm_rate,
             sigma,
             direction,
+            min_deviation: min_deviation.map(|least| MinDeviation {
+                abs: least.abs,
+                rel: least.rel,
+            }),
+            seasons: seasonality.map(|seasonality| match seasonality {
+                Seasonality::Auto => Seasons::Auto,
+                Seasonality::Periods(periods) => Seasons::Periods(periods),
+            }),
+            timezone,
+            time_unit,
+            exclude,
         },
         fitted_at_ms,
     })
 }
 
-fn parse_direction(name: &str) -> Result<Direction, Rejection> {
-    name.parse().map_err(|_| {
-        let reason = format!("{name:?} is not a direction: expected both, above or below");
-        Rejection::one(Code::ParameterOutOfRange, at(&["direction"], None, reason))
+/// A word that stands for one of a few choices.
+fn named<T: FromStr<Err: Display>>(field: &str, name: &str) -> Result<T, Rejection> {
+    name.parse().map_err(|error| {
+        let reason = format!("{name:?} is not one of the choices: {error}");
+        Rejection::one(Code::ParameterOutOfRange, at(&[field], None, reason))
     })
+}
+
+fn excluded(stretches: &[api::Excluded], per_second: i64) -> Result<Vec<Excluded>, Rejection> {
+    let ticks = |index: usize, end: &str, time: Timestamp| {
+        time.ticks(per_second).ok_or_else(|| {
+            let loc = [
+                Loc::from("body"),
+                Loc::from("exclude"),
+                Loc::from(index),
+                Loc::from(end),
+            ];
+            let reason = "past the last time that time_unit can tell";
+            Rejection::one(Code::TimestampInvalid, FieldError::new(loc, reason))
+        })
+    };
+    let stretches = stretches.iter().enumerate().map(|(index, stretch)| {
+        Ok(Excluded {
+            from: ticks(index, "from", stretch.from)?,
+            to: ticks(index, "to", stretch.to)?,
+        })
+    });
+    stretches.collect()
+}
+
+/// Why a point has its score.
+pub(super) fn reasons(model: &Fitted, timestamp: i64, value: f64) -> Vec<api::Reason> {
+    let reasons = model.explain(timestamp, value).into_iter();
+    let reasons = reasons.map(|reason| api::Reason {
+        code: reason.code,
+        detail: reason.detail,
+        numbers: reason.numbers,
+    });
+    reasons.collect()
 }
 
 /// A score as the reply has it.
@@ -62,7 +117,9 @@ pub(super) fn point_reply<'a>(
         upper_bound: score.upper,
         direction: score.side.as_str(),
         status: score.status.as_str(),
+        tail_extrapolated: score.tail_extrapolated,
         model_hash: hash,
+        reasons: None,
     }
 }
 
@@ -85,6 +142,10 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
             FitError::TooFewPoints { .. } => Rejection::one(
                 Code::TooFewPoints,
                 at(&["timestamps"], None, fit.to_string()),
+            ),
+            FitError::PeriodTooLong { .. } | FitError::PeriodTooShort { .. } => Rejection::one(
+                Code::ParameterOutOfRange,
+                at(&["seasonality"], None, fit.to_string()),
             ),
         },
         RegistryError::Put(put) => match put {
@@ -138,7 +199,7 @@ fn params_rejection(error: &ParamError) -> Rejection {
         ParamErrorKind::Conflict => Code::ParameterConflict,
         ParamErrorKind::Unsupported => Code::ParameterUnsupported,
     };
-    Rejection::one(code, at(&[error.field], None, error.reason.clone()))
+    Rejection::one(code, at(&[error.field], error.index, error.reason.clone()))
 }
 
 fn at(fields: &[&str], index: Option<usize>, reason: String) -> FieldError {

@@ -66,6 +66,7 @@ fn reply(series: SeriesId<'_>, version: u64, fitting: &Fitting, duration_ms: f64
         chosen_because: summary.chosen_because.as_deref(),
         alarm_rate: summary.alarm_rate,
         direction: summary.direction.as_str(),
+        time_unit: summary.time_unit.as_str(),
         periods: &summary.periods,
         calibration: Calibration {
             n: summary.calibration.n,

@@ -15,6 +15,15 @@ use super::{Call, body, columns, convert, json, ok_bytes};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel};
 
+/// What the query asks of the reply.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// The columns, where the caller chose some.
+    pub(super) fields: Option<Columns>,
+    /// Reasons, too.
+    pub(super) explain: bool,
+}
+
 pub(super) async fn handle(
     call: &Call<'_>,
     payload: Payload,
@@ -26,31 +35,35 @@ pub(super) async fn handle(
         received,
     } = *call;
     let series = SeriesId::parse(id)?;
-    let [version, fields] = api::query::read(request.query_string(), ["version", "fields"])?;
+    let query = request.query_string();
+    let [version, fields, explain] = api::query::read(query, ["version", "fields", "explain"])?;
     let selector = version.map_or(Ok(VersionSelector::Latest), |text| {
         VersionSelector::parse(&text)
     })?;
-    let fields = fields.map(|list| Columns::parse(&list)).transpose()?;
+    let asked = Asked {
+        fields: fields.map(|list| Columns::parse(&list)).transpose()?,
+        explain: api::query::switch("explain", explain.as_deref())?,
+    };
     let registry = state.registry()?;
     let body = body::read_json(request, payload, state.max_body_bytes).await?;
     // The body is checked before the series is looked up: what is wrong with a request does not
     // depend on what is stored.
     let reply = if body.len() < POOL_FROM_BYTES {
-        let points = read(&body, fields)?;
+        let points = read(&body, asked)?;
         let model = match registry.resident(series.as_str(), selector) {
             Some(model) => model,
             None => find(registry, series, selector).await?,
         };
-        answer(&model, &points, fields)
+        answer(&model, points, asked)?
     } else {
-        let read = state.compute.run(move || read(&body, fields)).await;
+        let read = state.compute.run(move || read(&body, asked)).await;
         let points = read.map_err(convert::compute_rejection)??;
         let model = find(registry, series, selector).await?;
         let answer = state
             .compute
-            .run(move || answer(&model, &points, fields))
+            .run(move || answer(&model, points, asked))
             .await;
-        answer.map_err(convert::compute_rejection)?
+        answer.map_err(convert::compute_rejection)??
     };
     state.metrics.inference.record(received.elapsed());
     Ok(ok_bytes(reply))
@@ -65,9 +78,9 @@ async fn find(
     model.map_err(|error| convert::rejection(&error))
 }
 
-fn read(body: &Bytes, fields: Option<Columns>) -> Result<Points, Rejection> {
+fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
     let points = decode::<PredictRequest>(body)?.into_points()?;
-    if fields.is_some() && matches!(points, Points::One(..)) {
+    if asked.fields.is_some() && matches!(points, Points::One(..)) {
         let reason = "`fields` chooses columns; the reply to a single point has none";
         let error = FieldError::new([Loc::from("query"), Loc::from("fields")], reason);
         return Err(Rejection::one(Code::InvalidQuery, error));
@@ -75,21 +88,20 @@ fn read(body: &Bytes, fields: Option<Columns>) -> Result<Points, Rejection> {
     Ok(points)
 }
 
-fn answer(model: &ServedModel, points: &Points, fields: Option<Columns>) -> Bytes {
+fn answer(model: &ServedModel, points: Points, asked: Asked) -> Result<Bytes, Rejection> {
     let hash = digest_hex(&model.digest);
-    match points {
+    let per_second = model.fitted.time_unit().ticks_per_second();
+    Ok(match points.in_ticks(per_second)? {
         Points::One(timestamp, value) => {
-            let score = model.fitted.score(*timestamp, *value);
-            json(&convert::point_reply(
-                model, &hash, *timestamp, *value, &score,
-            ))
+            let score = model.fitted.score(timestamp, value);
+            let mut reply = convert::point_reply(model, &hash, timestamp, value, &score);
+            reply.reasons = asked
+                .explain
+                .then(|| convert::reasons(&model.fitted, timestamp, value));
+            json(&reply)
         }
-        Points::Columns(timestamps, values) => columns::reply(
-            model,
-            &hash,
-            timestamps,
-            values,
-            fields.unwrap_or(Columns::ALL),
-        ),
-    }
+        Points::Columns(timestamps, values) => {
+            columns::reply(model, &hash, &timestamps, &values, asked)
+        }
+    })
 }
