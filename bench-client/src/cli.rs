@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::base_url::BaseUrl;
@@ -14,6 +14,7 @@ use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED};
 use crate::notebook::{self, Connections, NotebookError, Settings};
+use crate::quality::{self, error::QualityError};
 use crate::report::{self, ReportError};
 
 /// Load client for servers of Tidemark's HTTP contract.
@@ -30,6 +31,9 @@ pub struct Cli {
 pub enum Command {
     /// Reproduce the load-test notebook: a burst of fits, a cool-down, a burst of predictions
     Notebook(NotebookArgs),
+    /// Measure the accuracy of models on labelled series, beside three baselines
+    #[command(after_help = QUALITY_HELP)]
+    Quality(QualityArgs),
 }
 
 /// Flags of `tidemark-bench notebook`.
@@ -77,6 +81,62 @@ pub struct NotebookArgs {
     pub out: Option<PathBuf>,
 }
 
+const QUALITY_HELP: &str = "\
+Examples:
+  tidemark-bench quality --data data --index data/index.csv --model auto
+  tidemark-bench quality --data data --index data/index.csv --model robust,gaussian \\
+      --datasets NAB,WSD --nab-windows data/nab_windows.json --out results/quality
+
+Each line of the index names a series: columns file,dataset,train_len,step_s and, where wanted,
+n,series,tsb_file,tsb_from,tsb_len. A series is CSV, plain or .gz: timestamp,value,label, with
+Unix seconds or date-times and labels 0 or 1. See docs/accuracy.md for what the table means.";
+
+/// Flags of `tidemark-bench quality`.
+#[derive(Debug, Args)]
+pub struct QualityArgs {
+    /// Folder that the paths in the index start from, such as --data data
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// List of the series, such as --index data/index.csv
+    #[arg(long, value_name = "FILE")]
+    pub index: PathBuf,
+
+    /// Models to measure, a block of the table each, such as --model robust,gaussian
+    #[arg(long, value_name = "NAME", value_delimiter = ',', required = true)]
+    pub model: Vec<String>,
+
+    /// How points are given, such as --mode online: fit on the rows before train_len, then score
+    /// every row from itself and the rows before it
+    #[arg(long, value_enum, default_value_t = Mode::Online)]
+    pub mode: Mode,
+
+    /// Share of normal points that may alarm, such as --alarm-rate 0.0001
+    #[arg(long, value_name = "R", default_value_t = detectors::ALARM_RATE_DEFAULT)]
+    pub alarm_rate: f64,
+
+    /// Datasets to measure, such as --datasets NAB,WSD [default: all in the index]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub datasets: Vec<String>,
+
+    /// Keep the scores as a CSV file a series, and metrics.csv, such as --out results/quality; with
+    /// several models in a folder each
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Labelled windows for the NAB score, such as --nab-windows combined_windows.json; the index
+    /// names the series in its column `series`
+    #[arg(long, value_name = "FILE")]
+    pub nab_windows: Option<PathBuf>,
+}
+
+/// How a detector is given the points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// One after the other, in time order.
+    Online,
+}
+
 /// Why a run ended without results.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
@@ -84,6 +144,8 @@ enum RunError {
     Notebook(#[from] NotebookError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Quality(#[from] QualityError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -91,8 +153,11 @@ enum RunError {
 /// Does what the command line asks for.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let Command::Notebook(args) = cli.command;
-    match run_notebook(args) {
+    let done = match cli.command {
+        Command::Notebook(args) => run_notebook(args),
+        Command::Quality(args) => run_quality(args),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             console::note(format_args!("error: {}", error_chain(&error)));
@@ -127,6 +192,31 @@ fn run_notebook(args: NotebookArgs) -> Result<ExitCode, RunError> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_quality(args: QualityArgs) -> Result<ExitCode, RunError> {
+    let settings = args.into_settings();
+    if let Some(out) = &settings.out {
+        report::prepare(out)?;
+    }
+    let results = quality::run(&settings)?;
+    console::out(quality::table::render(&settings, &results).trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+impl QualityArgs {
+    fn into_settings(self) -> quality::Settings {
+        let Mode::Online = self.mode;
+        quality::Settings {
+            data: self.data,
+            index: self.index,
+            models: self.model,
+            alarm_rate: self.alarm_rate,
+            datasets: self.datasets,
+            out: self.out,
+            nab_windows: self.nab_windows,
+        }
+    }
 }
 
 impl NotebookArgs {
@@ -175,8 +265,10 @@ mod tests {
 
     fn settings(flags: &[&str]) -> Result<Settings, clap::Error> {
         let line = ["tidemark-bench", "notebook"].iter().chain(flags);
-        let Command::Notebook(args) = Cli::try_parse_from(line)?.command;
-        Ok(args.into_settings("id".into()))
+        match Cli::try_parse_from(line)?.command {
+            Command::Notebook(args) => Ok(args.into_settings("id".into())),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! [`stats`] and [`summary`] condense the records; [`report`] writes them out. [`notebook`] is
 //! the sequence that strings these together, and [`cli`] is the command line over it.
 //!
-//! Nothing here depends on the server's crates: the client speaks to any server of the base
+//! [`quality`] is apart from all that: it measures the accuracy of the detectors on labelled series,
+//! in process.
+//!
+//! Nothing else here depends on the server's crates: the client speaks to any server of the base
 //! contract, and what it later checks, it checks by its own code.
 
 pub mod base_url;
@@ -18,6 +21,7 @@ pub mod host;
 pub mod interrupt;
 pub mod notebook;
 pub mod payload;
+pub mod quality;
 pub mod record;
 pub mod report;
 pub mod runner;

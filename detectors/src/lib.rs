@@ -30,6 +30,7 @@
 //! ```
 
 pub mod envelope;
+pub mod eval;
 
 mod auto;
 mod codec;

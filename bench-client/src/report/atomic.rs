@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::Builder;
 
 /// Puts `content` at `path`, replacing what was there.
-pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

@@ -1,6 +1,6 @@
 //! A run's files: `fit.csv`, `predict.csv`, `summary.json` and `report.html`.
 
-mod atomic;
+pub(crate) mod atomic;
 mod charts;
 mod csv;
 mod html;

@@ -1,0 +1,164 @@
+//! `tidemark-bench quality`: accuracy of the detectors on labelled series, in process.
+//!
+//! [`index`] lists the series, [`data`] reads one, [`scorer`] fits on its first rows and scores all of
+//! them, [`metrics`] condenses scores and labels, [`summary`] the series of a dataset, [`table`]
+//! prints; [`results`] keeps the scores for other scorers to read. The metrics themselves are those
+//! of [`detectors::eval`]. Beside the models there are always three [`baselines`], because a number
+//! says little without what chance and one line of code would get.
+
+pub mod baselines;
+mod columns;
+pub mod data;
+pub mod error;
+pub mod index;
+pub mod metrics;
+pub mod nab_windows;
+pub mod results;
+pub mod scorer;
+pub mod summary;
+pub mod table;
+
+use std::path::PathBuf;
+
+use detectors::eval::nab::NabSeries;
+use rayon::prelude::*;
+
+use self::error::QualityError;
+use self::index::IndexEntry;
+use self::metrics::SeriesMetrics;
+use self::nab_windows::NabWindows;
+use self::scorer::{Scored, Scorer};
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folder that the index's paths start from.
+    pub data: PathBuf,
+    /// The list of series.
+    pub index: PathBuf,
+    /// Names of the models, each a block of its own.
+    pub models: Vec<String>,
+    /// Alarm rate asked of the models.
+    pub alarm_rate: f64,
+    /// Datasets to take; empty for all.
+    pub datasets: Vec<String>,
+    /// Where to keep the scores, if anywhere.
+    pub out: Option<PathBuf>,
+    /// The labelled windows of the NAB score, if it is wanted.
+    pub nab_windows: Option<PathBuf>,
+}
+
+/// What one scorer got on every series.
+#[derive(Debug)]
+pub struct ScorerResult {
+    /// Name of the model or of the baseline.
+    pub name: String,
+    /// One a series, in the order of the index.
+    pub series: Vec<SeriesResult>,
+}
+
+/// What one scorer got on one series.
+#[derive(Debug)]
+pub struct SeriesResult {
+    /// Dataset the series belongs to.
+    pub dataset: String,
+    /// Path of the series in the index.
+    pub file: String,
+    /// Rows of the series.
+    pub rows: usize,
+    /// Why the fit was refused, where it was; all scores are then 0 and all p-values 1.
+    pub refused: Option<String>,
+    /// Rows left out of the fit because they are not later than the row before.
+    pub out_of_order: usize,
+    /// The metrics.
+    pub metrics: SeriesMetrics,
+    /// The series as the NAB score sees it, where it has windows.
+    pub nab: Option<NabSeries>,
+}
+
+/// Scores every series with every model and baseline.
+///
+/// # Errors
+/// The first file, in the order of the index, that cannot be read or written or that contradicts the
+/// index; a model that does not exist; a dataset that is not in the index.
+pub fn run(settings: &Settings) -> Result<Vec<ScorerResult>, QualityError> {
+    let scorers = scorer::all(&settings.models, settings.alarm_rate)?;
+    let entries = index::read(&settings.index, &settings.datasets)?;
+    let windows = settings.nab_windows.as_deref().map(nab_windows::read);
+    let windows = windows.transpose()?;
+    let done: Vec<Result<Vec<SeriesResult>, QualityError>> = entries
+        .par_iter()
+        .map(|entry| measure(settings, &scorers, entry, windows.as_ref()))
+        .collect();
+    let mut results: Vec<ScorerResult> = scorers
+        .iter()
+        .map(|scorer| ScorerResult {
+            name: scorer.name().to_owned(),
+            series: Vec::with_capacity(entries.len()),
+        })
+        .collect();
+    for series in done {
+        for (result, one) in results.iter_mut().zip(series?) {
+            result.series.push(one);
+        }
+    }
+    if let Some(out) = &settings.out {
+        for model in &results[..settings.models.len()] {
+            let folder = results::folder(out, &model.name, settings.models.len());
+            results::write_metrics(&folder, &model.series)?;
+        }
+    }
+    Ok(results)
+}
+
+/// One series with every scorer.
+fn measure(
+    settings: &Settings,
+    scorers: &[Scorer],
+    entry: &IndexEntry,
+    windows: Option<&NabWindows>,
+) -> Result<Vec<SeriesResult>, QualityError> {
+    let path = settings.data.join(&entry.file);
+    let series = data::read(&path)?;
+    entry.check(&settings.index, series.len())?;
+    let truth = metrics::Truth::new(&series, entry, settings.alarm_rate);
+    let windows = windows.and_then(|windows| windows.of(&entry.series));
+    scorers
+        .iter()
+        .map(|scorer| {
+            let scored = scorer.score(&series, entry);
+            let unusable = |source| QualityError::Unusable {
+                path: path.clone(),
+                scorer: scorer.name().to_owned(),
+                source,
+            };
+            let metrics = truth.measure(&scored).map_err(unusable)?;
+            let nab = windows
+                .map(|windows| nab_series(&series, &scored, windows))
+                .transpose()
+                .map_err(unusable)?;
+            if let (Some(out), Scorer::Model(_)) = (&settings.out, scorer) {
+                let folder = results::folder(out, scorer.name(), settings.models.len());
+                results::write(&folder, &entry.file, &series, &scored)?;
+            }
+            Ok(SeriesResult {
+                dataset: entry.dataset.clone(),
+                file: entry.file.clone(),
+                rows: series.len(),
+                refused: scored.refused,
+                out_of_order: scored.out_of_order,
+                metrics,
+                nab,
+            })
+        })
+        .collect()
+}
+
+fn nab_series(
+    series: &data::LabelledSeries,
+    scored: &Scored,
+    windows: &[(i64, i64)],
+) -> Result<NabSeries, detectors::eval::EvalError> {
+    let rows = detectors::eval::nab::window_rows(&series.timestamps, windows)?;
+    NabSeries::new(&scored.anomaly_scores, &rows)
+}
