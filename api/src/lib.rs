@@ -4,6 +4,7 @@
 //! what bytes go back, and which problem a refusal names. Times are Unix seconds unless a request says
 //! otherwise.
 
+pub mod calibration;
 pub mod decode;
 pub mod fit;
 pub mod health;

@@ -31,6 +31,7 @@
 
 pub mod envelope;
 pub mod eval;
+pub mod monitor;
 
 mod auto;
 mod codec;

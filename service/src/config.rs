@@ -61,7 +61,8 @@ pub struct ServeConfig {
     #[arg(long, env = "TIDEMARK_MAX_BODY", default_value = "64MiB", value_parser = parse_bytes)]
     pub max_body: usize,
 
-    /// Memory for models, such as 512MiB; the others come back from the store when asked for.
+    /// Memory for models and the counts of what they scored, such as 512MiB; other models come back
+    /// from the store when asked for.
     #[arg(long, env = "TIDEMARK_MODEL_CACHE", default_value = "512MiB", value_parser = parse_bytes)]
     pub model_cache: usize,
 

@@ -19,6 +19,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         ("/predict/a", "POST"),
         ("/healthcheck", "GET, HEAD"),
         ("/plot?series_id=a", "GET, HEAD"),
+        ("/series/a/calibration", "GET, HEAD"),
         ("/health/live", "GET, HEAD"),
         ("/health/ready", "GET, HEAD"),
         ("/health/startup", "GET, HEAD"),

@@ -1,6 +1,7 @@
 //! Estimates and tail probabilities, to full accuracy in the far tail and with the same bits on
 //! every machine.
 
+pub(crate) mod beta;
 pub(crate) mod elementary;
 pub(crate) mod empirical;
 pub(crate) mod moments;

@@ -5,19 +5,20 @@ use bytes::Bytes;
 
 use super::predict::Asked;
 use super::{convert, json_with_capacity};
-use crate::registry::ServedModel;
+use crate::registry::{ServedModel, Watch};
 
 /// Columns that need no score: the verdict alone is a comparison with the bounds.
 const WITHOUT_SCORES: [Column; 3] = [Column::Timestamps, Column::Values, Column::Anomaly];
 
 pub(super) fn reply(
-    model: &ServedModel,
+    watch: Watch<'_>,
     hash: &str,
     timestamps: &[i64],
     values: &[f64],
     asked: Asked,
 ) -> Bytes {
     let fields = asked.fields.unwrap_or(Columns::ALL);
+    let model = watch.model;
     let n = values.len();
     let mut reply = ColumnsReply {
         model_version: model.version,
@@ -31,9 +32,10 @@ pub(super) fn reply(
         let verdicts: Vec<bool> = model.fitted.anomalies(timestamps, values).collect();
         reply.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
         reply.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
+        watch.verdicts(n, reply.n_anomalies);
         return written(&reply, fields);
     }
-    fill(&mut reply, model, timestamps, values, fields);
+    fill(&mut reply, watch, timestamps, values, fields);
     if asked.explain {
         reply.reasons = Some(reasons(model, timestamps, values));
     }
@@ -64,7 +66,7 @@ const fn width(column: Column) -> usize {
 
 fn fill(
     reply: &mut ColumnsReply<'_>,
-    model: &ServedModel,
+    watch: Watch<'_>,
     timestamps: &[i64],
     values: &[f64],
     fields: Columns,
@@ -84,7 +86,9 @@ fn fill(
     reply.tail_extrapolated = fields
         .has(Column::TailExtrapolated)
         .then(|| Vec::with_capacity(n));
+    let (model, mut watched) = (watch.model, watch.column());
     model.fitted.score_columns(timestamps, values, |score| {
+        watched.point(score.p_value);
         reply.n_anomalies += usize::from(score.anomaly);
         push(&mut reply.anomaly, score.anomaly);
         push(&mut reply.anomaly_score, score.anomaly_score);

@@ -1,6 +1,7 @@
 //! HTTP: one file a resource. A handler extracts, converts, calls the registry and maps the answer.
 
 mod body;
+mod calibration;
 mod columns;
 mod convert;
 mod fit;
@@ -67,6 +68,7 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
     let outcome = match resource {
         Resource::Predict(id) => predict::handle(call, payload, id).await,
         Resource::Fit(id) => fit::handle(call, payload, id).await,
+        Resource::Calibration(id) => calibration::handle(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Plot => plot::handle(call).await,
         Resource::Live => Ok(health::live()),

@@ -13,7 +13,7 @@ use detectors::envelope::digest_hex;
 
 use super::{Call, body, columns, convert, json, ok_bytes};
 use crate::compute::POOL_FROM_BYTES;
-use crate::registry::{Registry, ServedModel};
+use crate::registry::{Registry, ServedModel, Watch};
 
 /// What the query asks of the reply.
 #[derive(Clone, Copy)]
@@ -54,15 +54,26 @@ pub(super) async fn handle(
             Some(model) => model,
             None => find(registry, series, selector).await?,
         };
-        answer(&model, points, asked)?
+        let watch = Watch {
+            monitors: registry.monitors(),
+            series: series.as_str(),
+            model: &model,
+        };
+        answer(watch, points, asked)?
     } else {
         let read = state.compute.run(move || read(&body, asked)).await;
         let points = read.map_err(convert::compute_rejection)??;
         let model = find(registry, series, selector).await?;
-        let answer = state
-            .compute
-            .run(move || answer(&model, points, asked))
-            .await;
+        let (monitors, name) = (Arc::clone(registry.monitors()), series.as_str().to_owned());
+        let scored = move || {
+            let watch = Watch {
+                monitors: &monitors,
+                series: &name,
+                model: &model,
+            };
+            answer(watch, points, asked)
+        };
+        let answer = state.compute.run(scored).await;
         answer.map_err(convert::compute_rejection)??
     };
     state.metrics.inference.record(received.elapsed());
@@ -88,12 +99,14 @@ fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
     Ok(points)
 }
 
-fn answer(model: &ServedModel, points: Points, asked: Asked) -> Result<Bytes, Rejection> {
+fn answer(watch: Watch<'_>, points: Points, asked: Asked) -> Result<Bytes, Rejection> {
+    let model = watch.model;
     let hash = digest_hex(&model.digest);
     let per_second = model.fitted.time_unit().ticks_per_second();
     Ok(match points.in_ticks(per_second)? {
         Points::One(timestamp, value) => {
             let score = model.fitted.score(timestamp, value);
+            watch.point(score.p_value);
             let mut reply = convert::point_reply(model, &hash, timestamp, value, &score);
             reply.reasons = asked
                 .explain
@@ -101,7 +114,7 @@ fn answer(model: &ServedModel, points: Points, asked: Asked) -> Result<Bytes, Re
             json(&reply)
         }
         Points::Columns(timestamps, values) => {
-            columns::reply(model, &hash, &timestamps, &values, asked)
+            columns::reply(watch, &hash, &timestamps, &values, asked)
         }
     })
 }

@@ -12,6 +12,8 @@ pub enum Resource<'a> {
     Predict(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
+    /// `/series/{series_id}/calibration`
+    Calibration(&'a str),
     /// `/healthcheck`
     Healthcheck,
     /// `/plot`
@@ -38,6 +40,15 @@ impl<'a> Resource<'a> {
         if let Some(id) = path.strip_prefix("/fit/") {
             return Self::Fit(id);
         }
+        if let Some((id, rest)) = path
+            .strip_prefix("/series/")
+            .and_then(|p| p.split_once('/'))
+        {
+            return match rest {
+                "calibration" => Self::Calibration(id),
+                _ => Self::Unknown,
+            };
+        }
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
@@ -56,7 +67,8 @@ impl<'a> Resource<'a> {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Predict(_) | Self::Fit(_) => "POST",
-            Self::Healthcheck
+            Self::Calibration(_)
+            | Self::Healthcheck
             | Self::Plot
             | Self::Live
             | Self::Ready
@@ -86,8 +98,20 @@ mod tests {
             Resource::Predict("a%2Fb/c")
         );
         assert_eq!(Resource::at("/fit/"), Resource::Fit(""));
+        assert_eq!(
+            Resource::at("/series/a%2Fb/calibration"),
+            Resource::Calibration("a%2Fb")
+        );
+        assert_eq!(
+            Resource::at("/series//calibration"),
+            Resource::Calibration("")
+        );
         for path in [
             "/",
+            "/series/a",
+            "/series/calibration",
+            "/series/a/b/calibration",
+            "/series/a/calibration/",
             "/predict",
             "/fit",
             "/%70redict/a",

@@ -34,6 +34,8 @@ pub struct ModelCache {
     older: Map,
     budget: usize,
     bytes: AtomicUsize,
+    /// Bytes that others keep out of the same budget.
+    beside: Arc<AtomicUsize>,
     passes: AtomicU64,
     evicted: AtomicU64,
     hits: AtomicU64,
@@ -53,6 +55,7 @@ impl ModelCache {
             older: Map::with_hasher(ahash::RandomState::new()),
             budget,
             bytes: AtomicUsize::new(0),
+            beside: Arc::default(),
             passes: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             hits: AtomicU64::new(0),
@@ -135,16 +138,27 @@ impl ModelCache {
         }
     }
 
+    /// Bytes kept beside the models out of the same budget, for their keeper to keep current.
+    #[must_use]
+    pub fn beside(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.beside)
+    }
+
+    /// What is left of the budget for models: three quarters of it at least, however small it is.
+    fn budget(&self) -> usize {
+        self.budget - self.beside.load(Ordering::Relaxed).min(self.budget / 4)
+    }
+
     /// Whether a pass is due.
     #[must_use]
     pub fn is_over_budget(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > self.budget
+        self.bytes.load(Ordering::Relaxed) > self.budget()
     }
 
     /// Drops models until the budget holds: those not used since the last pass first, then any.
     /// Takes milliseconds for a million models; the maps stay usable.
     pub fn evict(&self) {
-        let target = self.budget / KEEP.1 * KEEP.0;
+        let target = self.budget() / KEEP.1 * KEEP.0;
         for spare_used in [true, false] {
             let bytes = self.bytes.load(Ordering::Relaxed);
             if bytes <= target {
@@ -275,6 +289,21 @@ mod tests {
         assert!(cache.latest("a").is_none());
         cache.offer_latest("a", model(2), cache.epoch());
         assert_eq!(cache.latest("a").unwrap().version, 2);
+    }
+
+    #[test]
+    fn what_is_kept_beside_takes_up_to_a_quarter_of_the_budget() {
+        let size = size_of_entry("0", &model(1));
+        for (beside, room) in [(0, 40), (size / 2, 39), (100 * size, 30)] {
+            let cache = ModelCache::new(40 * size);
+            cache.beside().store(beside, Ordering::Relaxed);
+            while !cache.is_over_budget() {
+                cache.offer_latest(&cache.len().to_string(), model(1), cache.epoch());
+            }
+            assert_eq!(cache.len(), room + 1, "{beside}");
+            cache.evict();
+            assert!(cache.len() < room, "{beside}: {}", cache.len());
+        }
     }
 
     #[test]

@@ -9,12 +9,14 @@ mod error;
 mod fit;
 mod lookup;
 mod model;
+mod observed;
 
 use std::sync::Arc;
 
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
+pub use observed::{Monitors, Observed, Watch};
 
 use crate::store::Store;
 use cache::ModelCache;
@@ -24,7 +26,7 @@ use cache::ModelCache;
 pub struct RegistryOptions {
     /// Fewest points a fit takes.
     pub min_training_points: usize,
-    /// Bytes of models kept in memory; the others come back from the store.
+    /// Bytes of models and their monitors kept in memory; other models come back from the store.
     pub model_cache_bytes: usize,
 }
 
@@ -32,6 +34,7 @@ pub struct RegistryOptions {
 pub struct Registry {
     store: Arc<dyn Store>,
     cache: Arc<ModelCache>,
+    monitors: Arc<Monitors>,
     options: RegistryOptions,
 }
 
@@ -39,9 +42,12 @@ impl Registry {
     /// A registry over an open store. Nothing is loaded until it is asked for.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
+        let cache = ModelCache::new(options.model_cache_bytes);
+        let monitors = Monitors::new(options.model_cache_bytes, cache.beside());
         Self {
             store,
-            cache: Arc::new(ModelCache::new(options.model_cache_bytes)),
+            cache: Arc::new(cache),
+            monitors: Arc::new(monitors),
             options,
         }
     }
@@ -62,6 +68,12 @@ impl Registry {
     #[must_use]
     pub fn cache(&self) -> &ModelCache {
         &self.cache
+    }
+
+    /// What the versions have said of the points they scored.
+    #[must_use]
+    pub fn monitors(&self) -> &Arc<Monitors> {
+        &self.monitors
     }
 
     /// Completes what is queued and closes the store. Blocks.
