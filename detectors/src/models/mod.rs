@@ -9,8 +9,10 @@ pub(crate) mod level;
 pub(crate) mod location_scale;
 pub(crate) mod robust;
 pub(crate) mod seasonal;
+pub(crate) mod shingles;
 pub(crate) mod smoothing;
 pub(crate) mod verdict;
+pub(crate) mod windowed;
 
 use std::borrow::Cow;
 
