@@ -95,6 +95,8 @@ problem_table! {
         "Send one of the parameters that the detail names.";
     ParameterUnsupported = "parameter_unsupported", 422, "The model has no such parameter",
         "Leave the parameter out or name a model that has it.";
+    ModelDoesNotFit = "model_does_not_fit", 422, "The model cannot be fitted to these values",
+        "Leave model out, so that one is chosen, or name another.";
     Internal = "internal", 500, "The server failed",
         "A defect of the server: report it with the request_id.";
     StoredRecordDamaged = "stored_record_damaged", 500, "A stored record is damaged",

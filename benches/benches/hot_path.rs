@@ -75,7 +75,7 @@ fn score(c: &mut Criterion) {
 }
 
 fn verdicts(model: &Fitted, timestamps: &[i64], values: &[f64]) -> Vec<bool> {
-    model.anomalies(timestamps, values).collect()
+    model.anomalies(timestamps, values)
 }
 
 fn model(c: &mut Criterion) {

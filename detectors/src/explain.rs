@@ -19,9 +19,11 @@ pub struct Reason {
 }
 
 impl Fitted {
-    /// Why [`score`](Self::score) says what it says of this point, the strongest reason first.
-    pub fn explain(&self, timestamp: i64, value: f64) -> Vec<Reason> {
-        let score = self.score(timestamp, value);
+    /// Why a point has this score, the strongest reason first.
+    ///
+    /// `score` is that of [`score`](Self::score), or of
+    /// [`score_columns`](Self::score_columns), of the same point.
+    pub fn explain(&self, timestamp: i64, value: f64, score: &Score) -> Vec<Reason> {
         if !value.is_finite() {
             return vec![Reason {
                 code: "not_finite",
@@ -32,11 +34,12 @@ impl Fitted {
         let (n, direction, scale) = match &self.inner {
             Inner::LocationScale(model) => (model.n, model.direction, model.scale),
             Inner::Banded(model) => (model.n, model.direction, model.at(timestamp).scale),
+            Inner::Windowed(model) => (model.n, Direction::Both, model.unit),
         };
-        let mut reasons = vec![deviation(value, &score, scale), rank(&score, n, direction)];
+        let mut reasons = vec![deviation(value, score, scale), rank(score, n, direction)];
         if let Inner::Banded(model) = &self.inner {
-            reasons.extend(parts(model, timestamp, &score));
-            reasons.extend(band(model, timestamp, &score));
+            reasons.extend(parts(model, timestamp, score));
+            reasons.extend(band(model, timestamp, score));
         }
         reasons
     }
@@ -229,6 +232,10 @@ mod tests {
         params.check().unwrap().fit(&series).unwrap()
     }
 
+    fn explain(model: &Fitted, time: i64, value: f64) -> Vec<Reason> {
+        model.explain(time, value, &model.score(time, value))
+    }
+
     fn noise(i: i64) -> f64 {
         (i * 7_919 % 101) as f64 / 50.0 - 1.0
     }
@@ -245,7 +252,7 @@ mod tests {
             100.0 + noise(i) + if i % 24 == 9 { 50.0 } else { 0.0 }
         });
         let nine = 3_600 * (24 * 20 + 9);
-        let reasons = model.explain(nine, 100.0);
+        let reasons = explain(&model, nine, 100.0);
         let codes: Vec<_> = reasons.iter().map(|reason| reason.code).collect();
         assert_eq!(codes, ["deviation", "rank", "expected", "band"]);
         assert!(
@@ -289,7 +296,7 @@ mod tests {
         let model = fitted(&params, |i| noise(i) + 0.5 * i as f64 + (i % 24) as f64);
         let time = 3_600 * 700;
         let expected = model.score(time, 0.0).expected;
-        let reasons = model.explain(time, 0.0);
+        let reasons = explain(&model, time, 0.0);
         let parts = &reasons
             .iter()
             .find(|reason| reason.code == "expected")
@@ -305,14 +312,14 @@ mod tests {
     #[test]
     fn a_normal_point_has_a_rank_and_no_tail() {
         let model = fitted(&Params::default(), noise);
-        let reasons = model.explain(0, model.interval(0).expected);
+        let reasons = explain(&model, 0, model.interval(0).expected);
         assert!(reasons[0].detail.ends_with("is what was expected"));
         assert!(
             reasons[1].detail.starts_with("of "),
             "{}",
             reasons[1].detail
         );
-        assert_eq!(model.explain(0, f64::NAN)[0].code, "not_finite");
+        assert_eq!(explain(&model, 0, f64::NAN)[0].code, "not_finite");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::auto;
 use crate::codec::{self, DecodeError};
 use crate::models::banded::{self, Banded};
 use crate::models::location_scale::{Kind, LocationScale, Reference};
+use crate::models::windowed::Windowed;
 use crate::params::{Direction, TimeUnit};
 use crate::score::{Score, Status};
 
@@ -19,6 +20,7 @@ pub struct Fitted {
 pub(crate) enum Inner {
     LocationScale(LocationScale),
     Banded(Box<Banded>),
+    Windowed(Box<Windowed>),
 }
 
 /// The band of normal values at one time, in the unit of the series.
@@ -85,10 +87,15 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(model) => model.score(value),
             Inner::Banded(model) => model.score(timestamp, value),
+            Inner::Windowed(model) => model.score(timestamp, value),
         }
     }
 
-    /// Scores columns in order; the scores are those of [`score`](Self::score) bit for bit.
+    /// Scores columns in order.
+    ///
+    /// The scores are those of [`score`](Self::score) bit for bit, save those of a model that judges
+    /// windows ([`is_windowed`](Self::is_windowed)): there `score` takes the point for the first
+    /// after the training, and each point of a column follows the one before it.
     ///
     /// Columns of different length are read as far as the shorter one goes.
     pub fn score_columns(&self, timestamps: &[i64], values: &[f64], mut each: impl FnMut(Score)) {
@@ -100,28 +107,34 @@ impl Fitted {
                     each(model.score(*timestamp, *value));
                 }
             }
+            Inner::Windowed(model) => model.score_columns(timestamps, values, each),
         }
     }
 
     /// The verdicts alone, [`Score::anomaly`] of every point: a comparison with the bounds.
     ///
     /// Columns of different length are read as far as the shorter one goes.
-    pub fn anomalies<'a>(
-        &'a self,
-        timestamps: &'a [i64],
-        values: &'a [f64],
-    ) -> impl ExactSizeIterator<Item = bool> + 'a {
+    pub fn anomalies(&self, timestamps: &[i64], values: &[f64]) -> Vec<bool> {
         let (timestamps, values) = same_length(timestamps, values);
-        timestamps
-            .iter()
-            .zip(values)
-            .map(|(&timestamp, &value)| match &self.inner {
-                Inner::LocationScale(model) => model.is_anomaly(value),
-                Inner::Banded(model) => model.is_anomaly(timestamp, value),
-            })
+        let points = timestamps.iter().zip(values);
+        match &self.inner {
+            Inner::LocationScale(model) => values.iter().map(|v| model.is_anomaly(*v)).collect(),
+            Inner::Banded(model) => points.map(|(t, v)| model.is_anomaly(*t, *v)).collect(),
+            Inner::Windowed(model) => {
+                let mut verdicts = Vec::with_capacity(values.len());
+                model.score_columns(timestamps, values, |score| verdicts.push(score.anomaly));
+                verdicts
+            }
+        }
     }
 
-    /// The band at a time in ticks.
+    /// Whether a point is judged with those before it; see [`score_columns`](Self::score_columns).
+    pub fn is_windowed(&self) -> bool {
+        matches!(self.inner, Inner::Windowed(_))
+    }
+
+    /// The band at a time in ticks; of a model that judges windows the one right after training, at
+    /// any time.
     pub fn interval(&self, timestamp: i64) -> Interval {
         match &self.inner {
             Inner::LocationScale(model) => Interval {
@@ -137,6 +150,14 @@ impl Fitted {
                     upper: band.upper,
                 }
             }
+            Inner::Windowed(model) => {
+                let band = model.band();
+                Interval {
+                    expected: band.expected,
+                    lower: band.lower,
+                    upper: band.upper,
+                }
+            }
         }
     }
 
@@ -145,6 +166,7 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(_) => Status::Ok,
             Inner::Banded(model) => model.status(timestamp),
+            Inner::Windowed(model) => model.status(timestamp),
         }
     }
 
@@ -153,6 +175,7 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(_) => TimeUnit::Seconds,
             Inner::Banded(model) => model.time_unit,
+            Inner::Windowed(model) => model.time_unit,
         }
     }
 
@@ -161,6 +184,7 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(model) => model.alarm_rate,
             Inner::Banded(model) => model.rate.alarm_rate,
+            Inner::Windowed(model) => model.rate.alarm_rate,
         }
     }
 
@@ -169,6 +193,7 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(model) => summary_of_location_scale(model),
             Inner::Banded(model) => summary_of_banded(model),
+            Inner::Windowed(model) => summary_of_windowed(model),
         }
     }
 
@@ -177,6 +202,7 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(_) => 0,
             Inner::Banded(model) => model.heap_bytes(),
+            Inner::Windowed(model) => model.heap_bytes(),
         }
     }
 
@@ -207,6 +233,14 @@ impl From<Banded> for Fitted {
     fn from(model: Banded) -> Self {
         Self {
             inner: Inner::Banded(Box::new(model)),
+        }
+    }
+}
+
+impl From<Windowed> for Fitted {
+    fn from(model: Windowed) -> Self {
+        Self {
+            inner: Inner::Windowed(Box::new(model)),
         }
     }
 }
@@ -274,6 +308,19 @@ fn summary_of_banded(model: &Banded) -> Summary {
         time_unit: model.time_unit,
         calibration: calibration(model.n, method),
         warnings,
+        chosen_because: auto::reason(model.choice, model.n),
+    }
+}
+
+fn summary_of_windowed(model: &Windowed) -> Summary {
+    Summary {
+        model: model.core.shape().name(),
+        alarm_rate: model.rate.alarm_rate,
+        direction: Direction::Both,
+        periods: Vec::new(),
+        time_unit: model.time_unit,
+        calibration: calibration(model.n, "rank_pareto"),
+        warnings: beyond_data(model.n, model.rate.alarm_rate, "fitted to the tail"),
         chosen_because: auto::reason(model.choice, model.n),
     }
 }

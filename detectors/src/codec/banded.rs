@@ -7,7 +7,7 @@ use crate::auto::Choice;
 use crate::models::banded::{Banded, Kind, Reference};
 use crate::models::fan::Fan;
 use crate::models::verdict::Rate;
-use crate::params::{ALARM_RATE_MIN, Direction, MinDeviation, TimeUnit};
+use crate::params::{ALARM_RATE_MIN, Direction, MinDeviation};
 use crate::seasons::{Clock, Profile, Seasonality};
 use crate::stats::empirical::{Empirical, KNOTS};
 use crate::stats::pareto::Pareto;
@@ -51,7 +51,7 @@ enum ReferenceV1 {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct EmpiricalV1 {
+pub(super) struct EmpiricalV1 {
     knots: [f32; KNOTS],
     /// Mass, scale, shape; the threshold is the outermost knot.
     below: [f32; 3],
@@ -86,12 +86,7 @@ impl From<&Banded> for BandedV1 {
                 Kind::Seasonal => 5,
             },
             direction: super::code_of_direction(model.direction),
-            time_unit: match model.time_unit {
-                TimeUnit::Seconds => 0,
-                TimeUnit::Milliseconds => 1,
-                TimeUnit::Microseconds => 2,
-                TimeUnit::Nanoseconds => 3,
-            },
+            time_unit: super::code_of_time_unit(model.time_unit),
             choice: model.choice as u8,
             n: model.n,
             trained_from: model.trained.0,
@@ -160,13 +155,7 @@ impl BandedV1 {
             5 => Kind::Seasonal,
             _ => return invalid("kind"),
         };
-        let time_unit = match self.time_unit {
-            0 => TimeUnit::Seconds,
-            1 => TimeUnit::Milliseconds,
-            2 => TimeUnit::Microseconds,
-            3 => TimeUnit::Nanoseconds,
-            _ => return invalid("time_unit"),
-        };
+        let time_unit = super::time_unit_of_code(self.time_unit)?;
         let direction = super::direction_of_code(self.direction)?;
         self.check_sides(direction)?;
         let choice = Choice::from_code(self.choice);
@@ -255,7 +244,7 @@ impl ReferenceV1 {
 }
 
 impl EmpiricalV1 {
-    fn into_model(self) -> Empirical {
+    pub(super) fn into_model(self) -> Empirical {
         let tail = |threshold: f32, [mass, scale, shape]: [f32; 3]| Pareto {
             threshold,
             mass,

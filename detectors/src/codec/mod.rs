@@ -7,12 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 mod banded;
+mod windowed;
 
 use crate::auto::Choice;
 use crate::envelope::{self, EnvelopeError};
 use crate::fitted::Inner;
 use crate::models::location_scale::{Kind, LocationScale, Parts, Reference};
-use crate::params::{ALARM_RATE_MIN, Direction};
+use crate::params::{ALARM_RATE_MIN, Direction, TimeUnit};
 use crate::stats::student_t::StudentT;
 
 /// First bytes of a model.
@@ -24,6 +25,7 @@ pub const FORMAT: u16 = 1;
 const TAG_GAUSSIAN: u16 = 1;
 const TAG_ROBUST: u16 = 2;
 const TAG_BANDED: u16 = 3;
+const TAG_WINDOWED: u16 = 4;
 
 /// Why bytes are not a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +97,10 @@ pub(crate) fn encode(model: &Inner) -> Vec<u8> {
             let payload = postcard::to_allocvec(&banded::BandedV1::from(&**model));
             (TAG_BANDED, payload)
         }
+        Inner::Windowed(model) => {
+            let payload = postcard::to_allocvec(&windowed::WindowedV1::from(&**model));
+            (TAG_WINDOWED, payload)
+        }
     };
     envelope::seal(MAGIC, FORMAT, tag, &payload.unwrap_or_default())
 }
@@ -120,6 +126,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
             let model = read::<banded::BandedV1>(envelope.payload)?.into_model()?;
             Ok(Inner::Banded(Box::new(model)))
         }
+        TAG_WINDOWED => {
+            let model = read::<windowed::WindowedV1>(envelope.payload)?.into_model()?;
+            Ok(Inner::Windowed(Box::new(model)))
+        }
         tag => Err(DecodeError::UnknownDetector { tag }),
     }
 }
@@ -138,6 +148,25 @@ fn direction_of_code(code: u8) -> Result<Direction, DecodeError> {
         1 => Ok(Direction::Above),
         2 => Ok(Direction::Below),
         _ => Err(DecodeError::Invalid { field: "direction" }),
+    }
+}
+
+fn code_of_time_unit(unit: TimeUnit) -> u8 {
+    match unit {
+        TimeUnit::Seconds => 0,
+        TimeUnit::Milliseconds => 1,
+        TimeUnit::Microseconds => 2,
+        TimeUnit::Nanoseconds => 3,
+    }
+}
+
+fn time_unit_of_code(code: u8) -> Result<TimeUnit, DecodeError> {
+    match code {
+        0 => Ok(TimeUnit::Seconds),
+        1 => Ok(TimeUnit::Milliseconds),
+        2 => Ok(TimeUnit::Microseconds),
+        3 => Ok(TimeUnit::Nanoseconds),
+        _ => Err(DecodeError::Invalid { field: "time_unit" }),
     }
 }
 

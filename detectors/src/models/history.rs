@@ -12,9 +12,6 @@ pub(crate) const MAD_TO_STD: f64 = 1.482_602_218_505_601_8;
 /// `√(π/2)`: makes the mean absolute deviation of normal data its standard deviation.
 pub(crate) const MEAN_DEVIATION_TO_STD: f64 = 1.253_314_137_315_500_3;
 
-/// Largest standardised value: squares of it can still be summed up.
-const LARGEST: f64 = 1e15;
-
 /// Points in time order with values in units of their spread about their median.
 #[derive(Debug, Clone)]
 pub(crate) struct History<'a> {
@@ -29,6 +26,9 @@ pub(crate) struct History<'a> {
 }
 
 impl<'a> History<'a> {
+    /// Largest standardised value: squares of it can still be summed up.
+    pub(crate) const LARGEST: f64 = 1e15;
+
     /// Of at least two points whose values are not all equal.
     pub(crate) fn of(series: &Series<'a>) -> Self {
         let from = series.len().saturating_sub(POINTS_MAX);
@@ -39,7 +39,7 @@ impl<'a> History<'a> {
         let center = statistics.median;
         let values = values
             .iter()
-            .map(|value| standardized(*value, center, unit).clamp(-LARGEST, LARGEST))
+            .map(|value| standardized(*value, center, unit).clamp(-Self::LARGEST, Self::LARGEST))
             .collect();
         let mut steps: Vec<f64> = ticks
             .windows(2)

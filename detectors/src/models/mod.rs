@@ -41,6 +41,9 @@ pub enum FitError {
         /// Points of the series that are not left out.
         got: usize,
     },
+    /// The numerical method found nothing to go by in this history.
+    #[error("the model does not fit these values: the method did not converge")]
+    NotConverged,
     /// A season that the history does not hold twice.
     #[error("a season of {period} ticks needs a history of {needed} ticks, there are {got}")]
     PeriodTooLong {
@@ -117,6 +120,11 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
             let periods = periods_of(params, &history)?;
             let draft = seasonal::fit(&history, &periods, clock_of(params, &history));
             (Chosen::Draft(draft), Choice::Named)
+        }
+        Model::Windowed(shape) => {
+            require(&values, 3)?;
+            let model = windowed::fit(shape, &History::of(&series), request)?;
+            return Ok(Fitted::from(model));
         }
         Model::Auto => {
             let history = History::of(&series);

@@ -9,6 +9,7 @@ mod types;
 use jiff::tz::TimeZone;
 
 use crate::fitted::Fitted;
+use crate::models::shingles::Shape;
 use crate::models::{self, FitError};
 use crate::seasons::clock;
 use crate::series::Series;
@@ -25,6 +26,13 @@ pub const MODELS: &[&str] = &[
     "ewma",
     "holt_winters",
     "seasonal",
+    "pca",
+    "gmm",
+    "kmeans",
+    "one_class_svm",
+    "forest",
+    "spectral_residual",
+    "nearest",
 ];
 
 /// Seasons that one model can have.
@@ -121,6 +129,7 @@ pub(crate) enum Model {
     Ewma,
     HoltWinters,
     Seasonal,
+    Windowed(Shape),
 }
 
 /// How the width of a gaussian band is given.
@@ -152,6 +161,7 @@ impl Model {
             Self::Ewma => "ewma",
             Self::HoltWinters => "holt_winters",
             Self::Seasonal => "seasonal",
+            Self::Windowed(shape) => shape.name(),
         }
     }
 
@@ -183,8 +193,8 @@ impl Params {
         Ok(CheckedParams {
             model,
             alarm_rate,
-            direction: self.direction.unwrap_or_default(),
-            min_deviation: self.check_min_deviation()?,
+            direction: self.check_direction(model)?,
+            min_deviation: self.check_min_deviation(model)?,
             seasons: self.check_seasons(model)?,
             zone: self.check_zone(model)?,
             time_unit: self.time_unit.unwrap_or_default(),
@@ -200,6 +210,13 @@ impl Params {
             "ewma" => Model::Ewma,
             "holt_winters" => Model::HoltWinters,
             "seasonal" => Model::Seasonal,
+            "pca" => Model::Windowed(Shape::Pca),
+            "gmm" => Model::Windowed(Shape::Gmm),
+            "kmeans" => Model::Windowed(Shape::Kmeans),
+            "one_class_svm" => Model::Windowed(Shape::OneClassSvm),
+            "forest" => Model::Windowed(Shape::Forest),
+            "spectral_residual" => Model::Windowed(Shape::SpectralResidual),
+            "nearest" => Model::Windowed(Shape::Nearest),
             other => {
                 let reason = format!("no model {other:?}; there are {}", MODELS.join(", "));
                 return Err(ParamError::new(
@@ -257,8 +274,19 @@ impl Params {
         ))
     }
 
-    fn check_min_deviation(&self) -> Result<MinDeviation, ParamError> {
-        let least = self.min_deviation.unwrap_or_default();
+    fn check_direction(&self, model: Model) -> Result<Direction, ParamError> {
+        let direction = self.direction.unwrap_or_default();
+        if direction != Direction::Both {
+            refuse_window("direction", model)?;
+        }
+        Ok(direction)
+    }
+
+    fn check_min_deviation(&self, model: Model) -> Result<MinDeviation, ParamError> {
+        let Some(least) = self.min_deviation else {
+            return Ok(MinDeviation::default());
+        };
+        refuse_window("min_deviation", model)?;
         for (name, part) in [("abs", least.abs), ("rel", least.rel)] {
             if !part.is_finite() || part < 0.0 {
                 let reason =
@@ -337,6 +365,17 @@ impl Params {
     }
 }
 
+fn refuse_window(field: &'static str, model: Model) -> Result<(), ParamError> {
+    let Model::Windowed(shape) = model else {
+        return Ok(());
+    };
+    let reason = format!(
+        "model {:?} judges whole windows, which lie on no side of an expected value",
+        shape.name()
+    );
+    Err(ParamError::new(field, ParamErrorKind::Unsupported, reason))
+}
+
 fn refuse_unless_seasonal(field: &'static str, model: Model) -> Result<(), ParamError> {
     if model.has_seasons() {
         return Ok(());
@@ -398,7 +437,8 @@ impl CheckedParams {
             | Model::Robust
             | Model::Ewma
             | Model::HoltWinters
-            | Model::Seasonal => None,
+            | Model::Seasonal
+            | Model::Windowed(_) => None,
         }
     }
 
@@ -460,7 +500,7 @@ mod tests {
         );
         assert_eq!(
             error.reason,
-            "no model \"magic\"; there are auto, gaussian, robust, ewma, holt_winters, seasonal"
+            "no model \"magic\"; there are auto, gaussian, robust, ewma, holt_winters, seasonal, pca, gmm, kmeans, one_class_svm, forest, spectral_residual, nearest"
         );
     }
 

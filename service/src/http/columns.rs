@@ -1,11 +1,11 @@
 //! The reply to columns: each point scored once, each requested column written once.
 
-use api::{Column, Columns, ColumnsReply, Reason};
+use api::{Column, Columns, ColumnsReply};
 use bytes::Bytes;
 
 use super::predict::Asked;
 use super::{convert, json_with_capacity};
-use crate::registry::{ServedModel, Watch};
+use crate::registry::Watch;
 
 /// Columns that need no score: the verdict alone is a comparison with the bounds.
 const WITHOUT_SCORES: [Column; 3] = [Column::Timestamps, Column::Values, Column::Anomaly];
@@ -29,16 +29,13 @@ pub(super) fn reply(
         ..ColumnsReply::default()
     };
     if fields.are_within(&WITHOUT_SCORES) && !asked.explain {
-        let verdicts: Vec<bool> = model.fitted.anomalies(timestamps, values).collect();
+        let verdicts = model.fitted.anomalies(timestamps, values);
         reply.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
         reply.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
         watch.verdicts(n, reply.n_anomalies);
         return written(&reply, fields);
     }
-    fill(&mut reply, watch, timestamps, values, fields);
-    if asked.explain {
-        reply.reasons = Some(reasons(model, timestamps, values));
-    }
+    fill(&mut reply, watch, timestamps, values, asked);
     written(&reply, fields)
 }
 
@@ -69,8 +66,9 @@ fn fill(
     watch: Watch<'_>,
     timestamps: &[i64],
     values: &[f64],
-    fields: Columns,
+    asked: Asked,
 ) {
+    let fields = asked.fields.unwrap_or(Columns::ALL);
     let n = values.len();
     let numbers = |column| fields.has(column).then(|| Vec::with_capacity(n));
     let words = |column| fields.has(column).then(|| Vec::with_capacity(n));
@@ -86,7 +84,9 @@ fn fill(
     reply.tail_extrapolated = fields
         .has(Column::TailExtrapolated)
         .then(|| Vec::with_capacity(n));
+    reply.reasons = asked.explain.then(|| Vec::with_capacity(n));
     let (model, mut watched) = (watch.model, watch.column());
+    let mut points = timestamps.iter().zip(values);
     model.fitted.score_columns(timestamps, values, |score| {
         watched.point(score.p_value);
         reply.n_anomalies += usize::from(score.anomaly);
@@ -100,21 +100,15 @@ fn fill(
         push(&mut reply.direction, score.side.as_str());
         push(&mut reply.status, score.status.as_str());
         push(&mut reply.tail_extrapolated, score.tail_extrapolated);
-    });
-}
-
-/// Reasons of the anomalies; none for a normal point, of which there are too many to tell about.
-fn reasons(model: &ServedModel, timestamps: &[i64], values: &[f64]) -> Vec<Vec<Reason>> {
-    let verdicts = model.fitted.anomalies(timestamps, values);
-    let points = timestamps.iter().zip(values);
-    let explained = points.zip(verdicts).map(|((timestamp, value), anomaly)| {
-        if anomaly {
-            convert::reasons(&model.fitted, *timestamp, *value)
-        } else {
-            Vec::new()
+        if let (Some(reasons), Some((timestamp, value))) = (&mut reply.reasons, points.next()) {
+            // Only for anomalies: of normal points there are too many to tell about.
+            reasons.push(if score.anomaly {
+                convert::reasons(&model.fitted, *timestamp, *value, &score)
+            } else {
+                Vec::new()
+            });
         }
     });
-    explained.collect()
 }
 
 fn push<T>(column: &mut Option<Vec<T>>, entry: T) {

@@ -86,8 +86,13 @@ fn excluded(stretches: &[api::Excluded], per_second: i64) -> Result<Vec<Excluded
 }
 
 /// Why a point has its score.
-pub(super) fn reasons(model: &Fitted, timestamp: i64, value: f64) -> Vec<api::Reason> {
-    let reasons = model.explain(timestamp, value).into_iter();
+pub(super) fn reasons(
+    model: &Fitted,
+    timestamp: i64,
+    value: f64,
+    score: &Score,
+) -> Vec<api::Reason> {
+    let reasons = model.explain(timestamp, value, score).into_iter();
     let reasons = reasons.map(|reason| api::Reason {
         code: reason.code,
         detail: reason.detail,
@@ -142,6 +147,10 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
             FitError::TooFewPoints { .. } => Rejection::one(
                 Code::TooFewPoints,
                 at(&["timestamps"], None, fit.to_string()),
+            ),
+            FitError::NotConverged => Rejection::one(
+                Code::ModelDoesNotFit,
+                at(&["values"], None, fit.to_string()),
             ),
             FitError::PeriodTooLong { .. } | FitError::PeriodTooShort { .. } => Rejection::one(
                 Code::ParameterOutOfRange,

@@ -10,7 +10,7 @@ use detectors::envelope::digest_hex;
 
 use super::{Call, body, convert, ok};
 use crate::compute::POOL_FROM_BYTES;
-use crate::registry::{Fitting, RegistryOptions};
+use crate::registry::{FitJob, Fitting, RegistryOptions};
 
 pub(super) async fn handle(
     call: &Call<'_>,
@@ -28,13 +28,16 @@ pub(super) async fn handle(
     let body = body::read_json(request, payload, state.max_body_bytes).await?;
     let options = registry.options();
     let mut fitting = if body.len() < POOL_FROM_BYTES {
-        run(&body, &options)?
+        let job = read(&body)?;
+        if job.is_light() {
+            run(job, &options)?
+        } else {
+            let fitted = state.compute.run(move || run(job, &options)).await;
+            fitted.map_err(convert::compute_rejection)??
+        }
     } else {
-        state
-            .compute
-            .run(move || run(&body, &options))
-            .await
-            .map_err(convert::compute_rejection)??
+        let fitted = state.compute.run(move || run(read(&body)?, &options));
+        fitted.await.map_err(convert::compute_rejection)??
     };
     let version = registry
         .store(series.as_str(), &mut fitting)
@@ -45,14 +48,17 @@ pub(super) async fn handle(
     Ok(reply(series, version, &fitting, took.as_secs_f64() * 1e3))
 }
 
-fn run(body: &Bytes, options: &RegistryOptions) -> Result<Fitting, Rejection> {
+fn read(body: &Bytes) -> Result<FitJob, Rejection> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let job = convert::fit_job(
+    convert::fit_job(
         decode::<FitRequest>(body)?,
         i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-    )?;
+    )
+}
+
+fn run(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
     job.run(options).map_err(|error| convert::rejection(&error))
 }
 

@@ -15,6 +15,9 @@ const PAGE_CSS: &str = include_str!("../../assets/plot.css");
 /// twice the pixels of a wide screen, and every extreme is still there.
 const STRETCHES: usize = 4_000;
 
+/// Points drawn of a model that judges windows.
+const WINDOWED_MAX: usize = 8_000;
+
 /// What the script draws; columns of equal length.
 #[derive(Serialize)]
 struct Chart {
@@ -34,15 +37,18 @@ pub(super) fn render(
     points: &TrainingPoints,
     nonce: &str,
 ) -> String {
-    let drawn = extremes(&points.values, STRETCHES);
-    let chart = chart(model, points, &drawn);
-    let n_anomalies = model
-        .fitted
-        .anomalies(&points.timestamps, &points.values)
-        .filter(|anomaly| *anomaly)
-        .count();
+    // A window model takes its time for each point; the latest ones show what it does.
+    let shown = if model.fitted.is_windowed() {
+        WINDOWED_MAX
+    } else {
+        usize::MAX
+    };
+    let from = points.values.len().saturating_sub(shown);
+    let (timestamps, values) = (&points.timestamps[from..], &points.values[from..]);
+    let drawn = extremes(values, STRETCHES);
+    let (chart, n_anomalies) = chart(model, timestamps, values, &drawn);
     let summary = model.fitted.summary();
-    let n_points = points.values.len();
+    let n_points = values.len();
     // `<` cannot end the script element early: series ids and numbers have none, and this holds
     // for whatever is added later.
     let data = serde_json::to_string(&chart)
@@ -102,22 +108,34 @@ fn three_digits(number: f64) -> String {
     rounded.to_string()
 }
 
-fn chart(model: &ServedModel, points: &TrainingPoints, drawn: &[usize]) -> Chart {
-    let timestamps: Vec<i64> = drawn.iter().map(|&i| points.timestamps[i]).collect();
-    let values: Vec<f64> = drawn.iter().map(|&i| points.values[i]).collect();
-    let intervals: Vec<_> = timestamps
-        .iter()
-        .map(|t| model.fitted.interval(*t))
-        .collect();
+/// The columns at the drawn indices, and the number of anomalies among all points.
+fn chart(
+    model: &ServedModel,
+    timestamps: &[i64],
+    values: &[f64],
+    drawn: &[usize],
+) -> (Chart, usize) {
     let bound = |bound: f64| (bound.abs() < f64::MAX).then_some(bound);
-    Chart {
-        expected: intervals.iter().map(|i| i.expected).collect(),
-        lower: intervals.iter().map(|i| bound(i.lower)).collect(),
-        upper: intervals.iter().map(|i| bound(i.upper)).collect(),
-        anomaly: model.fitted.anomalies(&timestamps, &values).collect(),
-        timestamps,
-        values,
-    }
+    let mut chart = Chart {
+        timestamps: drawn.iter().map(|&i| timestamps[i]).collect(),
+        values: drawn.iter().map(|&i| values[i]).collect(),
+        expected: Vec::with_capacity(drawn.len()),
+        lower: Vec::with_capacity(drawn.len()),
+        upper: Vec::with_capacity(drawn.len()),
+        anomaly: Vec::with_capacity(drawn.len()),
+    };
+    let (mut index, mut n_anomalies) = (0, 0);
+    model.fitted.score_columns(timestamps, values, |score| {
+        n_anomalies += usize::from(score.anomaly);
+        if drawn.get(chart.expected.len()) == Some(&index) {
+            chart.expected.push(score.expected);
+            chart.lower.push(bound(score.lower));
+            chart.upper.push(bound(score.upper));
+            chart.anomaly.push(score.anomaly);
+        }
+        index += 1;
+    });
+    (chart, n_anomalies)
 }
 
 /// The indices of the lowest and the highest value of each of `stretches` stretches, in order;

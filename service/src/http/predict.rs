@@ -48,12 +48,19 @@ pub(super) async fn handle(
     let body = body::read_json(request, payload, state.max_body_bytes).await?;
     // The body is checked before the series is looked up: what is wrong with a request does not
     // depend on what is stored.
-    let reply = if body.len() < POOL_FROM_BYTES {
-        let points = read(&body, asked)?;
-        let model = match registry.resident(series.as_str(), selector) {
-            Some(model) => model,
-            None => find(registry, series, selector).await?,
-        };
+    let is_small = body.len() < POOL_FROM_BYTES;
+    let points = if is_small {
+        read(&body, asked)?
+    } else {
+        let read = state.compute.run(move || read(&body, asked)).await;
+        read.map_err(convert::compute_rejection)??
+    };
+    let model = match registry.resident(series.as_str(), selector) {
+        Some(model) => model,
+        None => find(registry, series, selector).await?,
+    };
+    // A window is compared with thousands of others: not on a thread that serves connections.
+    let reply = if is_small && !model.fitted.is_windowed() {
         let watch = Watch {
             monitors: registry.monitors(),
             series: series.as_str(),
@@ -61,9 +68,6 @@ pub(super) async fn handle(
         };
         answer(watch, points, asked)?
     } else {
-        let read = state.compute.run(move || read(&body, asked)).await;
-        let points = read.map_err(convert::compute_rejection)??;
-        let model = find(registry, series, selector).await?;
         let (monitors, name) = (Arc::clone(registry.monitors()), series.as_str().to_owned());
         let scored = move || {
             let watch = Watch {
@@ -110,7 +114,7 @@ fn answer(watch: Watch<'_>, points: Points, asked: Asked) -> Result<Bytes, Rejec
             let mut reply = convert::point_reply(model, &hash, timestamp, value, &score);
             reply.reasons = asked
                 .explain
-                .then(|| convert::reasons(&model.fitted, timestamp, value));
+                .then(|| convert::reasons(&model.fitted, timestamp, value, &score));
             json(&reply)
         }
         Points::Columns(timestamps, values) => {

@@ -42,7 +42,18 @@ pub struct Fitting {
     training: Option<Vec<u8>>,
 }
 
+/// Points from which a fit that looks for seasons takes longer than a worker may be held up.
+const HEAVY_FROM: usize = 64;
+
 impl FitJob {
+    /// Whether the fit takes no longer than reading the points did: location and scale, or few
+    /// points. Anything else belongs on the compute pool.
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        let by_model = matches!(self.params.model.as_deref(), Some("gaussian" | "robust"));
+        by_model || self.points.values.len() < HEAVY_FROM
+    }
+
     /// Checks, fits and encodes. Pure CPU work: on a large history it belongs on the compute pool.
     ///
     /// # Errors

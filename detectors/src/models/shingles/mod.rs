@@ -9,6 +9,7 @@
 //! Random choices come from xoshiro256++ with a seed in the code: a published algorithm that keeps
 //! its numbers, which `rand`'s `StdRng` and `SmallRng` expressly do not promise.
 
+mod core;
 pub(crate) mod forest;
 pub(crate) mod gmm;
 pub(crate) mod kmeans;
@@ -17,6 +18,8 @@ pub(crate) mod one_class_svm;
 pub(crate) mod pca;
 pub(crate) mod spectral_residual;
 pub(crate) mod windows;
+
+pub(crate) use core::{Core, Shape};
 
 #[cfg(test)]
 mod laws;
