@@ -202,21 +202,34 @@ fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>,
             Ok(periods.clone())
         }
         Seasons::Auto => {
-            let clock = clock_of(params, history);
-            let local: Vec<i64> = history
-                .ticks
-                .iter()
-                .map(|tick| clock.local(*tick))
-                .collect();
             let ticks_per_second = params.time_unit().ticks_per_second();
-            let found = seasons::detect(&local, &history.values, ticks_per_second);
-            let periods = found.iter().map(|period| period.ticks);
+            let found = seasons::detect(history.ticks, &history.values, ticks_per_second);
+            let periods = found
+                .iter()
+                .map(|period| whole_steps(period.ticks, span, step));
             let fits = |period: &i64| {
                 *period >= step.saturating_mul(2)
                     && period.saturating_mul(seasonal::CYCLES_MIN) <= span
             };
-            Ok(periods.filter(fits).collect())
+            let periods: Vec<i64> = periods.filter(fits).collect();
+            Ok(seasonal::worth_having(
+                history,
+                periods,
+                clock_of(params, history),
+            ))
         }
+    }
+}
+
+/// The whole number of steps nearest to a period, where the history is too short to tell the two
+/// apart: a season that is off by a part of a step walks away from its profile.
+fn whole_steps(period: i64, span: i64, step: i64) -> i64 {
+    let whole = (period + step / 2) / step * step;
+    let resolution = 0.3 * period as f64 * period as f64 / span as f64;
+    if ((whole - period).abs() as f64) < resolution.min(0.5 * step as f64) {
+        whole
+    } else {
+        period
     }
 }
 

@@ -11,9 +11,9 @@
 //! within 5 % of what was asked for at rates from 0.05 to 0.001 and n ≥ 100, within 25 % for
 //! n ≥ 10, and at most double for fewer points (`tests/calibration.rs`).
 //!
-//! From 64 points on, no distribution is assumed: the deviations of each fifth of the history from
-//! the median of the other four fifths give ranks and Pareto tails
-//! ([`Empirical`](crate::stats::empirical::Empirical)). Consecutive fifths, so that a level that
+//! From 64 points on, no distribution is assumed: the deviations of each third of the history from
+//! the median of the other two thirds give ranks and Pareto tails
+//! ([`Empirical`](crate::stats::empirical::Empirical)). Consecutive thirds, so that a level that
 //! moves shows in the deviations.
 //!
 //! What differs from the textbook: where over half of the values are equal the MAD is 0, which
@@ -36,7 +36,7 @@ use crate::stats::student_t::StudentT;
 const POINTS_MIN: usize = 3;
 
 /// Stretches of the history that are held out in turn.
-const FOLDS: usize = 5;
+const FOLDS: usize = 3;
 
 /// Efficiency of the MAD at the normal distribution.
 const MAD_EFFICIENCY: f64 = 0.37;

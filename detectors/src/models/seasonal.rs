@@ -22,7 +22,7 @@ use crate::stats::order::median_of;
 pub(crate) const CYCLES_MIN: i64 = 2;
 
 /// Knots of the profiles by the number of seasons, shortest first.
-const KNOTS: [&[usize]; 4] = [&[], &[480], &[480, 168], &[336, 168, 84]];
+const KNOTS: [&[usize]; 4] = [&[], &[288], &[288, 168], &[288, 168, 84]];
 
 /// Seasons of one model at most.
 pub(crate) const SEASONS_MAX: usize = 3;
@@ -37,6 +37,12 @@ const SHRINKAGE: f64 = 20.0;
 const SHAPE_RANGE: std::ops::RangeInclusive<f64> = 0.2..=20.0;
 
 const FOLDS: usize = 5;
+
+/// A season has to make the mean held-out deviation smaller by this factor.
+const WORTH_HAVING: f64 = 1.01;
+
+/// Deviations beyond this many units of the history count as this many when seasons are compared.
+const LARGE: f64 = 10.0;
 
 /// Blocks the level is followed by.
 const BLOCKS: usize = 16;
@@ -105,6 +111,49 @@ pub(crate) fn fit(history: &History<'_>, periods: &[i64], clock: Clock) -> Draft
         }),
         held_out: deviations,
     }
+}
+
+/// Several seasons less those that do not help to forecast what was held out.
+pub(crate) fn worth_having(history: &History<'_>, mut periods: Vec<i64>, clock: Clock) -> Vec<i64> {
+    let local: Vec<i64> = history
+        .ticks
+        .iter()
+        .map(|tick| clock.local(*tick))
+        .collect();
+    let error = |periods: &[i64]| {
+        let flat = flat_profiles(history, &local, periods);
+        let blocks = Blocks::of(&[], &[], 0);
+        let values = &history.values;
+        let deviations = held_out(
+            history,
+            &flat,
+            &local,
+            values,
+            periods,
+            &blocks,
+            Course::Steady,
+        );
+        deviations
+            .iter()
+            .map(|deviation| deviation.abs().min(LARGE))
+            .sum::<f64>()
+    };
+    while periods.len() > 1 {
+        let whole = error(&periods);
+        let without = |index: usize| {
+            let mut fewer = periods.clone();
+            fewer.remove(index);
+            (error(&fewer), index)
+        };
+        let best = (0..periods.len())
+            .map(without)
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        match best {
+            Some((error, index)) if error < WORTH_HAVING * whole => periods.remove(index),
+            _ => break,
+        };
+    }
+    periods
 }
 
 /// Profiles of zeros with as many knots as the data can fill.

@@ -116,8 +116,7 @@ impl Monitors {
             return;
         }
         let before = shard.bytes;
-        // The alarm rate is part of a summary made for people; only a version's first point asks.
-        let monitor = Monitor::new(model.fitted.summary().alarm_rate);
+        let monitor = Monitor::new(model.fitted.alarm_rate());
         shard.insert(series, model.version, monitor);
         shard.feed(series, model.version, &points);
         shard.evict(self.budget);

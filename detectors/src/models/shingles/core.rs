@@ -63,17 +63,17 @@ impl Shape {
     }
 
     /// Points of a window: the period of the series by its autocorrelation, within what its length
-    /// bears.
+    /// bears. For `nearest` half of it: a window that ends in an anomaly is then soon over it, which
+    /// puts the highest novelty where the anomaly is and not a period later.
     pub(crate) fn window(self, values: &[f64]) -> usize {
         let longest = (values.len() / WINDOWS_APART).clamp(WINDOW_MIN, WINDOW_MAX);
+        let period = || usize::from(period_acf(values));
         match self {
             Self::SpectralResidual => SPECTRAL_WINDOW.min(longest).max(2 * WINDOW_MIN),
-            Self::Pca
-            | Self::Gmm
-            | Self::Kmeans
-            | Self::OneClassSvm
-            | Self::Forest
-            | Self::Nearest => usize::from(period_acf(values)).clamp(WINDOW_MIN, longest),
+            Self::Pca | Self::Gmm | Self::Kmeans | Self::OneClassSvm | Self::Forest => {
+                period().clamp(WINDOW_MIN, longest)
+            }
+            Self::Nearest => (period() / 2).clamp(WINDOW_MIN, longest),
         }
     }
 }

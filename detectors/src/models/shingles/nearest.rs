@@ -1,14 +1,14 @@
 //! `nearest`: distance to the most similar stretch of the past.
 //!
 //! ```text
-//! novelty(w) = min_j ‖w − x_j‖ / r + min_j ‖z(w) − z(x_j)‖ / s,    z(w) = (w − mean) / max(sd, 0.05)
+//! novelty(w) = min_j ‖w − x_j‖ / r + ¼ · min_j ‖z(w) − z(x_j)‖ / s,    z(w) = (w − mean) / max(sd, 0.05)
 //! ```
 //!
 //! over all kept windows x_j; r and s are the medians of the two distances over training windows.
 //! The second distance sees shape, the first level and amplitude (left matrix profile: Yeh et al.,
 //! *Matrix Profile I*, ICDM 2016; the rolling inner product: Zhu et al., *Matrix Profile II*, ICDM
 //! 2016; Lu et al., *Matrix Profile XXIV*, KDD 2022, on neighbours from the left only). What differs
-//! here: both distances are summed; the floor under sd, in units of the training series, makes two
+//! here: both distances are summed, the second with a quarter of its weight; the floor under sd, in units of the training series, makes two
 //! flat windows alike instead of undefined; what is kept is bounded. The most recent
 //! [`RECENT_MAX`] points are kept in full, of what is older up to [`OLDER_MAX`] in stretches.
 //!
@@ -23,6 +23,10 @@ use serde::{Deserialize, Serialize};
 use super::neighbours::{Index, Neighbours, Query, Rows, products};
 use super::windows::{Windows, golden};
 use super::{Novelty, ShingleError, all_finite, bounded, linear, quantile, require};
+
+/// Weight of the distance between shapes beside that between values. Alone, shapes make most of a
+/// flat stretch of noise; without them an amplitude that grows hides what changes form.
+const SHAPE_WEIGHT: f64 = 0.25;
 
 /// Most recent points that are kept.
 pub(crate) const RECENT_MAX: usize = 12_288;
@@ -130,7 +134,7 @@ impl Nearest {
 
     fn novelty_from(&self, window: &[f64], products: &[f64]) -> f64 {
         let (raw, shape) = self.distances(window, products, 0..0);
-        raw / f64::from(self.stored.raw) + shape / f64::from(self.stored.shape)
+        raw / f64::from(self.stored.raw) + SHAPE_WEIGHT * shape / f64::from(self.stored.shape)
     }
 
     /// Both distances to the nearest kept windows outside of `excluded`.
@@ -310,7 +314,7 @@ mod tests {
         let raw = nearest(&|x| distance(window, x));
         let z = normalised(window);
         let shape = nearest(&|x| distance(&z, &normalised(x)));
-        raw / f64::from(model.stored.raw) + shape / f64::from(model.stored.shape)
+        raw / f64::from(model.stored.raw) + SHAPE_WEIGHT * shape / f64::from(model.stored.shape)
     }
 
     #[test]

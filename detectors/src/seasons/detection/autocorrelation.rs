@@ -1,13 +1,17 @@
 //! Autocorrelation of the whitened series, by the theorem of Wiener and Khinchin.
 //!
-//! `r(l) = Σ_k e[k]·cos(2πkl/len) / Σ_k e[k]`, times the number of cells over that of known pairs l apart.
-//! Where there is no season r is about normal with variance 1 over the number of pairs (Bartlett,
-//! *On the theoretical specification and sampling properties of autocorrelated time-series*, JRSS
-//! Suppl. 8, 1946, for white noise, which the whitened series is).
+//! `r(l) = Σ_k e[k]·cos(2πkl/len) / Σ_k e[k] · w(0) / w(l)`, with e the whitened power and
+//! `w(l) = Σ_t w[t]·w[t + l]` of the taper w: what fades out does not lower r. Without a season, r has
+//! a variance of about `1 / w(l)`: of a white series, which the whitened one is, it is 1 over the
+//! number of pairs (Bartlett, *On the theoretical specification and sampling properties of
+//! autocorrelated time-series*, JRSS Suppl. 8, 1946), and w counts at most half of those, which errs
+//! on the side of caution.
 
 use super::fourier::Fourier;
-use super::grid::Grid;
 use super::spectrum::{Spectrum, taper};
+
+/// Multiples of a lag looked at.
+const MULTIPLES: usize = 16;
 
 /// Autocorrelation at lags from 0 to half of the grid.
 pub(super) struct Autocorrelation {
@@ -16,15 +20,12 @@ pub(super) struct Autocorrelation {
     std: Vec<f64>,
 }
 
-/// Number of pairs of known cells at each lag.
-pub(super) fn pairs(fourier: &mut Fourier, grid: &Grid) -> Vec<f64> {
-    let weights: Vec<f64> = taper(grid.len())
-        .zip(&grid.weights)
-        .map(|(a, b)| a * b)
-        .collect();
+/// Weight `w(l)` of the pairs of cells at each lag up to half of the grid.
+pub(super) fn pairs(fourier: &mut Fourier, n_cells: usize) -> Vec<f64> {
+    let weights: Vec<f64> = taper(n_cells).collect();
     let power = fourier.power(&weights);
     let len = fourier.len() as f64;
-    fourier.cosines(&power)[..=grid.len() / 2]
+    fourier.cosines(&power)[..=n_cells / 2]
         .iter()
         .map(|products| products / len)
         .collect()
@@ -59,9 +60,10 @@ impl Autocorrelation {
                 r[lag] > 3.0 * self.std[lag] && r[lag] >= r[lag - 1] && r[lag] >= r[lag + 1]
             })
             .collect();
-        let highest = peaks.iter().map(|&lag| r[lag]).fold(0.0, f64::max);
-        let first = peaks.iter().copied().find(|&lag| r[lag] >= 0.7 * highest);
-        peaks.sort_by(|&a, &b| r[b].total_cmp(&r[a]).then(a.cmp(&b)));
+        let z = |lag: usize| r[lag] / self.std[lag];
+        let highest = peaks.iter().map(|&lag| z(lag)).fold(0.0, f64::max);
+        let first = peaks.iter().copied().find(|&lag| z(lag) >= 0.7 * highest);
+        peaks.sort_by(|&a, &b| z(b).total_cmp(&z(a)).then(a.cmp(&b)));
         peaks.truncate(count);
         peaks
             .iter()
@@ -69,6 +71,32 @@ impl Autocorrelation {
             .chain(first)
             .map(|lag| lag as f64)
             .collect()
+    }
+
+    /// Lag near one given, in a series of `n` cells, at whose multiples the autocorrelation is
+    /// highest: m periods away it knows the period m times as well.
+    pub(super) fn refined(&self, lag: f64, n: f64) -> f64 {
+        let last = (self.r.len() - 1) as f64;
+        let multiples = ((last / lag) as usize).clamp(1, MULTIPLES);
+        let sum = |lag: f64| -> f64 { (1..=multiples).map(|m| self.at(m as f64 * lag)).sum() };
+        let (mut best, mut highest) = (lag, sum(lag));
+        for i in -16..=16 {
+            let candidate = lag * (1.0 + 0.75 * lag / n * f64::from(i) / 16.0);
+            let sum = sum(candidate);
+            if sum > highest {
+                (best, highest) = (candidate, sum);
+            }
+        }
+        best
+    }
+
+    /// Between two lags; none beyond the last.
+    fn at(&self, lag: f64) -> f64 {
+        let i = lag.max(0.0) as usize;
+        match (self.r.get(i), self.r.get(i + 1)) {
+            (Some(a), Some(b)) => a + (b - a) * (lag - i as f64),
+            _ => 0.0,
+        }
     }
 
     /// Whether there is a significant maximum at a lag, give or take.
