@@ -3,7 +3,11 @@
 //! The hot path is plain `serde_json`. Only a body that failed is read again with its path
 //! tracked, so that the refusal can name the field and the first offending index.
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
@@ -98,6 +102,42 @@ pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
+/// A field whose object is written as one; null is as good as left out.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let found = Option::<Object<T>>::deserialize(deserializer)?;
+    Ok(found.map(|object| object.0))
+}
+
+/// As [`object`], a list of them.
+pub(crate) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let found = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(found.map(|list| list.into_iter().map(|object| object.0).collect()))
+}
+
+/// A struct that is read from an object alone: a derived one reads an array, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
 /// A field that may not be left out.
 pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, Rejection> {
     field.ok_or_else(|| {
@@ -149,8 +189,10 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], first: &serde_json::Error) ->
         Category::Syntax | Category::Eof | Category::Io => syntax_code(body, first, &message),
         Category::Data => data_code(&loc, &message),
     };
-    if matches!(code, Code::UnknownField | Code::DuplicateField)
-        && let Some(name) = message.split('`').nth(1)
+    if matches!(
+        code,
+        Code::UnknownField | Code::DuplicateField | Code::MissingField
+    ) && let Some(name) = message.split('`').nth(1)
         && loc.last() != Some(&Loc::from(name))
     {
         loc.push(Loc::from(name));
@@ -174,6 +216,9 @@ fn data_code(loc: &[Loc], message: &str) -> Code {
     if message.starts_with("duplicate field") {
         return Code::DuplicateField;
     }
+    if message.starts_with("missing field") {
+        return Code::MissingField;
+    }
     let column = matches!(loc.get(2), Some(Loc::Index(_)));
     match loc.get(1) {
         Some(Loc::Name(field)) if field == "timestamp" || (field == "timestamps" && column) => {
@@ -182,6 +227,7 @@ fn data_code(loc: &[Loc], message: &str) -> Code {
         Some(Loc::Name(field)) if field == "value" || (field == "values" && column) => {
             Code::ValueNotANumber
         }
+        Some(Loc::Name(field)) if field == "exclude" && loc.len() > 3 => Code::TimestampInvalid,
         _ => Code::InvalidType,
     }
 }
@@ -304,6 +350,36 @@ mod tests {
                 r#"{"timestamps":[1],"values":[1],"alarm_rate":"x"}"#,
                 Code::InvalidType,
                 "body.alarm_rate",
+            ),
+            (
+                r#"{"timestamps":[1],"values":[1],"min_deviation":[1,2]}"#,
+                Code::InvalidType,
+                "body.min_deviation",
+            ),
+            (
+                r#"{"timestamps":[1],"values":[1],"min_deviation":{"rel":1e999}}"#,
+                Code::ValueNotFinite,
+                "body.min_deviation.rel",
+            ),
+            (
+                r#"{"timestamps":[1],"values":[1],"seasonality":[60,1.5]}"#,
+                Code::InvalidType,
+                "body.seasonality[1]",
+            ),
+            (
+                r#"{"timestamps":[1],"values":[1],"exclude":[{"from":1,"to":2},[3,4]]}"#,
+                Code::InvalidType,
+                "body.exclude[1]",
+            ),
+            (
+                r#"{"timestamps":[1],"values":[1],"exclude":[{"from":1,"to":2},{"to":2}]}"#,
+                Code::MissingField,
+                "body.exclude[1].from",
+            ),
+            (
+                r#"{"timestamps":[1],"values":[1],"exclude":[{"from":1,"to":"x"}]}"#,
+                Code::TimestampInvalid,
+                "body.exclude[0].to",
             ),
             (
                 r#"{"timestamps":[1,2"#,

@@ -6,7 +6,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::Rejection;
-use crate::decode::{present, required};
+use crate::decode::{object, objects, present, required};
 use crate::timestamp::Timestamp;
 
 /// The body of a fit. `timestamps` and `values` are required and of equal length;
@@ -31,7 +31,7 @@ pub struct FitRequest {
     #[serde(default)]
     pub direction: Option<String>,
     /// Deviations below it never alarm.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub min_deviation: Option<MinDeviation>,
     /// `"auto"` by default, or a list of periods in `time_unit`.
     #[serde(default)]
@@ -43,8 +43,8 @@ pub struct FitRequest {
     #[serde(default)]
     pub time_unit: Option<String>,
     /// Stretches left out of the history, both ends included.
-    #[serde(default)]
-    pub exclude: Vec<Excluded>,
+    #[serde(default, deserialize_with = "objects")]
+    pub exclude: Option<Vec<Excluded>>,
 }
 
 /// The smallest deviation that may raise an alarm: the larger of both.
@@ -123,7 +123,7 @@ pub struct FitReply<'a> {
     /// The bare number, `"1"` for the first version.
     #[serde(serialize_with = "crate::version_as_text")]
     pub version: u64,
-    /// Points the model was fitted on.
+    /// Points the model was fitted on: those sent, less those that `exclude` leaves out.
     pub points_used: usize,
     /// The model that was fitted, never `auto`.
     pub model: &'a str,
@@ -142,9 +142,9 @@ pub struct FitReply<'a> {
     pub calibration: Calibration<'a>,
     /// Hash of the model's bytes: equal data and parameters give an equal hash.
     pub model_hash: &'a str,
-    /// First timestamp of the training data.
+    /// First timestamp of the points used.
     pub trained_from: i64,
-    /// Last timestamp of the training data.
+    /// Last timestamp of the points used.
     pub trained_to: i64,
     /// From the first byte of the body read to the synced commit, in milliseconds.
     pub duration_ms: f64,

@@ -70,9 +70,9 @@ problem_table! {
     TooFewPoints = "too_few_points", 422, "There are too few points",
         "A fit needs at least min_training_points points, 3 by default.";
     TimestampInvalid = "timestamp_invalid", 422, "A timestamp is not a time",
-        "Send Unix seconds: integers in a fit; digits in a string, an integer or RFC 3339 in a predict.";
+        "Send ticks of the time_unit since 1970, seconds by default: integers in a fit; digits in a string, an integer or RFC 3339 elsewhere.";
     TimestampNegative = "timestamp_negative", 422, "A timestamp is negative",
-        "Times are seconds since 1970 and not negative.";
+        "Times count from 1970 and are not negative.";
     TimestampsNotIncreasing = "timestamps_not_increasing", 422, "The timestamps do not strictly increase",
         "Sort the points by time and keep one point a timestamp.";
     ValueNotANumber = "value_not_a_number", 422, "A value is not a number",

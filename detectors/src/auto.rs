@@ -4,7 +4,7 @@
 //!
 //! | the history | model | why |
 //! |---|---|---|
-//! | < 32 points | `gaussian`, Student-t | every point counts: the MAD uses a third of what the standard deviation does |
+//! | < 32 points and no season | `gaussian`, Student-t | every point counts: the MAD uses a third of what the standard deviation does |
 //! | has a season, found or named by the user | `seasonal` | what is normal depends on the time |
 //! | goes along a line | `holt_winters` | a counter or a growing business has no fixed level |
 //! | level wanders | `ewma` | where it was last tells more than where it was on average |
@@ -29,8 +29,11 @@ const EXCESS_ALLOWED: f64 = 10.0;
 /// … and this share at any rate, since a history may hold an outage or two.
 const OUTLIERS_ALLOWED: f64 = 0.01;
 
-/// Stretches of a history by which its level is followed.
+/// Stretches of a history by which its level is followed, at most …
 const BLOCKS: usize = 16;
+
+/// … and at least so many points in each.
+const POINTS_A_BLOCK: usize = 4;
 
 /// Who chose the model, and why. The numbers are those of the model's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,22 +88,20 @@ pub(crate) fn fit(
         let draft = seasonal::fit(history, periods, clock);
         return Ok((Chosen::Draft(draft), Choice::SeasonFound));
     }
-    if values.len() < SAMPLE_MIN {
-        return small(values, sensitivity);
-    }
-    Ok(
-        match Blocks::of(history.ticks, &history.values, BLOCKS).course() {
-            Course::Trending => {
-                let draft = smoothing::holt_winters(history, None, clock);
-                (Chosen::Draft(draft), Choice::LevelTrends)
-            }
-            Course::Wandering => (
-                Chosen::Draft(smoothing::ewma(history)),
-                Choice::LevelWanders,
-            ),
-            Course::Steady => (Chosen::Draft(robust::draft(history)), Choice::EnoughPoints),
-        },
-    )
+    let n_blocks = BLOCKS.min(values.len() / POINTS_A_BLOCK);
+    let course = Blocks::of(history.ticks, &history.values, n_blocks).course();
+    Ok(match course {
+        Course::Trending => {
+            let draft = smoothing::holt_winters(history, None, clock);
+            (Chosen::Draft(draft), Choice::LevelTrends)
+        }
+        Course::Wandering => (
+            Chosen::Draft(smoothing::ewma(history)),
+            Choice::LevelWanders,
+        ),
+        Course::Steady if values.len() < SAMPLE_MIN => return small(values, sensitivity),
+        Course::Steady => (Chosen::Draft(robust::draft(history)), Choice::EnoughPoints),
+    })
 }
 
 fn small(values: &[f64], sensitivity: Sensitivity) -> Result<(Chosen, Choice), FitError> {
@@ -127,24 +128,22 @@ pub(crate) fn reason(choice: Choice, n: u64) -> Option<String> {
              prediction interval make the most of few points"
         ),
         Choice::EnoughPoints => format!(
-            "{n} points without a season, about a level that stays: median and the ranks of the \
-             deviations from it keep the band narrow when there are outliers in the history"
+            "no season, and a level that stays: median and the ranks of {n} deviations from it keep \
+             the band narrow when there are outliers in the history"
         ),
         Choice::TooManyOutside => format!(
             "{n} points, of which a band of median and MAD would leave out too many to be \
              outliers: mean and standard deviation give a band that the history fits in"
         ),
-        Choice::SeasonFound => {
-            format!("{n} points with a season: what is normal depends on the time")
+        Choice::SeasonFound => "there is a season: what is normal depends on the time".to_owned(),
+        Choice::LevelWanders => {
+            "no season, and a level that wanders: it goes on from the last one, \
+                                 and the band widens with the time since training"
+                .to_owned()
         }
-        Choice::LevelWanders => format!(
-            "{n} points without a season, whose level wanders: the level is the last one, and the \
-             band widens with the time since training"
-        ),
-        Choice::LevelTrends => format!(
-            "{n} points without a season that go along a line: level and slope go on from the end, \
-             and the band widens with the time since training"
-        ),
+        Choice::LevelTrends => "no season, and values that go along a line: level and slope go on \
+                                from the end, and the band widens with the time since training"
+            .to_owned(),
     })
 }
 

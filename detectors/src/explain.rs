@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::fitted::{Fitted, Inner};
 use crate::models::banded::Banded;
-use crate::params::{Direction, TimeUnit};
+use crate::params::{Direction, PERIODS_MAX, TimeUnit};
 use crate::score::{Score, Side};
 
 /// One reason.
@@ -44,6 +44,9 @@ impl Fitted {
         reasons
     }
 }
+
+/// Names of the parts of the seasons, shortest first.
+const SEASONS: [&str; PERIODS_MAX] = ["season", "season_2", "season_3"];
 
 fn deviation(value: f64, score: &Score, scale: f64) -> Reason {
     let difference = finite(value - score.expected);
@@ -115,14 +118,12 @@ fn parts(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
     }
     if let Some(seasonality) = &model.seasonality {
         let local = seasonality.clock.local(timestamp);
-        let mut total = 0.0;
-        for season in &seasonality.seasons {
+        for (season, name) in seasonality.seasons.iter().zip(SEASONS) {
             let part = finite(model.scale * season.at(local));
-            total += part;
+            numbers.push((name, part));
             let period = duration(season.period, model.time_unit);
             let _ = write!(detail, ", the season of {period} that adds {}", short(part));
         }
-        numbers.push(("season", finite(total)));
     }
     (numbers.len() > 1).then_some(Reason {
         code: "expected",

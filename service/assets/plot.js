@@ -3,7 +3,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const host = document.getElementById("chart");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const full = [data.timestamps[0], data.timestamps[data.timestamps.length - 1]];
+  const times = data.timestamps.map((t) => t / data.ticks_per_second);
+  const full = [times[0], times[times.length - 1]];
   const alarms = data.values.map((value, i) => (data.anomaly[i] ? value : null));
   const number = (u, value) => (value == null ? "–" : Number(value.toPrecision(7)).toString());
   const hasBand = data.lower.some((v) => v != null) && data.upper.some((v) => v != null);
@@ -32,7 +33,7 @@
       ],
       bands: hasBand ? [{ series: [4, 3], fill: colour("--band") + "33" }] : [],
     };
-    plot = new uPlot(options, [data.timestamps, data.values, data.expected, data.lower, data.upper, alarms], host);
+    plot = new uPlot(options, [times, data.values, data.expected, data.lower, data.upper, alarms], host);
     plot.setScale("x", { min: range[0], max: range[1] });
   };
 

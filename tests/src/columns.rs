@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::server::{Server, history, long_history, point};
 
 /// Column of the reply and field of a single reply.
-const FIELDS: [(&str, &str); 11] = [
+const FIELDS: [(&str, &str); 12] = [
     ("timestamps", "timestamp"),
     ("values", "value"),
     ("anomaly", "anomaly"),
@@ -17,6 +17,7 @@ const FIELDS: [(&str, &str); 11] = [
     ("upper_bound", "upper_bound"),
     ("direction", "direction"),
     ("status", "status"),
+    ("tail_extrapolated", "tail_extrapolated"),
 ];
 /// What every reply to columns has besides.
 const ALWAYS: [&str; 4] = ["model_version", "model_hash", "n_points", "n_anomalies"];
@@ -114,6 +115,7 @@ async fn fields_select_columns() {
         "lower_bound,upper_bound,expected_value",
         "status,direction",
         "status, anomaly",
+        "tail_extrapolated",
         &every,
     ] {
         let query = format!("a?fields={}", list.replace(' ', "%20"));

@@ -6,6 +6,9 @@ use proptest::test_runner::{Config, TestRunner};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::histories::{
+    DAY, HOUR, MODELS, MONDAY, daily, daily_and_weekly, end, noise, series, times, with,
+};
 use crate::server::{Server, history, point};
 
 /// The four statements about one reply, which have to say the same.
@@ -102,7 +105,13 @@ async fn the_four_statements_agree_at_and_around_the_bounds(
         json!({"model":"gaussian","sigma":0.5}),
         json!({"model":"gaussian","sigma":8}),
         json!({"model":"robust"}),
-        json!({"model":"robust","alarm_rate":0.01})
+        json!({"model":"robust","alarm_rate":0.01}),
+        json!({"model":"ewma"}),
+        json!({"model":"holt_winters","alarm_rate":0.01}),
+        json!({"model":"seasonal"}),
+        json!({"model":"auto","min_deviation":{"abs":3,"rel":0.5}}),
+        json!({"model":"gaussian","sigma":3,"min_deviation":{"abs":20}}),
+        json!({"model":"ewma","time_unit":"ms","min_deviation":{"rel":1e3}})
     )]
     mut parameters: Value,
     #[values("both", "above", "below")] direction: &str,
@@ -128,6 +137,73 @@ async fn the_four_statements_agree_at_and_around_the_bounds(
         let (lower, upper) = (&middle["lower_bound"], &middle["upper_bound"]);
         assert_eq!(direction == "above", lower == f64::MIN, "{middle}");
         assert_eq!(direction == "below", upper == f64::MAX, "{middle}");
+    }
+}
+
+/// Every model at every time: a season, a trend and a band that widens are part of the rule.
+#[rstest]
+#[tokio::test]
+async fn the_four_statements_agree_in_training_and_after_it(
+    #[values(
+        json!({"model":"gaussian"}),
+        json!({"model":"robust"}),
+        json!({"model":"ewma"}),
+        json!({"model":"holt_winters"}),
+        json!({"model":"seasonal"}),
+        json!({"model":"auto","timezone":"Europe/Berlin"}),
+        json!({"model":"seasonal","min_deviation":{"abs":2,"rel":0.05}}),
+        json!({"model":"holt_winters","alarm_rate":0.05})
+    )]
+    parameters: Value,
+    #[values("both", "above", "below")] direction: &str,
+) {
+    let server = Server::start().await;
+    let parameters = with(parameters, &json!({ "direction": direction }));
+    let counter = series(&times(300, HOUR), |i, _| 2.0 * i as f64 + noise(i));
+    for history in [daily(14), daily_and_weekly(3), counter] {
+        let fitted = server
+            .fit("a", &with(history.clone(), &parameters))
+            .await
+            .ok();
+        let alarm_rate = fitted["alarm_rate"].as_f64().expect("a rate");
+        let last = end(&history);
+        for time in [
+            0,
+            MONDAY,
+            MONDAY + 4_321,
+            last,
+            last + 1,
+            last + 9 * HOUR,
+            last + 400 * DAY,
+        ] {
+            let middle = server.predict("a", &point(time, 0.0)).await.ok();
+            assert_rule(&middle, alarm_rate);
+            let values = critical_values(&middle);
+            let body = json!({"timestamps": vec![time; values.len()], "values": values});
+            let columns = server.predict("a", &body).await.ok();
+            let n_anomalies = columns["n_anomalies"].as_u64().expect("a count");
+            assert!(
+                (1..values.len() as u64).contains(&n_anomalies),
+                "both verdicts occurred"
+            );
+            for i in 0..values.len() {
+                let names = [
+                    "anomaly",
+                    "p_value",
+                    "anomaly_score",
+                    "severity",
+                    "expected_value",
+                    "lower_bound",
+                    "upper_bound",
+                    "direction",
+                ];
+                let mut reply = json!({ "value": columns["values"][i] });
+                for name in names {
+                    reply[name] = columns[name][i].clone();
+                }
+                assert_rule(&reply, alarm_rate);
+            }
+        }
     }
 }
 
@@ -157,23 +233,24 @@ fn the_rule_holds_for_any_history_and_any_point() {
     });
     let histories = (
         prop::collection::vec(-1e6..1e6_f64, 3..80),
-        prop::sample::select(vec!["auto", "gaussian", "robust"]),
+        prop::sample::select(MODELS.to_vec()),
         prop::sample::select(vec!["both", "above", "below"]),
         prop::sample::select(vec![0.5, 0.1, 0.01, 0.001, 1e-9, 1e-100]),
         prop::collection::vec(prop_oneof![-1e6..1e6_f64, prop::num::f64::NORMAL], 1..20),
+        prop::sample::select(vec![0, 2, 81, 100, 10_000, i64::MAX]),
     );
     runner
         .run(
             &histories,
-            |(values, model, direction, alarm_rate, points)| {
+            |(values, model, direction, alarm_rate, points, time)| {
                 let parameters =
                     json!({"model":model,"direction":direction,"alarm_rate":alarm_rate});
                 runtime.block_on(async {
                     let rate = fit(&server, &values, &parameters).await;
                     assert_eq!(rate, alarm_rate);
-                    let middle = server.predict("a", &point(100, 0.0)).await.ok();
+                    let middle = server.predict("a", &point(time, 0.0)).await.ok();
                     for value in points.into_iter().chain(critical_values(&middle)) {
-                        let reply = server.predict("a", &point(100, value)).await.ok();
+                        let reply = server.predict("a", &point(time, value)).await.ok();
                         assert_rule(&reply, rate);
                     }
                 });

@@ -3,14 +3,19 @@
 //! Nothing in here looks inside the server; what a test knows, a caller can know. Tests that need
 //! a process of their own (signals, `kill -9`, flags) live in `service/tests/process`.
 
+mod auto_choice;
 mod calibration;
 mod columns;
 mod concurrency;
 mod contract;
 mod decision_rule;
+mod every_model;
 mod eviction;
+mod explain;
+mod fit_parameters;
 mod golden_vectors;
 mod headers;
+mod histories;
 mod hostile_ids;
 mod plot;
 mod problem;
@@ -20,5 +25,7 @@ mod refused_predicts;
 mod refused_requests;
 mod reply;
 mod restart;
+mod seasons;
 mod server;
+mod time_units;
 mod versions;

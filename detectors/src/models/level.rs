@@ -8,8 +8,13 @@ use crate::stats::order::median_of;
 const BLOCKS_MIN: usize = 6;
 
 /// The last level has to have the smaller error by this factor: it is the noisier estimate, and its
-/// band widens.
-const LAST_BETTER_BY: f64 = 0.9;
+/// band widens. From few blocks it has to be the clearly better one.
+fn last_better_by(n_blocks: usize) -> f64 {
+    if n_blocks < BLOCKS_MANY { 0.6 } else { 0.9 }
+}
+
+/// Blocks that tell a wandering level from chance.
+const BLOCKS_MANY: usize = 12;
 
 /// A trend, which runs away if it is wrong, by this.
 const TREND_BETTER_BY: f64 = 0.6;
@@ -83,7 +88,7 @@ impl Blocks {
         }
         if trending < TREND_BETTER_BY * steady.min(wandering) {
             Course::Trending
-        } else if wandering < LAST_BETTER_BY * steady {
+        } else if wandering < last_better_by(n) * steady {
             Course::Wandering
         } else {
             Course::Steady

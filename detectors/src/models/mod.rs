@@ -206,7 +206,7 @@ fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>,
             let found = seasons::detect(history.ticks, &history.values, ticks_per_second);
             let periods = found
                 .iter()
-                .map(|period| whole_steps(period.ticks, span, step));
+                .map(|period| whole_steps(period.ticks, ticks_per_second, span, step));
             let fits = |period: &i64| {
                 *period >= step.saturating_mul(2)
                     && period.saturating_mul(seasonal::CYCLES_MIN) <= span
@@ -222,8 +222,12 @@ fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>,
 }
 
 /// The whole number of steps nearest to a period, where the history is too short to tell the two
-/// apart: a season that is off by a part of a step walks away from its profile.
-fn whole_steps(period: i64, span: i64, step: i64) -> i64 {
+/// apart: a season that is off by a part of a step walks away from its profile. One of whole minutes
+/// is what the calendar says and stays.
+fn whole_steps(period: i64, ticks_per_second: i64, span: i64, step: i64) -> i64 {
+    if period % (60 * ticks_per_second) == 0 {
+        return period;
+    }
     let whole = (period + step / 2) / step * step;
     let resolution = 0.3 * period as f64 * period as f64 / span as f64;
     if ((whole - period).abs() as f64) < resolution.min(0.5 * step as f64) {

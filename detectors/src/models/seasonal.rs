@@ -145,7 +145,16 @@ pub(crate) fn worth_having(history: &History<'_>, mut periods: Vec<i64>, clock: 
             fewer.remove(index);
             (error(&fewer), index)
         };
+        // A day within a week stays: the week could do without it, but has far fewer cycles to learn
+        // the day from.
+        let is_part = |index: &usize| {
+            let period = periods[*index];
+            periods
+                .iter()
+                .any(|longer| *longer > period && longer % period == 0)
+        };
         let best = (0..periods.len())
+            .filter(|index| !is_part(index))
             .map(without)
             .min_by(|a, b| a.0.total_cmp(&b.0));
         match best {

@@ -10,6 +10,9 @@ use crate::registry::Watch;
 /// Columns that need no score: the verdict alone is a comparison with the bounds.
 const WITHOUT_SCORES: [Column; 3] = [Column::Timestamps, Column::Values, Column::Anomaly];
 
+/// Anomalies of one request that are explained, the first ones.
+const EXPLAINED_MAX: usize = 1_000;
+
 pub(super) fn reply(
     watch: Watch<'_>,
     hash: &str,
@@ -101,8 +104,8 @@ fn fill(
         push(&mut reply.status, score.status.as_str());
         push(&mut reply.tail_extrapolated, score.tail_extrapolated);
         if let (Some(reasons), Some((timestamp, value))) = (&mut reply.reasons, points.next()) {
-            // Only for anomalies: of normal points there are too many to tell about.
-            reasons.push(if score.anomaly {
+            // Only for anomalies, and for so many: a sentence is a hundred times a score.
+            reasons.push(if score.anomaly && reply.n_anomalies <= EXPLAINED_MAX {
                 convert::reasons(&model.fitted, *timestamp, *value, &score)
             } else {
                 Vec::new()

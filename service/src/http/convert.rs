@@ -22,7 +22,7 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
     let time_unit = request.time_unit.as_deref();
     let time_unit: Option<TimeUnit> = time_unit.map(|name| named("time_unit", name)).transpose()?;
     let per_second = time_unit.unwrap_or_default().ticks_per_second();
-    let exclude = excluded(&request.exclude, per_second)?;
+    let exclude = excluded(request.exclude.as_deref().unwrap_or_default(), per_second)?;
     let FitRequest {
         model,
         alarm_rate,

@@ -22,6 +22,8 @@ const WINDOWED_MAX: usize = 8_000;
 #[derive(Serialize)]
 struct Chart {
     timestamps: Vec<i64>,
+    /// The script tells times in seconds.
+    ticks_per_second: i64,
     values: Vec<f64>,
     expected: Vec<f64>,
     /// No entry where the model has no such bound.
@@ -123,6 +125,7 @@ fn chart(
         lower: Vec::with_capacity(drawn.len()),
         upper: Vec::with_capacity(drawn.len()),
         anomaly: Vec::with_capacity(drawn.len()),
+        ticks_per_second: model.fitted.time_unit().ticks_per_second(),
     };
     let (mut index, mut n_anomalies) = (0, 0);
     model.fitted.score_columns(timestamps, values, |score| {

@@ -24,10 +24,12 @@ pub enum RegistryError {
     #[error(transparent)]
     Series(#[from] SeriesError),
     /// The history is shorter than this server takes.
-    #[error("there are {got} points, a fit needs at least {needed}")]
+    #[error("there are {got} points{}, a fit needs at least {needed}", without(*.left_out))]
     TooFewPoints {
-        /// Points sent.
+        /// Points sent that are not left out.
         got: usize,
+        /// Points sent that the request leaves out.
+        left_out: usize,
         /// Points needed.
         needed: usize,
     },
@@ -46,4 +48,11 @@ pub enum RegistryError {
     /// A thread that worked on the request is gone.
     #[error("a worker of the server failed")]
     WorkerLost,
+}
+
+fn without(left_out: usize) -> String {
+    match left_out {
+        0 => String::new(),
+        n => format!(" without the {n} that are excluded"),
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use detectors::{Fitted, Params, Series};
+use detectors::{Excluded, Fitted, Params, Series};
 use tokio::sync::oneshot;
 
 use super::model::model_digest;
@@ -34,9 +34,9 @@ pub struct Fitting {
     pub digest: [u8; 16],
     /// Points it was fitted on.
     pub points_used: usize,
-    /// First training timestamp, Unix seconds.
+    /// First timestamp of those points, in the model's time unit.
     pub trained_from: i64,
-    /// Last training timestamp, Unix seconds.
+    /// Last timestamp of those points, in the model's time unit.
     pub trained_to: i64,
     record: Vec<u8>,
     training: Option<Vec<u8>>,
@@ -44,6 +44,54 @@ pub struct Fitting {
 
 /// Points from which a fit that looks for seasons takes longer than a worker may be held up.
 const HEAVY_FROM: usize = 64;
+/// The points of a history that are not left out.
+#[derive(Clone, Copy)]
+struct Used {
+    n_points: usize,
+    /// First and last timestamp; `None` where there is no point.
+    range: Option<(i64, i64)>,
+}
+
+impl Used {
+    /// `timestamps` increase; the stretches may lie in any order and overlap.
+    fn of(timestamps: &[i64], exclude: &[Excluded]) -> Self {
+        let mut stretches = exclude.to_vec();
+        stretches.sort_unstable_by_key(|stretch| stretch.from);
+        let mut stretches = stretches.into_iter().peekable();
+        let mut excluded_to = None;
+        let mut used = Self {
+            n_points: 0,
+            range: None,
+        };
+        for &timestamp in timestamps {
+            while let Some(stretch) = stretches.next_if(|stretch| stretch.from <= timestamp) {
+                excluded_to = excluded_to.max(Some(stretch.to));
+            }
+            if excluded_to < Some(timestamp) {
+                used.n_points += 1;
+                used.range = Some((used.range.map_or(timestamp, |(from, _)| from), timestamp));
+            }
+        }
+        used
+    }
+}
+
+/// First and last timestamp of enough points.
+fn enough(
+    used: Used,
+    n_sent: usize,
+    options: &RegistryOptions,
+) -> Result<(i64, i64), RegistryError> {
+    let needed = options.min_training_points;
+    match used.range {
+        Some(range) if used.n_points >= needed => Ok(range),
+        _ => Err(RegistryError::TooFewPoints {
+            got: used.n_points,
+            left_out: n_sent - used.n_points,
+            needed: needed.max(1),
+        }),
+    }
+}
 
 impl FitJob {
     /// Whether the fit takes no longer than reading the points did: location and scale, or few
@@ -62,16 +110,12 @@ impl FitJob {
     pub fn run(self, options: &RegistryOptions) -> Result<Fitting, RegistryError> {
         let TrainingPoints { timestamps, values } = &self.points;
         let series = Series::new(timestamps, values)?;
-        let (got, needed) = (series.len(), options.min_training_points);
-        let (true, Some(&trained_from), Some(&trained_to)) =
-            (got >= needed, timestamps.first(), timestamps.last())
-        else {
-            return Err(RegistryError::TooFewPoints {
-                got,
-                needed: needed.max(1),
-            });
-        };
-        let fitted = self.params.check()?.fit(&series)?;
+        // The points sent are counted first: what is wrong with them is wrong whatever is asked for.
+        enough(Used::of(timestamps, &[]), series.len(), options)?;
+        let params = self.params.check()?;
+        let used = Used::of(timestamps, &self.params.exclude);
+        let (trained_from, trained_to) = enough(used, series.len(), options)?;
+        let fitted = params.fit(&series)?;
         let model = fitted.encode();
         let digest = model_digest(&model).expect("the model was sealed just now");
         let sealed = self.points.seal();
@@ -82,7 +126,7 @@ impl FitJob {
         };
         let record = VersionRecord {
             fitted_at_ms: self.fitted_at_ms,
-            points_used: got as u64,
+            points_used: used.n_points as u64,
             trained_from,
             trained_to,
             model,
@@ -92,7 +136,7 @@ impl FitJob {
         Ok(Fitting {
             fitted,
             digest,
-            points_used: got,
+            points_used: used.n_points,
             trained_from,
             trained_to,
             record,
@@ -145,5 +189,28 @@ impl Registry {
             let cache = Arc::clone(&self.cache);
             tokio::task::spawn_blocking(move || cache.evict());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(exclude: &[(i64, i64)]) -> (usize, Option<(i64, i64)>) {
+        let exclude: Vec<Excluded> = exclude
+            .iter()
+            .map(|&(from, to)| Excluded { from, to })
+            .collect();
+        let used = Used::of(&[0, 10, 20, 30, 40], &exclude);
+        (used.n_points, used.range)
+    }
+
+    #[test]
+    fn stretches_leave_out_both_their_ends_in_any_order() {
+        assert_eq!(used(&[]), (5, Some((0, 40))));
+        assert_eq!(used(&[(5, 9), (41, 50)]), (5, Some((0, 40))));
+        assert_eq!(used(&[(40, 40), (0, 10)]), (2, Some((20, 30))));
+        assert_eq!(used(&[(10, 30), (15, 20)]), (2, Some((0, 40))));
+        assert_eq!(used(&[(0, 40)]), (0, None));
     }
 }
