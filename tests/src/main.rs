@@ -29,3 +29,4 @@ mod seasons;
 mod server;
 mod time_units;
 mod versions;
+mod window_models;
