@@ -1,5 +1,10 @@
 //! Models written by earlier releases: each must be read, score as it did, and be written again byte
 //! for byte. A file is never replaced; a new format adds files.
+//!
+//! The models that depend on the time are in [`banded`], which also tells how to record them.
+
+#[path = "golden/banded.rs"]
+mod banded;
 
 use detectors::envelope::{self, digest_hex};
 use detectors::{DecodeError, Direction, FORMAT, Fitted, MAGIC, Params, Seasons, Series};

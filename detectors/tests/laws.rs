@@ -1,79 +1,15 @@
 //! Laws that every model obeys, for any series and any point.
 
+#[path = "common/laws.rs"]
+mod common;
+
+use common::{check_bytes, check_columns, check_rule, check_scores, with_hard_points};
 use detectors::{
     Direction, Excluded, Fitted, MODELS, MinDeviation, Params, Score, Seasons, Series, Side,
 };
 use proptest::collection::vec;
 use proptest::num::f64::{ANY, NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
 use proptest::prelude::*;
-
-/// Checks the one decision rule and the ranges; says what is broken.
-fn check_rule(value: f64, alarm_rate: f64, score: &Score) -> Result<(), String> {
-    let Score {
-        anomaly,
-        anomaly_score,
-        p_value,
-        severity,
-        expected,
-        lower,
-        upper,
-        side,
-        ..
-    } = *score;
-    let numbers = [anomaly_score, p_value, severity, expected, lower, upper];
-    let outside = value < lower || value > upper || value.is_nan();
-    let ratio = p_value.ln() / alarm_rate.ln();
-    let laws = [
-        (
-            "all numbers are finite",
-            numbers.iter().all(|number| number.is_finite()),
-        ),
-        (
-            "anomaly ⇔ p_value < alarm_rate",
-            anomaly == (p_value < alarm_rate),
-        ),
-        (
-            "anomaly ⇔ anomaly_score > 1",
-            anomaly == (anomaly_score > 1.0),
-        ),
-        ("anomaly ⇔ outside the bounds", anomaly == outside),
-        (
-            "p_value in [MIN_POSITIVE, 1]",
-            (f64::MIN_POSITIVE..=1.0).contains(&p_value),
-        ),
-        (
-            "anomaly_score ≥ 0",
-            anomaly_score >= 0.0 && anomaly_score.is_sign_positive(),
-        ),
-        // A rate next to 1 has a logarithm near 0, which magnifies the rounding of p.
-        (
-            "anomaly_score = ln p / ln alarm_rate",
-            (anomaly_score - ratio).abs() <= 1e-12 * (1.0 + ratio) / alarm_rate.ln().abs().min(1.0),
-        ),
-        (
-            "severity > 0 ⇔ anomaly",
-            (severity > 0.0) == anomaly && (0.0..=1.0).contains(&severity),
-        ),
-        (
-            "lower ≤ expected ≤ upper",
-            lower <= expected && expected <= upper,
-        ),
-        (
-            "side is that of the value",
-            side == match value.partial_cmp(&expected) {
-                Some(std::cmp::Ordering::Greater) => Side::Above,
-                Some(std::cmp::Ordering::Less) => Side::Below,
-                Some(std::cmp::Ordering::Equal) | None => Side::Equal,
-            },
-        ),
-    ];
-    match laws.iter().find(|(_, holds)| !holds) {
-        Some((law, _)) => Err(format!(
-            "{law}: value {value:e}, rate {alarm_rate:e}, {score:?}"
-        )),
-        None => Ok(()),
-    }
-}
 
 fn finite() -> impl Strategy<Value = f64> {
     POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO
@@ -185,78 +121,29 @@ const TIMES: [i64; 8] = [
     i64::MIN,
 ];
 
-/// The points given, and those where a rule goes wrong if it can.
-fn with_hard_points(model: &Fitted, time: i64, mut points: Vec<f64>) -> Vec<f64> {
-    let band = model.interval(time);
-    for edge in [band.lower, band.upper, band.expected] {
-        points.extend([edge, edge.next_up(), edge.next_down(), -edge]);
-    }
-    points.extend([
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        f64::MAX,
-        -f64::MAX,
-        0.0,
-        -0.0,
-    ]);
-    points
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn one_decision_rule(params in params(), values in values(), points in vec(ANY, 0..8)) {
         let Some(model) = fit(&params, &values) else { return Ok(()) };
-        let alarm_rate = model.summary().alarm_rate;
-        prop_assert_eq!(model.alarm_rate(), alarm_rate);
         for time in TIMES {
-            let band = model.interval(time);
-            for value in with_hard_points(&model, time, points.clone()) {
-                let score = model.score(time, value);
-                prop_assert_eq!(check_rule(value, alarm_rate, &score), Ok(()));
-                prop_assert_eq!(
-                    (score.expected, score.lower, score.upper),
-                    (band.expected, band.lower, band.upper)
-                );
-                prop_assert_eq!(score.status, model.status(time));
-            }
+            prop_assert_eq!(check_scores(&model, time, &points), Ok(()));
         }
     }
 
     #[test]
     fn columns_are_single_points(params in params(), values in values(), points in vec(ANY, 0..40)) {
         let Some(model) = fit(&params, &values) else { return Ok(()) };
-        let points = with_hard_points(&model, START, points);
-        let timestamps = timestamps(points.len());
-        let mut column = Vec::new();
-        model.score_columns(&timestamps, &points, |score| column.push(score));
-        // Every field is finite, so equal means equal but for the sign of zero, which the debug
-        // form shows.
-        let single: Vec<Score> = timestamps
-            .iter()
-            .zip(&points)
-            .map(|(&time, &value)| model.score(time, value))
-            .collect();
-        prop_assert_eq!(format!("{single:?}"), format!("{column:?}"));
-        let verdicts: Vec<bool> = model.anomalies(&timestamps, &points);
-        prop_assert_eq!(verdicts, single.iter().map(|score| score.anomaly).collect::<Vec<_>>());
+        let points = with_hard_points(&model, START, &points);
+        prop_assert_eq!(check_columns(&model, &timestamps(points.len()), &points), Ok(()));
     }
 
     #[test]
     fn bytes_round_trip(params in params(), values in values(), points in vec(ANY, 0..8)) {
         let Some(model) = fit(&params, &values) else { return Ok(()) };
-        let bytes = model.encode();
-        prop_assert_eq!(&bytes, &fit(&params, &values).unwrap().encode());
-        let decoded = Fitted::decode(&bytes).unwrap();
-        prop_assert_eq!(&decoded.encode(), &bytes);
-        prop_assert_eq!(decoded.summary(), model.summary());
-        for time in TIMES {
-            for value in with_hard_points(&model, time, points.clone()) {
-                prop_assert_eq!(decoded.score(time, value), model.score(time, value));
-            }
-        }
+        prop_assert_eq!(&model.encode(), &fit(&params, &values).unwrap().encode());
+        prop_assert_eq!(check_bytes(&model, &TIMES, &points), Ok(()));
     }
 
     #[test]

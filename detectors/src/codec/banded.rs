@@ -280,11 +280,7 @@ impl SeasonalityV1 {
 
 impl ProfileV1 {
     fn into_model(self) -> Profile {
-        Profile {
-            period: self.period,
-            anchor: self.anchor,
-            knots: self.knots.into(),
-        }
+        Profile::new(self.period, self.anchor, self.knots.into())
     }
 }
 

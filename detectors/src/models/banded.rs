@@ -11,7 +11,7 @@ use crate::models::verdict::{Band, Rate, finite};
 use crate::params::{ALARM_RATE_MIN, Direction, MinDeviation, TimeUnit};
 use crate::score::{Score, Status};
 use crate::seasons::Seasonality;
-use crate::stats::elementary::ln;
+use crate::stats::elementary::{ln, within};
 use crate::stats::empirical::Empirical;
 use crate::stats::student_t::StudentT;
 use crate::stats::{Tail, normal};
@@ -147,7 +147,7 @@ impl Reference {
 
 impl Banded {
     /// Scores a point.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn score(&self, tick: i64, value: f64) -> Score {
         let at = self.at(tick);
         let tail = if value.is_finite() {
@@ -168,7 +168,7 @@ impl Banded {
     }
 
     /// The band, the scale and the status at a time.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at(&self, tick: i64) -> At {
         let elapsed = tick.saturating_sub(self.trained.1).max(0) as f64;
         let mut expected = finite(self.level + self.slope * elapsed);
@@ -180,11 +180,11 @@ impl Banded {
         }
         scale *= self.fan.width(elapsed);
         let expected = finite(expected);
-        let scale = scale.clamp(f64::from_bits(1), f64::MAX);
+        let scale = within(scale, f64::from_bits(1), f64::MAX);
         let MinDeviation { abs, rel } = self.min_deviation;
-        let least = abs.max(rel * expected.abs());
-        let below = (-self.z_lower * scale).max(least);
-        let above = (self.z_upper * scale).max(least);
+        let least = larger(abs, rel * expected.abs());
+        let below = larger(-self.z_lower * scale, least);
+        let above = larger(self.z_upper * scale, least);
         At {
             band: Band {
                 expected,
@@ -197,10 +197,12 @@ impl Banded {
     }
 
     /// `extrapolated` further from the training range than it is long.
+    #[inline(always)]
     pub(crate) fn status(&self, tick: i64) -> Status {
+        // Both ends are 0 or later.
         let (from, to) = self.trained;
-        let span = to.saturating_sub(from);
-        if tick > to.saturating_add(span) || tick < from.saturating_sub(span) {
+        let span = to - from;
+        if tick.saturating_sub(to) > span || from.saturating_sub(tick) > span {
             Status::Extrapolated
         } else {
             Status::Ok
@@ -227,4 +229,10 @@ impl Banded {
         let seasonality = self.seasonality.as_ref().map_or(0, |s| s.bytes());
         size_of::<Self>() + reference + seasonality
     }
+}
+
+/// Unlike `f64::max` one instruction, because the numbers here are never NaN.
+#[inline(always)]
+fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }

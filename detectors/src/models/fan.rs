@@ -40,7 +40,8 @@ impl Fan {
             quadratic,
             cubic,
         } = *self;
-        (1.0 + elapsed * (linear + elapsed * (quadratic + elapsed * cubic))).sqrt()
+        let variance = 1.0 + elapsed * (linear + elapsed * (quadratic + elapsed * cubic));
+        if variance == 1.0 { 1.0 } else { root(variance) }
     }
 
     /// Whether the numbers are ones a fit can give.
@@ -49,6 +50,12 @@ impl Fan {
             .iter()
             .all(|c| c.is_finite() && *c >= 0.0)
     }
+}
+
+/// Out of line, or the compiler takes a root of the variance of models that have no fan.
+#[inline(never)]
+fn root(variance: f64) -> f64 {
+    variance.sqrt()
 }
 
 #[cfg(test)]

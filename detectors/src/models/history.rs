@@ -72,6 +72,11 @@ impl<'a> History<'a> {
         }
     }
 
+    /// Ticks the points stand for: the last one lasts a step as well.
+    pub(crate) fn length(&self) -> i64 {
+        self.span().saturating_add(self.step)
+    }
+
     /// Ticks from the first point to the last, ≥ 1.
     pub(crate) fn span(&self) -> i64 {
         let (from, to) = self.range();

@@ -183,7 +183,7 @@ fn kept<'a>(series: &Series<'a>, exclude: &[Excluded]) -> (Cow<'a, [i64]>, Cow<'
 
 /// The seasons asked for, checked against the history, or those found in it; shortest first.
 fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>, FitError> {
-    let (span, step) = (history.span().saturating_add(history.step), history.step);
+    let (span, step) = (history.length(), history.step);
     match params.seasons() {
         Seasons::Periods(periods) => {
             for &period in periods {

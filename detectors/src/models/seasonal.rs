@@ -259,7 +259,7 @@ fn blocks_of(history: &History<'_>, periods: &[i64]) -> usize {
     let cycles = periods
         .iter()
         .rev()
-        .map(|period| (history.span() + history.step) / period)
+        .map(|period| history.length() / period)
         .find(|cycles| *cycles >= 6);
     match cycles {
         Some(cycles) => cycles.min(2 * BLOCKS as i64) as usize,
@@ -275,9 +275,9 @@ fn folds_of(history: &History<'_>, periods: &[i64]) -> (Vec<usize>, usize) {
         return ((0..n).map(|i| i * FOLDS / n.max(1)).collect(), FOLDS);
     };
     let first = history.range().0;
-    let cycles = ((history.span() + history.step) / longest).max(1);
+    let cycles = (history.length() / longest).max(1);
     let folds = (cycles as usize).clamp(2, FOLDS);
-    let length = ((history.span() + history.step) as f64 / folds as f64).max(1.0);
+    let length = (history.length() as f64 / folds as f64).max(1.0);
     let fold = |tick: &i64| (((tick - first) as f64 / length) as usize).min(folds - 1);
     (history.ticks.iter().map(fold).collect(), folds)
 }

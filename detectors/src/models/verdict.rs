@@ -89,5 +89,5 @@ impl Direction {
 
 /// Saturates; the values here are never NaN.
 pub(crate) fn finite(value: f64) -> f64 {
-    value.clamp(-f64::MAX, f64::MAX)
+    within(value, -f64::MAX, f64::MAX)
 }

@@ -1,5 +1,10 @@
 //! The shape of one season: a value for each phase, linear in between.
 
+use crate::stats::elementary::{ROUND, within};
+
+/// Turns that can be rounded by adding [`ROUND`].
+const TURNS_MAX: f64 = 2_251_799_813_685_248.0;
+
 /// A periodic function of local time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Profile {
@@ -9,28 +14,52 @@ pub(crate) struct Profile {
     pub(crate) anchor: i64,
     /// Knots at equally spaced phases, at least 2.
     pub(crate) knots: Box<[f32]>,
+    /// `1 / period`. Derived; kept because a division takes four times as long as a product.
+    turns_per_tick: f64,
 }
 
 impl Profile {
-    /// A profile of zeros.
-    pub(crate) fn flat(period: i64, anchor: i64, n_knots: usize) -> Self {
+    pub(crate) fn new(period: i64, anchor: i64, knots: Box<[f32]>) -> Self {
         Self {
             period,
             anchor,
-            knots: vec![0.0; n_knots.max(2)].into(),
+            knots,
+            turns_per_tick: 1.0 / period as f64,
         }
+    }
+
+    /// A profile of zeros.
+    pub(crate) fn flat(period: i64, anchor: i64, n_knots: usize) -> Self {
+        Self::new(period, anchor, vec![0.0; n_knots.max(2)].into())
     }
 
     /// The value at a local tick.
     #[inline(always)]
     pub(crate) fn at(&self, local: i64) -> f64 {
+        self.at_phase(self.phase(local))
+    }
+
+    /// The value at a share of the period.
+    #[inline(always)]
+    pub(crate) fn at_phase(&self, phase: f64) -> f64 {
         let n = self.knots.len();
-        let place = self.phase(local) * n as f64;
-        // The phase may round to 1, and hostile bytes never get here: the index is held anyway.
-        let left = (place as usize).min(n - 1);
-        let right = if left + 1 == n { 0 } else { left + 1 };
+        let place = phase * f64::from(n as u32);
+        // Half a step less to the nearest integer is the integer below. On an integer it may be the
+        // one before that, which is as good: the line from there ends in the same knot.
+        let shifted = (place - 0.5) + ROUND;
+        let left = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as u32 as usize;
+        let share = place - (shifted - ROUND);
+        // The phase may round to 1.
+        let left = if left < n { left } else { 0 };
+        let right = if left + 1 < n { left + 1 } else { 0 };
         let (a, b) = (f64::from(self.knots[left]), f64::from(self.knots[right]));
-        a + (b - a) * (place - left as f64)
+        a + (b - a) * share
+    }
+
+    /// Whether the phases of both are the same at every time.
+    #[inline(always)]
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        (self.period, self.anchor) == (other.period, other.anchor)
     }
 
     /// The knot nearest to a local tick.
@@ -42,10 +71,13 @@ impl Profile {
 
     /// Share of the period that has passed, in [0, 1].
     #[inline(always)]
-    fn phase(&self, local: i64) -> f64 {
-        // In floating point: a division of 64-bit integers takes ten times as long.
-        let turns = local.wrapping_sub(self.anchor) as f64 / self.period as f64;
-        let rest = turns - (turns as i64) as f64;
+    pub(crate) fn phase(&self, local: i64) -> f64 {
+        // In floating point: a division of 64-bit integers takes ten times as long, and a conversion
+        // to integers and back twice as long as the two sums that round. Beyond 2^51 turns, of which
+        // no fraction would be left, the phase is 0.
+        let turns = local.wrapping_sub(self.anchor) as f64 * self.turns_per_tick;
+        let turns = within(turns, -TURNS_MAX, TURNS_MAX);
+        let rest = turns - ((turns + ROUND) - ROUND);
         if rest < 0.0 { rest + 1.0 } else { rest }
     }
 
@@ -62,11 +94,7 @@ mod tests {
     use super::*;
 
     fn saw() -> Profile {
-        Profile {
-            period: 40,
-            anchor: 1_000,
-            knots: [0.0, 1.0, 2.0, 3.0].into(),
-        }
+        Profile::new(40, 1_000, [0.0, 1.0, 2.0, 3.0].into())
     }
 
     #[test]

@@ -29,14 +29,24 @@ impl Seasonality {
     #[inline(always)]
     pub(crate) fn at(&self, tick: i64) -> AtPhase {
         let local = self.clock.local(tick);
-        let mut offset = 0.0;
-        for season in &self.seasons {
+        let Some((first, longer)) = self.seasons.split_first() else {
+            let shape = self.shape.as_ref().map_or(1.0, |shape| shape.at(local));
+            return AtPhase { offset: 0.0, shape };
+        };
+        let phase = first.phase(local);
+        let mut offset = first.at_phase(phase);
+        for season in longer {
             offset += season.at(local);
         }
-        AtPhase {
-            offset,
-            shape: self.shape.as_ref().map_or(1.0, |shape| shape.at(local)),
-        }
+        // A fit lets the scale follow the first season: its phase is at hand.
+        let shape = self.shape.as_ref().map_or(1.0, |shape| {
+            if shape.goes_with(first) {
+                shape.at_phase(phase)
+            } else {
+                shape.at(local)
+            }
+        });
+        AtPhase { offset, shape }
     }
 
     /// Periods in ticks, shortest first.
@@ -67,5 +77,43 @@ impl Seasonality {
 
     fn profiles(&self) -> impl Iterator<Item = &Profile> {
         self.seasons.iter().chain(&self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seasonality(shape: Profile) -> Seasonality {
+        Seasonality {
+            clock: Clock::default(),
+            seasons: vec![
+                Profile::new(40, 7, [0.0, 1.0, 2.0, 3.0].into()),
+                Profile::new(100, 7, [0.0, 10.0].into()),
+            ],
+            shape: Some(shape),
+        }
+    }
+
+    #[test]
+    fn is_the_sum_of_its_seasons_and_a_shape_of_its_own() {
+        let knots = [1.0, 2.0, 1.0, 4.0];
+        let with_first = seasonality(Profile::new(40, 7, knots.into()));
+        let alone = seasonality(Profile::new(44, 9, knots.into()));
+        for tick in [i64::MIN, -5, 0, 7, 22, 1_000, i64::MAX] {
+            for seasonality in [&with_first, &alone] {
+                let at = seasonality.at(tick);
+                let sum: f64 = seasonality.seasons.iter().map(|s| s.at(tick)).sum();
+                let shape = seasonality.shape.as_ref().map(|shape| shape.at(tick));
+                assert_eq!((at.offset, Some(at.shape)), (sum, shape), "{tick}");
+            }
+        }
+        assert_ne!(with_first.at(22).shape, alone.at(22).shape);
+        let shape = with_first.at(22).shape;
+        let empty = Seasonality {
+            seasons: Vec::new(),
+            ..with_first
+        };
+        assert_eq!((empty.at(22).offset, empty.at(22).shape), (0.0, shape));
     }
 }

@@ -43,7 +43,7 @@ impl Trend {
 fn decomposed(history: &History<'_>, seasons: &[Profile], local: &[i64]) -> Option<Trend> {
     let longest = seasons.last()?;
     let (first, _) = history.range();
-    let cells = (history.span() / history.step + 1).min(CELLS_MAX) as usize;
+    let cells = ((history.span() / history.step).min(CELLS_MAX - 1) + 1) as usize;
     let cell = (history.span() as f64 / cells as f64).max(1.0) * (1.0 + 1e-12);
     let period = (longest.period as f64 / cell).round() as usize;
     if period < 2 || cells < 2 * period {
@@ -122,8 +122,8 @@ fn filled(sums: &[(f64, u32)]) -> Vec<f32> {
             None => grid[..index].fill(value),
             Some(left) => {
                 let (from, gap) = (grid[left], (index - left) as f32);
-                for missing in left + 1..index {
-                    grid[missing] = from + (value - from) * (missing - left) as f32 / gap;
+                for (i, missing) in grid[left + 1..index].iter_mut().enumerate() {
+                    *missing = from + (value - from) * (i + 1) as f32 / gap;
                 }
             }
         }

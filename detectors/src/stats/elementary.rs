@@ -62,6 +62,9 @@ const fn ln_series(x: f64) -> f64 {
     2.0 * y * sum
 }
 
+/// 1.5·2^52: adding it rounds what is below 2^51 to an integer and leaves that in the low bits.
+pub(crate) const ROUND: f64 = 6_755_399_441_055_744.0;
+
 /// Clamps x; unlike `f64::clamp` it costs one instruction a side, because NaN is not kept.
 #[inline(always)]
 pub(crate) fn within(x: f64, low: f64, high: f64) -> f64 {
@@ -72,8 +75,6 @@ pub(crate) fn within(x: f64, low: f64, high: f64) -> f64 {
 /// `e^x` for x in `[ln(f64::MIN_POSITIVE), 709]`; beyond, the value at the nearer end.
 #[inline(always)]
 pub(crate) fn exp(x: f64) -> f64 {
-    /// 1.5·2^52: adding it rounds to an integer and leaves that in the low bits.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
     /// ln 2 / 128 in two parts; products of the first with 18-bit integers are exact.
     const STEP: f64 = f64::from_bits((LN_2 / CELLS as f64).to_bits() & !0xFFFF_FFFF);
     // ln 2 itself is rounded: 2.3e-17 is what is missing from it.

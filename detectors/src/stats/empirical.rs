@@ -12,7 +12,7 @@
 //! and the tail is fitted to something that has a density.
 
 use super::Tail;
-use super::elementary::ln;
+use super::elementary::{ln, within};
 use super::pareto::Pareto;
 
 /// Deviations from which ranks say more than an assumed distribution.
@@ -22,7 +22,10 @@ pub(crate) const SAMPLE_MIN: usize = 64;
 const LARGEST: f64 = 1e30;
 
 /// Quantiles kept of the body.
-pub(crate) const KNOTS: usize = 25;
+pub(crate) const KNOTS: usize = 4 * STRIDE + 1;
+
+/// Steps between quantiles in a quarter of the body.
+const STRIDE: usize = 6;
 
 /// Share of the sample in each tail …
 const TAIL_SHARE: f64 = 0.05;
@@ -96,42 +99,52 @@ impl Empirical {
     }
 
     /// P(Z ≥ z).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at_or_above(&self, z: f64) -> Tail {
-        let z = z - f64::from(self.half_cell);
-        if z > f64::from(self.knots[KNOTS - 1]) {
-            return self.above.tail(z);
-        }
-        if z < f64::from(self.knots[0]) {
-            return complement(self.below.tail(-z));
-        }
-        Tail::of_p(1.0 - self.body(z))
+        self.toward(z, 1.0)
     }
 
     /// P(Z ≤ z).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at_or_below(&self, z: f64) -> Tail {
-        let z = z + f64::from(self.half_cell);
-        if z < f64::from(self.knots[0]) {
-            return self.below.tail(-z);
-        }
-        if z > f64::from(self.knots[KNOTS - 1]) {
-            return complement(self.above.tail(z));
-        }
-        Tail::of_p(self.body(z))
+        self.toward(z, -1.0)
     }
 
     /// Twice the probability of the side on which `z` lies, at most 1.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn two_sided(&self, z: f64) -> Tail {
         // The side is told from the expected value and not from the median of the sample, which lies
         // a little off: so p never rises with the distance from what was expected.
-        let side = if z > 0.0 {
-            self.at_or_above(z)
-        } else {
-            self.at_or_below(z)
-        };
+        let side = self.toward(z, 1.0_f64.copysign(z));
         Tail::new(2.0 * side.p, side.ln_p + std::f64::consts::LN_2)
+    }
+
+    /// Probability of lying at `z` or further up (`sign` 1) or further down (−1).
+    ///
+    /// The sign is a factor and no condition: a branch would be guessed wrong every other time.
+    #[inline(always)]
+    fn toward(&self, z: f64, sign: f64) -> Tail {
+        let edge = z - sign * f64::from(self.half_cell);
+        if edge > f64::from(self.knots[KNOTS - 1]) || edge < f64::from(self.knots[0]) {
+            return self.beyond(edge, sign);
+        }
+        Tail::of_p(0.5 - sign * (self.body(edge) - 0.5))
+    }
+
+    /// The same outside the outermost knots.
+    #[inline(never)]
+    fn beyond(&self, edge: f64, sign: f64) -> Tail {
+        let is_high = edge > f64::from(self.knots[KNOTS - 1]);
+        let tail = if is_high {
+            self.above.tail(edge)
+        } else {
+            self.below.tail(-edge)
+        };
+        if is_high == (sign > 0.0) {
+            tail
+        } else {
+            complement(tail)
+        }
     }
 
     /// The largest z that `p` of the points reach at least.
@@ -167,18 +180,19 @@ impl Empirical {
     }
 
     /// P(Z ≤ z) between the outermost knots.
+    #[inline(always)]
     fn body(&self, z: f64) -> f64 {
         let z = z as f32;
-        let below = self.knots.iter().filter(|&&knot| knot <= z).count();
-        let left = below.clamp(1, KNOTS - 1) - 1;
+        // First the quarter, then the knot in it: fewer comparisons than with all of them, none of
+        // which waits for another, and no branch to guess.
+        let is_past = |knot: usize| usize::from(self.knots[knot] <= z);
+        let quarter = STRIDE * (is_past(STRIDE) + is_past(2 * STRIDE) + is_past(3 * STRIDE));
+        let left = quarter + (1..STRIDE).map(|i| is_past(quarter + i)).sum::<usize>();
         let (a, b) = (self.knots[left], self.knots[left + 1]);
-        let within = if b > a {
-            (f64::from(z - a) / f64::from(b - a)).clamp(0.0, 1.0)
-        } else {
-            1.0
-        };
+        let share = if b > a { (z - a) / (b - a) } else { 1.0 };
+        let share = within(f64::from(share), 0.0, 1.0);
         let (from, to) = (f64::from(self.below.mass), 1.0 - f64::from(self.above.mass));
-        from + (to - from) * (left as f64 + within) / (KNOTS - 1) as f64
+        from + (to - from) * ((f64::from(left as u32) + share) * (1.0 / (KNOTS - 1) as f64))
     }
 
     fn body_quantile(&self, p: f64) -> f64 {

@@ -13,8 +13,8 @@ use super::Tail;
 /// Cells per unit of z.
 const DENSITY: usize = 8;
 /// Beyond z = 38 the tail is below the smallest normal `f64`.
-const Z_END: usize = 38;
-const CELLS: usize = Z_END * DENSITY;
+pub(crate) const Z_END: f64 = 38.0;
+const CELLS: usize = Z_END as usize * DENSITY;
 /// Derivatives kept.
 const DEGREE: usize = 7;
 /// Derivatives used in going from cell to cell.
@@ -153,7 +153,7 @@ pub(crate) fn erfcx(z: f64) -> f64 {
 /// `P(|Z| ≥ z)` for z ≥ 0.
 #[inline(always)]
 pub(crate) fn two_sided(z: f64) -> Tail {
-    if z >= Z_END as f64 {
+    if z >= Z_END {
         return Tail::LEAST;
     }
     Tail::of_ln_p(look_up(&LN_ERFCX, z) - 0.5 * z * z)

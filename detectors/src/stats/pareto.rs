@@ -69,7 +69,8 @@ impl Pareto {
         Self {
             threshold: threshold as f32,
             mass: mass as f32,
-            scale: (mean * (1.0 - shape)).max(limits.scale_min) as f32,
+            // Deviations next to nothing have a scale that `f32` rounds to 0.
+            scale: ((mean * (1.0 - shape)).max(limits.scale_min) as f32).max(f32::MIN_POSITIVE),
             shape: shape as f32,
         }
     }

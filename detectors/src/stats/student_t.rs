@@ -147,8 +147,12 @@ impl StudentT {
         let big_t = self.big_t();
         let root_w = w.sqrt();
         let rest = self.inverse_beta * root_w * sum;
+        let z = (2.0 * big_t).sqrt() * root_w;
+        if z >= normal::Z_END {
+            return Tail::LEAST;
+        }
         // Both parts without their common factor e^−y, whose logarithm is at hand.
-        let scaled = normal::erfcx((2.0 * big_t).sqrt() * root_w) + rest;
+        let scaled = normal::erfcx(z) + rest;
         let y = big_t * w;
         Tail::new(exp(-y) * scaled, ln(scaled) - y)
     }

@@ -1,0 +1,233 @@
+//! One model of every kind that depends on the time, or can hold what was asked for beside its rate.
+//!
+//! Bytes are in `banded-<name>.bin`, hashes and scores in `banded.json`. Both were made by
+//!
+//! ```text
+//! TIDEMARK_WRITE_GOLDEN=1 cargo test -p detectors --test golden
+//! ```
+//!
+//! which is for a new name or format: what a release has written is never written again. The
+//! histories are made of whole numbers and sums, and no fit asks the C library for a function, so
+//! the bytes are the same on every machine.
+
+use std::path::{Path, PathBuf};
+
+use detectors::envelope::{self, digest_hex};
+use detectors::{Direction, Fitted, MAGIC, MinDeviation, Params, Seasons, Series, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+/// 2026-03-01T00:00:00Z: a week before the clocks of New York go forward.
+const START: i64 = 1_772_323_200;
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+struct Asked {
+    name: &'static str,
+    params: Params,
+    step: i64,
+    values: Vec<f64>,
+}
+
+/// What is recorded of a model.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Record {
+    name: String,
+    model_hash: String,
+    scores: Vec<ScoreRecord>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct ScoreRecord {
+    timestamp: i64,
+    value: f64,
+    anomaly: bool,
+    anomaly_score: f64,
+    p_value: f64,
+    expected: f64,
+    lower: f64,
+    upper: f64,
+}
+
+fn asked() -> Vec<Asked> {
+    let named = |model: &str| Params {
+        model: Some(model.to_owned()),
+        ..Params::default()
+    };
+    let seasonal = |periods: &[i64], params: Params| Params {
+        seasons: Some(Seasons::Periods(periods.to_vec())),
+        ..params
+    };
+    vec![
+        Asked {
+            name: "robust",
+            params: named("robust"),
+            step: 60,
+            values: noise(120),
+        },
+        Asked {
+            name: "ewma",
+            params: Params {
+                direction: Some(Direction::Above),
+                ..named("ewma")
+            },
+            step: 60,
+            values: walk(200),
+        },
+        Asked {
+            name: "holt-winters",
+            params: Params {
+                alarm_rate: Some(0.01),
+                ..seasonal(&[DAY], named("holt_winters"))
+            },
+            step: HOUR,
+            values: hourly(14 * 24),
+        },
+        Asked {
+            name: "seasonal",
+            params: Params {
+                timezone: Some("America/New_York".to_owned()),
+                ..seasonal(&[DAY, 7 * DAY], named("seasonal"))
+            },
+            step: HOUR,
+            values: hourly(28 * 24),
+        },
+        Asked {
+            name: "gaussian",
+            params: Params {
+                min_deviation: Some(MinDeviation { abs: 1.5, rel: 0.1 }),
+                time_unit: Some(TimeUnit::Milliseconds),
+                ..named("gaussian")
+            },
+            step: 1_000,
+            values: noise(40),
+        },
+    ]
+}
+
+/// Eighths between −6 and 6 in an order without a pattern.
+fn noise(n: i32) -> Vec<f64> {
+    (0..n)
+        .map(|i| f64::from((i * i * 31 + i * 17) % 97 - 48) / 8.0)
+        .collect()
+}
+
+/// Sums of noise.
+fn walk(n: i32) -> Vec<f64> {
+    let mut level = 100.0;
+    let step = |noise: f64| {
+        level += noise;
+        level
+    };
+    noise(n).into_iter().map(step).collect()
+}
+
+/// Working hours of working days on a slowly rising level.
+fn hourly(n: i32) -> Vec<f64> {
+    let value = |(hour, noise): (i32, f64)| {
+        let at_work = hour / 24 % 7 < 5 && (8..18).contains(&(hour % 24));
+        let height = if at_work { 40.0 } else { 0.0 };
+        200.0 + height + f64::from(hour) / 64.0 + noise / 4.0
+    };
+    (0..n).zip(noise(n)).map(value).collect()
+}
+
+impl Asked {
+    fn fit(&self) -> Fitted {
+        let n = self.values.len() as i64;
+        let timestamps: Vec<i64> = (0..n).map(|i| START + self.step * i).collect();
+        let series = Series::new(&timestamps, &self.values).unwrap();
+        self.params.check().unwrap().fit(&series).unwrap()
+    }
+
+    /// In training, at its end and after it, on what is expected and beside it.
+    fn points(&self) -> [(i64, f64); 5] {
+        let at = |steps: i64| START + self.step * steps;
+        let n = self.values.len() as i64;
+        let typical = self.values[self.values.len() / 2];
+        [
+            (at(9), typical),
+            (at(n - 1), typical + 3.0),
+            (at(n + 20), typical - 7.5),
+            (at(n + 58), typical + 90.0),
+            (at(5 * n), -1e6),
+        ]
+    }
+
+    fn record(&self, bytes: &[u8]) -> Record {
+        let model = Fitted::decode(bytes).unwrap();
+        let digest = envelope::open(MAGIC, bytes).unwrap().digest;
+        let scores = self.points().map(|(timestamp, value)| {
+            let score = model.score(timestamp, value);
+            ScoreRecord {
+                timestamp,
+                value,
+                anomaly: score.anomaly,
+                anomaly_score: score.anomaly_score,
+                p_value: score.p_value,
+                expected: score.expected,
+                lower: score.lower,
+                upper: score.upper,
+            }
+        });
+        Record {
+            name: self.name.to_owned(),
+            model_hash: digest_hex(&digest),
+            scores: scores.into(),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        folder().join(format!("banded-{}.bin", self.name))
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn write() {
+    let mut records = Vec::new();
+    for asked in asked() {
+        let bytes = asked.fit().encode();
+        std::fs::write(asked.file(), &bytes).unwrap();
+        records.push(asked.record(&bytes));
+    }
+    let text = serde_json::to_string_pretty(&records).unwrap();
+    std::fs::write(folder().join("banded.json"), text + "\n").unwrap();
+}
+
+/// One test, so that nothing is read while it is written.
+#[test]
+fn of_every_kind_are_read_and_written_and_fitted_and_score_as_recorded() {
+    if std::env::var_os("TIDEMARK_WRITE_GOLDEN").is_some() {
+        write();
+    }
+    let text = std::fs::read_to_string(folder().join("banded.json")).unwrap();
+    let records: Vec<Record> = serde_json::from_str(&text).unwrap();
+    assert_eq!(records.len(), asked().len());
+    for (asked, record) in asked().iter().zip(&records) {
+        let bytes = std::fs::read(asked.file()).unwrap();
+        let read = Fitted::decode(&bytes).unwrap();
+        assert_eq!(read.encode(), bytes, "{}: written again", asked.name);
+        assert_eq!(asked.fit().encode(), bytes, "{}: fitted today", asked.name);
+        assert_eq!(&asked.record(&bytes), record);
+        let kind = record.name.replace('-', "_");
+        assert_eq!(read.summary().model, kind);
+    }
+}
+
+/// What the records are for is in them: points of both kinds, bounds that follow the time.
+#[test]
+fn records_tell_models_apart() {
+    for asked in asked() {
+        let record = asked.record(&asked.fit().encode());
+        let anomalies = record.scores.iter().filter(|score| score.anomaly).count();
+        assert!((1..5).contains(&anomalies), "{record:?}");
+        let follows = |of: fn(&ScoreRecord) -> f64| {
+            let first = of(&record.scores[0]);
+            record.scores.iter().any(|score| of(score) != first)
+        };
+        let is_level = ["robust", "gaussian"].contains(&asked.name);
+        assert_eq!(follows(|score| score.upper), !is_level, "{record:?}");
+    }
+}
