@@ -212,11 +212,17 @@ fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>,
                     && period.saturating_mul(seasonal::CYCLES_MIN) <= span
             };
             let periods: Vec<i64> = periods.filter(fits).collect();
-            Ok(seasonal::worth_having(
-                history,
-                periods,
-                clock_of(params, history),
-            ))
+            let clock = clock_of(params, history);
+            let periods = periods.into_iter().filter_map(|period| {
+                if is_of_the_calendar(period, ticks_per_second) {
+                    return Some(period);
+                }
+                seasonal::in_time(history, period, &clock).filter(fits)
+            });
+            let mut periods: Vec<i64> = periods.collect();
+            periods.sort_unstable();
+            periods.dedup();
+            Ok(seasonal::worth_having(history, periods, clock))
         }
     }
 }
@@ -225,7 +231,7 @@ fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>,
 /// apart: a season that is off by a part of a step walks away from its profile. One of whole minutes
 /// is what the calendar says and stays.
 fn whole_steps(period: i64, ticks_per_second: i64, span: i64, step: i64) -> i64 {
-    if period % (60 * ticks_per_second) == 0 {
+    if is_of_the_calendar(period, ticks_per_second) {
         return period;
     }
     let whole = (period + step / 2) / step * step;
@@ -235,6 +241,13 @@ fn whole_steps(period: i64, ticks_per_second: i64, span: i64, step: i64) -> i64 
     } else {
         period
     }
+}
+
+/// Whether it is a whole number of minutes that divides a day, a day, or a whole number of days.
+fn is_of_the_calendar(period: i64, ticks_per_second: i64) -> bool {
+    const DAY: i64 = 86_400;
+    let (minute, day) = (60 * ticks_per_second, DAY * ticks_per_second);
+    period % minute == 0 && (day % period == 0 || period % day == 0)
 }
 
 fn clock_of(params: &CheckedParams, history: &History<'_>) -> Clock {

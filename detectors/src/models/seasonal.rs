@@ -15,7 +15,7 @@ use crate::models::draft::{Draft, scale_of};
 use crate::models::fan::Fan;
 use crate::models::history::{History, MAD_TO_STD};
 use crate::models::level::{Blocks, Course, Line};
-use crate::seasons::{Clock, Profile, Seasonality, trend};
+use crate::seasons::{Clock, Profile, Seasonality, timing, trend};
 use crate::stats::order::median_of;
 
 /// Cycles a history has to hold of a period at least, so that one can be held out.
@@ -40,6 +40,9 @@ const FOLDS: usize = 5;
 
 /// A season has to make the mean held-out deviation smaller by this factor.
 const WORTH_HAVING: f64 = 1.01;
+
+/// A profile moved as far as its phase has wandered may make the mean deviation larger by this.
+const OUT_OF_STEP: f64 = 1.2;
 
 /// Deviations beyond this many units of the history count as this many when seasons are compared.
 const LARGE: f64 = 10.0;
@@ -111,6 +114,41 @@ pub(crate) fn fit(history: &History<'_>, periods: &[i64], clock: Clock) -> Draft
         }),
         held_out: deviations,
     }
+}
+
+/// A period made right by the drift of its phase; `None` where the phase wanders so that its profile
+/// would soon be out of step.
+pub(crate) fn in_time(history: &History<'_>, period: i64, clock: &Clock) -> Option<i64> {
+    let local: Vec<i64> = history
+        .ticks
+        .iter()
+        .map(|tick| clock.local(*tick))
+        .collect();
+    let values = &history.values;
+    let profile = |period: i64| {
+        let flat = flat_profiles(history, &local, &[period]);
+        backfitted(&flat, &local, values, |_| true).swap_remove(0)
+    };
+    let mut profile_now = profile(period);
+    let Some(drifted) = timing::measure(&local, values, &profile_now) else {
+        return Some(period);
+    };
+    let period = (drifted.period.round() as i64).max(1);
+    if period != profile_now.period {
+        profile_now = profile(period);
+    }
+    let wander = timing::measure(&local, values, &profile_now)?.wander;
+    let error = |late: i64| -> f64 {
+        let rest = values.iter().zip(&local);
+        let rest: Vec<f64> = rest
+            .map(|(value, at)| value - profile_now.at(at.saturating_sub(late)))
+            .collect();
+        let level = median_of(&mut rest.clone());
+        rest.iter()
+            .map(|rest| (rest - level).abs().min(LARGE))
+            .sum()
+    };
+    (error(wander.round() as i64) <= OUT_OF_STEP * error(0)).then_some(period)
 }
 
 /// Several seasons less those that do not help to forecast what was held out.

@@ -4,6 +4,7 @@ pub(crate) mod clock;
 mod detection;
 mod profile;
 mod seasonality;
+pub(crate) mod timing;
 pub(crate) mod trend;
 
 pub(crate) use clock::Clock;
