@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use crate::auto::{self, Choice, Chosen};
 use crate::fitted::Fitted;
-use crate::params::{CheckedParams, Direction, Excluded, Model, Seasons, TimeUnit};
+use crate::params::{CheckedParams, Direction, Excluded, Model, PERIODS_MAX, Seasons, TimeUnit};
 use crate::seasons::{self, Clock};
 use crate::series::Series;
 use crate::stats::empirical::SAMPLE_MIN;
@@ -222,7 +222,8 @@ fn periods_of(params: &CheckedParams, history: &History<'_>) -> Result<Vec<i64>,
             let mut periods: Vec<i64> = periods.collect();
             periods.sort_unstable();
             periods.dedup();
-            Ok(seasonal::worth_having(history, periods, clock))
+            let week = unseen_week(&periods, ticks_per_second, span);
+            Ok(seasonal::worth_having(history, periods, week, &clock))
         }
     }
 }
@@ -241,6 +242,14 @@ fn whole_steps(period: i64, ticks_per_second: i64, span: i64, step: i64) -> i64 
     } else {
         period
     }
+}
+
+/// The week, where there is a day and the history holds three weeks: two unusual days in seven make a
+/// comb too faint for the spectrum, and whoever has days mostly has weeks.
+fn unseen_week(periods: &[i64], ticks_per_second: i64, span: i64) -> Option<i64> {
+    let (day, week) = (86_400 * ticks_per_second, 604_800 * ticks_per_second);
+    let is_likely = periods.contains(&day) && periods.iter().all(|period| *period <= day);
+    (is_likely && periods.len() < PERIODS_MAX && span / 3 >= week).then_some(week)
 }
 
 /// Whether it is a whole number of minutes that divides a day, a day, or a whole number of days.

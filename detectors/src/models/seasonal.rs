@@ -41,6 +41,9 @@ const FOLDS: usize = 5;
 /// A season has to make the mean held-out deviation smaller by this factor.
 const WORTH_HAVING: f64 = 1.01;
 
+/// A season that was looked for on suspicion has to make it smaller by this.
+const CLEARLY_BETTER: f64 = 0.93;
+
 /// A profile moved as far as its phase has wandered may make the mean deviation larger by this.
 const OUT_OF_STEP: f64 = 1.2;
 
@@ -151,31 +154,46 @@ pub(crate) fn in_time(history: &History<'_>, period: i64, clock: &Clock) -> Opti
     (error(wander.round() as i64) <= OUT_OF_STEP * error(0)).then_some(period)
 }
 
-/// Several seasons less those that do not help to forecast what was held out.
-pub(crate) fn worth_having(history: &History<'_>, mut periods: Vec<i64>, clock: Clock) -> Vec<i64> {
+/// Mean deviation of what was held out, with these seasons.
+fn held_out_error(history: &History<'_>, local: &[i64], periods: &[i64]) -> f64 {
+    let flat = flat_profiles(history, local, periods);
+    let none = Blocks::of(&[], &[], 0);
+    let values = &history.values;
+    let deviations = held_out(
+        history,
+        &flat,
+        local,
+        values,
+        periods,
+        &none,
+        Course::Steady,
+    );
+    let sizes = deviations
+        .iter()
+        .map(|deviation| deviation.abs().min(LARGE));
+    sizes.sum::<f64>() / history.len().max(1) as f64
+}
+
+/// The seasons found, with `longer` beside them where it makes what was held out clearly better
+/// known, less those that do not help.
+pub(crate) fn worth_having(
+    history: &History<'_>,
+    mut periods: Vec<i64>,
+    longer: Option<i64>,
+    clock: &Clock,
+) -> Vec<i64> {
     let local: Vec<i64> = history
         .ticks
         .iter()
         .map(|tick| clock.local(*tick))
         .collect();
-    let error = |periods: &[i64]| {
-        let flat = flat_profiles(history, &local, periods);
-        let blocks = Blocks::of(&[], &[], 0);
-        let values = &history.values;
-        let deviations = held_out(
-            history,
-            &flat,
-            &local,
-            values,
-            periods,
-            &blocks,
-            Course::Steady,
-        );
-        deviations
-            .iter()
-            .map(|deviation| deviation.abs().min(LARGE))
-            .sum::<f64>()
-    };
+    let error = |periods: &[i64]| held_out_error(history, &local, periods);
+    if let Some(longer) = longer {
+        let with_longer = [&periods[..], &[longer]].concat();
+        if error(&with_longer) < CLEARLY_BETTER * error(&periods) {
+            return with_longer;
+        }
+    }
     while periods.len() > 1 {
         let whole = error(&periods);
         let without = |index: usize| {
@@ -187,15 +205,11 @@ pub(crate) fn worth_having(history: &History<'_>, mut periods: Vec<i64>, clock: 
         // the day from.
         let is_part = |index: &usize| {
             let period = periods[*index];
-            periods
-                .iter()
-                .any(|longer| *longer > period && longer % period == 0)
+            let mut all = periods.iter();
+            all.any(|longer| *longer > period && longer % period == 0)
         };
-        let best = (0..periods.len())
-            .filter(|index| !is_part(index))
-            .map(without)
-            .min_by(|a, b| a.0.total_cmp(&b.0));
-        match best {
+        let apart = (0..periods.len()).filter(|index| !is_part(index));
+        match apart.map(without).min_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((error, index)) if error < WORTH_HAVING * whole => periods.remove(index),
             _ => break,
         };
