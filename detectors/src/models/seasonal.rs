@@ -189,9 +189,14 @@ pub(crate) fn worth_having(
         .collect();
     let error = |periods: &[i64]| held_out_error(history, &local, periods);
     if let Some(longer) = longer {
-        let with_longer = [&periods[..], &[longer]].concat();
-        if error(&with_longer) < CLEARLY_BETTER * error(&periods) {
-            return with_longer;
+        let with = |other: i64| [&periods[..], &[other]].concat();
+        let with_longer = error(&with(longer));
+        // A period that nobody has helps as much where it only makes up for a coarse profile.
+        let decoy = longer - periods.last().copied().unwrap_or(0);
+        if with_longer < CLEARLY_BETTER * error(&periods)
+            && with_longer < CLEARLY_BETTER * error(&with(decoy))
+        {
+            return with(longer);
         }
     }
     while periods.len() > 1 {
