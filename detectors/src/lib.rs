@@ -3,7 +3,8 @@
 //! [`Params`] (unchecked) → [`Params::check`] → [`CheckedParams::fit`] → [`Fitted`]; then
 //! [`Fitted::score`] is a pure function of the model's bytes and the point.
 //!
-//! What is deliberately absent: a clock, a disk, a thread, a random number. No function here panics
+//! What is deliberately absent: a clock, a disk, a random number that is not the same every time, a
+//! thread (save those of `rayon` that linfa's k-means takes while it fits). No function here panics
 //! on any input and none returns a number that is not finite. Logarithms and their kin come from
 //! tables here or from `libm`, never from the C library, which picks its code by the processor: a
 //! score has the same bits on every machine.
