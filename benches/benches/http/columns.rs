@@ -26,7 +26,7 @@ pub(crate) fn run() {
     let mut to_floor = Connection::open(floor.addr()).expect("the floor listens");
     let replies = [to_service.must(&verdicts), to_service.must(&all)];
     check(&replies[0], n_points, 1);
-    check(&replies[1], n_points, 11);
+    check(&replies[1], n_points, 12);
     let sizes = replies.map(|reply| reply.len() as f64 / 1e6);
     to_floor.must(&verdicts);
     let mut turns = [
