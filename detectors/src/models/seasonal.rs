@@ -200,21 +200,28 @@ pub(crate) fn worth_having(
         }
     }
     while periods.len() > 1 {
+        // A day and a week stay together: the search found both, and each is learnt from its own
+        // number of cycles.
+        let is_alone = |index: &usize| {
+            let period = periods[*index];
+            let mut others = periods.iter().filter(|other| **other != period);
+            !others.any(|other| other % period == 0 || period % other == 0)
+        };
+        let alone: Vec<usize> = (0..periods.len()).filter(is_alone).collect();
+        if alone.is_empty() {
+            break;
+        }
         let whole = error(&periods);
         let without = |index: usize| {
             let mut fewer = periods.clone();
             fewer.remove(index);
             (error(&fewer), index)
         };
-        // A day within a week stays: the week could do without it, but has far fewer cycles to learn
-        // the day from.
-        let is_part = |index: &usize| {
-            let period = periods[*index];
-            let mut all = periods.iter();
-            all.any(|longer| *longer > period && longer % period == 0)
-        };
-        let apart = (0..periods.len()).filter(|index| !is_part(index));
-        match apart.map(without).min_by(|a, b| a.0.total_cmp(&b.0)) {
+        match alone
+            .into_iter()
+            .map(without)
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+        {
             Some((error, index)) if error < WORTH_HAVING * whole => periods.remove(index),
             _ => break,
         };
