@@ -15,6 +15,7 @@ pub(crate) mod verdict;
 pub(crate) mod windowed;
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use crate::auto::{self, Choice, Chosen};
 use crate::fitted::Fitted;
@@ -86,6 +87,8 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
         choice: Choice::Named,
     };
     require(&values, 2)?;
+    // Once, and not at all for what needs none of it: a mean is a fortieth of its cost.
+    let history = LazyCell::new(|| History::of(&series));
     let (chosen, choice) = match params.kind() {
         Model::Gaussian(threshold) => {
             let model = gaussian::fit(&values, threshold, sensitivity, Choice::Named)?;
@@ -95,20 +98,13 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
             let model = robust::fit(&values, sensitivity, Choice::Named)?;
             (Chosen::LocationScale(model), Choice::Named)
         }
-        Model::Robust => (
-            Chosen::Draft(robust::draft(&History::of(&series))),
-            Choice::Named,
-        ),
+        Model::Robust => (Chosen::Draft(robust::draft(&history)), Choice::Named),
         Model::Ewma => {
             require(&values, 3)?;
-            (
-                Chosen::Draft(smoothing::ewma(&History::of(&series))),
-                Choice::Named,
-            )
+            (Chosen::Draft(smoothing::ewma(&history)), Choice::Named)
         }
         Model::HoltWinters => {
             require(&values, 3)?;
-            let history = History::of(&series);
             let periods = periods_of(params, &history)?;
             let strongest = periods.last().copied();
             let draft = smoothing::holt_winters(&history, strongest, clock_of(params, &history));
@@ -116,18 +112,16 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
         }
         Model::Seasonal => {
             require(&values, 3)?;
-            let history = History::of(&series);
             let periods = periods_of(params, &history)?;
             let draft = seasonal::fit(&history, &periods, clock_of(params, &history));
             (Chosen::Draft(draft), Choice::Named)
         }
         Model::Windowed(shape) => {
             require(&values, 3)?;
-            let model = windowed::fit(shape, &History::of(&series), request)?;
+            let model = windowed::fit(shape, &history, request)?;
             return Ok(Fitted::from(model));
         }
         Model::Auto => {
-            let history = History::of(&series);
             let periods = periods_of(params, &history)?;
             auto::fit(
                 &values,
@@ -148,9 +142,7 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
                 request.chosen(choice),
             ))
         }
-        Chosen::Draft(draft) => {
-            Fitted::from(draft.into_model(&History::of(&series), request.chosen(choice)))
-        }
+        Chosen::Draft(draft) => Fitted::from(draft.into_model(&history, request.chosen(choice))),
     })
 }
 

@@ -82,7 +82,8 @@ pub(crate) fn fit(
     let learnt = (LEARNT * values.len() as f64) as usize;
     let from = learnt.max(values.len().saturating_sub(CALIBRATED_MAX));
     let first = Core::fit(shape, &values[..learnt], m).map_err(refused)?;
-    let held_out = &values[from + 1 - m..];
+    // Windows without a point that the first fit has seen.
+    let held_out = &values[from..];
     let novelties = first.novelties(held_out, m);
     let reference = Empirical::fit(&novelties).ok_or(FitError::NotConverged)?;
     let threshold = reference.upper_quantile(request.alarm_rate).max(0.0);

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use detectors::{FORMAT, Fitted, MAGIC, Params, Seasons, Series, TimeUnit, envelope};
+use detectors::{FORMAT, Fitted, MAGIC, MODELS, Params, Seasons, Series, TimeUnit, envelope};
 
 use crate::input::{check, number};
 
@@ -84,8 +84,8 @@ fn change(u: &mut Unstructured<'_>, payload: &mut Vec<u8>) -> Result<()> {
 
 /// Tag and payload of a model of every kind.
 fn models() -> &'static [(u16, Vec<u8>)] {
-    static MODELS: OnceLock<Vec<(u16, Vec<u8>)>> = OnceLock::new();
-    MODELS.get_or_init(|| {
+    static PAYLOADS: OnceLock<Vec<(u16, Vec<u8>)>> = OnceLock::new();
+    PAYLOADS.get_or_init(|| {
         let named = |model: &str| Params {
             model: Some(model.to_owned()),
             ..Params::default()
@@ -123,10 +123,9 @@ fn models() -> &'static [(u16, Vec<u8>)] {
             (periodic("seasonal", &[600]), 99),
             (periodic("seasonal", &[600, 2_400]), 99),
         ];
-        asked
-            .iter()
-            .map(|(params, n)| payload(params, *n))
-            .collect()
+        let windowed = MODELS[6..].iter().map(|model| (named(model), 320));
+        let asked = asked.into_iter().chain(windowed);
+        asked.map(|(params, n)| payload(&params, n)).collect()
     })
 }
 
