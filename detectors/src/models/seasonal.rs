@@ -82,7 +82,8 @@ pub(crate) fn fit(history: &History<'_>, periods: &[i64], clock: Clock) -> Draft
         Course::Trending => (line.at(history.span() as f64), line.slope),
     };
 
-    let mut deviations = held_out(history, &flat, &local, &detrended, periods, &blocks, course);
+    let folds = folds_of(history, periods, FOLDS);
+    let mut deviations = held_out(history, &flat, &local, &detrended, &folds, &blocks, course);
     let scale = scale_of(&deviations);
     let fan = match course {
         Course::Steady => Fan::NONE,
@@ -155,19 +156,16 @@ pub(crate) fn in_time(history: &History<'_>, period: i64, clock: &Clock) -> Opti
 }
 
 /// Mean deviation of what was held out, with these seasons.
-fn held_out_error(history: &History<'_>, local: &[i64], periods: &[i64]) -> f64 {
+fn held_out_error(
+    history: &History<'_>,
+    local: &[i64],
+    folds: &(Vec<usize>, usize),
+    periods: &[i64],
+) -> f64 {
     let flat = flat_profiles(history, local, periods);
     let none = Blocks::of(&[], &[], 0);
     let values = &history.values;
-    let deviations = held_out(
-        history,
-        &flat,
-        local,
-        values,
-        periods,
-        &none,
-        Course::Steady,
-    );
+    let deviations = held_out(history, &flat, local, values, folds, &none, Course::Steady);
     let sizes = deviations
         .iter()
         .map(|deviation| deviation.abs().min(LARGE));
@@ -182,12 +180,18 @@ pub(crate) fn worth_having(
     longer: Option<i64>,
     clock: &Clock,
 ) -> Vec<i64> {
+    if longer.is_none() && periods.len() < 2 {
+        return periods;
+    }
     let local: Vec<i64> = history
         .ticks
         .iter()
         .map(|tick| clock.local(*tick))
         .collect();
-    let error = |periods: &[i64]| held_out_error(history, &local, periods);
+    // The same two halves for all: what is compared are seasons and not ways to hold out.
+    let all = [&periods[..], longer.as_slice()].concat();
+    let folds = folds_of(history, &all, 2);
+    let error = |periods: &[i64]| held_out_error(history, &local, &folds, periods);
     if let Some(longer) = longer {
         let with = |other: i64| [&periods[..], &[other]].concat();
         let with_longer = error(&with(longer));
@@ -333,14 +337,14 @@ fn blocks_of(history: &History<'_>, periods: &[i64]) -> usize {
 }
 
 /// The fold of each point: consecutive whole cycles of the longest period.
-fn folds_of(history: &History<'_>, periods: &[i64]) -> (Vec<usize>, usize) {
+fn folds_of(history: &History<'_>, periods: &[i64], most: usize) -> (Vec<usize>, usize) {
     let n = history.len();
     let Some(&longest) = periods.last() else {
-        return ((0..n).map(|i| i * FOLDS / n.max(1)).collect(), FOLDS);
+        return ((0..n).map(|i| i * most / n.max(1)).collect(), most);
     };
     let first = history.range().0;
     let cycles = (history.length() / longest).max(1);
-    let folds = (cycles as usize).clamp(2, FOLDS);
+    let folds = (cycles as usize).clamp(2, most);
     let length = (history.length() as f64 / folds as f64).max(1.0);
     let fold = |tick: &i64| (((tick - first) as f64 / length) as usize).min(folds - 1);
     (history.ticks.iter().map(fold).collect(), folds)
@@ -352,14 +356,13 @@ fn held_out(
     flat: &[Profile],
     local: &[i64],
     detrended: &[f64],
-    periods: &[i64],
+    (fold_of, folds): &(Vec<usize>, usize),
     blocks: &Blocks,
     course: Course,
 ) -> Vec<f64> {
-    let (fold_of, folds) = folds_of(history, periods);
     let mut deviations = vec![0.0; history.len()];
     let first = history.range().0;
-    for fold in 0..folds {
+    for fold in 0..*folds {
         let profiles = backfitted(flat, local, detrended, |i| fold_of[i] != fold);
         let mut elsewhere: Vec<f64> = Vec::with_capacity(history.len());
         for (i, value) in history.values.iter().enumerate() {
