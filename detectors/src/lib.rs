@@ -33,6 +33,7 @@
 pub mod envelope;
 pub mod eval;
 pub mod monitor;
+pub mod whole;
 
 mod auto;
 mod codec;

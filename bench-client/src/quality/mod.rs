@@ -12,11 +12,13 @@ pub mod data;
 pub mod error;
 pub mod index;
 pub mod metrics;
+pub mod mode;
 pub mod nab_windows;
 pub mod results;
 pub mod scorer;
 pub mod summary;
 pub mod table;
+pub mod whole;
 
 use std::path::PathBuf;
 
@@ -26,6 +28,7 @@ use rayon::prelude::*;
 use self::error::QualityError;
 use self::index::IndexEntry;
 use self::metrics::SeriesMetrics;
+use self::mode::Mode;
 use self::nab_windows::NabWindows;
 use self::scorer::{Scored, Scorer};
 
@@ -36,7 +39,9 @@ pub struct Settings {
     pub data: PathBuf,
     /// The list of series.
     pub index: PathBuf,
-    /// Names of the models, each a block of its own.
+    /// What a detector sees of a series.
+    pub mode: Mode,
+    /// Names of the models or detectors, each a block of its own.
     pub models: Vec<String>,
     /// Alarm rate asked of the models.
     pub alarm_rate: f64,
@@ -82,7 +87,7 @@ pub struct SeriesResult {
 /// The first file, in the order of the index, that cannot be read or written or that contradicts the
 /// index; a model that does not exist; a dataset that is not in the index.
 pub fn run(settings: &Settings) -> Result<Vec<ScorerResult>, QualityError> {
-    let scorers = scorer::all(&settings.models, settings.alarm_rate)?;
+    let scorers = scorer::all(settings.mode, &settings.models, settings.alarm_rate)?;
     let entries = index::read(&settings.index, &settings.datasets)?;
     let windows = settings.nab_windows.as_deref().map(nab_windows::read);
     let windows = windows.transpose()?;
@@ -137,7 +142,7 @@ fn measure(
                 .map(|windows| nab_series(&series, &scored, windows))
                 .transpose()
                 .map_err(unusable)?;
-            if let (Some(out), Scorer::Model(_)) = (&settings.out, scorer) {
+            if let Some(out) = settings.out.as_deref().filter(|_| scorer.is_ours()) {
                 let folder = results::folder(out, scorer.name(), settings.models.len());
                 results::write(&folder, &entry.file, &series, &scored)?;
             }

@@ -4,8 +4,10 @@
 use std::fmt::Write;
 
 use detectors::eval::nab::{NabCorpus, NabSeries, PROFILES};
+use detectors::whole::CONSTANTS;
 
 use super::metrics::ALARM_RATES;
+use super::mode::Mode;
 use super::summary::{AlarmRow, MEANS, Mean, Row, alarm_rows, rows};
 use super::{ScorerResult, Settings};
 
@@ -22,12 +24,16 @@ pub fn render(settings: &Settings, results: &[ScorerResult]) -> String {
         line(
             &mut text,
             format_args!(
-                "== {kind} {}, mode online, alarm rate {:e}: {} series, {points} points",
+                "== {kind} {}, mode {}, alarm rate {:e}: {} series, {points} points",
                 result.name,
+                settings.mode,
                 settings.alarm_rate,
                 result.series.len()
             ),
         );
+        if (settings.mode, index) == (Mode::Whole, 0) {
+            line(&mut text, format_args!("{CONSTANTS:?}"));
+        }
         notes(&mut text, result);
         ranking(&mut text, &rows(&result.series));
         alarms(&mut text, &alarm_rows(&result.series), settings.alarm_rate);
