@@ -57,8 +57,8 @@ pub(super) fn self_join(series: &[f64], compared: Compared, workers: &impl Worke
     let join = Join {
         series,
         shapes: match compared {
-            Compared::Values => Vec::new(),
-            Compared::ValuesAndShapes => series.windows(M).map(Shape::of).collect(),
+            Compared::Values => Shapes::default(),
+            Compared::ValuesAndShapes => Shapes::of(series),
         },
         reference: reference(stretches),
     };
@@ -94,7 +94,7 @@ fn reference(stretches: usize) -> Vec<Range<usize>> {
 
 struct Join<'a> {
     series: &'a [f64],
-    shapes: Vec<Shape>,
+    shapes: Shapes,
     reference: Vec<Range<usize>>,
 }
 
@@ -104,30 +104,32 @@ struct Block {
     shape: Vec<Smallest>,
 }
 
-/// What the distance of shapes needs of a stretch.
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    mean: f64,
+/// What the distance of shapes needs of every stretch, in columns; empty where they are not compared.
+#[derive(Debug, Clone, Default)]
+struct Shapes {
+    mean: Vec<f64>,
     /// Σ(x − mean)².
-    squares: f64,
+    squares: Vec<f64>,
     /// 1 / max(sd, floor).
-    weight: f64,
+    weight: Vec<f64>,
     /// ‖z‖².
-    length: f64,
+    length: Vec<f64>,
 }
 
-impl Shape {
-    fn of(stretch: &[f64]) -> Self {
-        let mean = stretch.iter().sum::<f64>() / M as f64;
-        let squares: f64 = stretch.iter().map(|x| (x - mean) * (x - mean)).sum();
-        let deviation = (squares / M as f64).sqrt();
-        let weight = 1.0 / deviation.max(CONSTANTS.shape_deviation_min);
-        Self {
-            mean,
-            squares,
-            weight,
-            length: squares * weight * weight,
+impl Shapes {
+    fn of(series: &[f64]) -> Self {
+        let mut shapes = Self::default();
+        for stretch in series.windows(M) {
+            let mean = stretch.iter().sum::<f64>() / M as f64;
+            let squares: f64 = stretch.iter().map(|x| (x - mean) * (x - mean)).sum();
+            let deviation = (squares / M as f64).sqrt();
+            let weight = 1.0 / deviation.max(CONSTANTS.shape_deviation_min);
+            shapes.mean.push(mean);
+            shapes.squares.push(squares);
+            shapes.weight.push(weight);
+            shapes.length.push(squares * weight * weight);
         }
+        shapes
     }
 }
 
@@ -136,21 +138,19 @@ impl Join<'_> {
         let of_rows = |rows: usize| vec![Smallest::NONE; rows];
         let mut block = Block {
             raw: of_rows(rows.len()),
-            shape: of_rows(if self.shapes.is_empty() {
-                0
-            } else {
-                rows.len()
-            }),
+            shape: of_rows(self.shapes.mean.len().min(rows.len())),
         };
-        let mut distances = Vec::new();
-        let mut next = Vec::new();
-        let mut scratch = Vec::new();
+        let longest = self.reference.iter().map(Range::len).max().unwrap_or(0);
+        let mut buffers = [vec![0.0; longest], vec![0.0; longest], vec![0.0; longest]];
         for run in &self.reference {
-            distances.clear();
-            distances.extend(run.clone().map(|column| self.distance(rows.start, column)));
+            let [distances, next, scratch] = buffers.each_mut().map(|b| &mut b[..run.len()]);
+            let (mut distances, mut next) = (distances, next);
+            for (distance, column) in distances.iter_mut().zip(run.clone()) {
+                *distance = self.distance(rows.start, column);
+            }
             for row in rows.clone() {
                 if row > rows.start {
-                    self.advance(row, run, &distances, &mut next);
+                    self.advance(row, run, distances, next);
                     std::mem::swap(&mut distances, &mut next);
                 }
                 for part in apart(row, run) {
@@ -158,8 +158,9 @@ impl Join<'_> {
                     let distances = &distances[part];
                     block.raw[row - rows.start].take_all(distances);
                     if let Some(nearest) = block.shape.get_mut(row - rows.start) {
-                        self.shape_distances(row, columns, distances, &mut scratch);
-                        nearest.take_all(&scratch);
+                        let scratch = &mut scratch[..distances.len()];
+                        self.shape_distances(row, columns, distances, scratch);
+                        nearest.take_all(scratch);
                     }
                 }
             }
@@ -174,17 +175,19 @@ impl Join<'_> {
     }
 
     /// The squared distances of a row from those of the row before it.
-    fn advance(&self, row: usize, run: &Range<usize>, before: &[f64], distances: &mut Vec<f64>) {
-        distances.clear();
-        distances.push(self.distance(row, run.start));
+    fn advance(&self, row: usize, run: &Range<usize>, before: &[f64], distances: &mut [f64]) {
+        let Some((first, distances)) = distances.split_first_mut() else {
+            return;
+        };
+        *first = self.distance(row, run.start);
         let (enters, leaves) = (self.series[row + M - 1], self.series[row - 1]);
         let entering = &self.series[run.start + M..run.end + M - 1];
         let leaving = &self.series[run.start..run.end - 1];
-        let columns = before.iter().zip(entering.iter().zip(leaving));
-        distances.extend(columns.map(|(before, (entering, leaving))| {
+        let columns = distances.iter_mut().zip(before).zip(entering.iter().zip(leaving));
+        for ((distance, before), (entering, leaving)) in columns {
             let (enters, leaves) = (enters - entering, leaves - leaving);
-            before + (enters * enters - leaves * leaves)
-        }));
+            *distance = before + (enters * enters - leaves * leaves);
+        }
     }
 
     /// The squared distances of the shapes of a row and of columns, from those of their values.
@@ -193,15 +196,19 @@ impl Join<'_> {
         row: usize,
         columns: Range<usize>,
         raw: &[f64],
-        distances: &mut Vec<f64>,
+        distances: &mut [f64],
     ) {
-        let a = self.shapes[row];
-        distances.clear();
-        distances.extend(raw.iter().zip(&self.shapes[columns]).map(|(raw, b)| {
-            let apart = a.mean - b.mean;
-            let twice_product = a.squares + b.squares + M as f64 * (apart * apart) - raw;
-            a.length + b.length - twice_product * (a.weight * b.weight)
-        }));
+        let shapes = &self.shapes;
+        let (mean, squares) = (shapes.mean[row], shapes.squares[row]);
+        let (weight, length) = (shapes.weight[row], shapes.length[row]);
+        let moments = shapes.mean[columns.clone()].iter().zip(&shapes.squares[columns.clone()]);
+        let scales = shapes.weight[columns.clone()].iter().zip(&shapes.length[columns]);
+        let columns = distances.iter_mut().zip(raw).zip(moments.zip(scales));
+        for ((distance, raw), ((b_mean, b_squares), (b_weight, b_length))) in columns {
+            let apart = mean - b_mean;
+            let twice_product = squares + b_squares + M as f64 * (apart * apart) - raw;
+            *distance = length + b_length - twice_product * (weight * b_weight);
+        }
     }
 }
 
@@ -241,8 +248,8 @@ mod tests {
     }
 
     fn shape_of(stretch: &[f64]) -> Vec<f64> {
-        let shape = Shape::of(stretch);
-        let scaled = stretch.iter().map(|x| (x - shape.mean) * shape.weight);
+        let shape = Shapes::of(stretch);
+        let scaled = stretch.iter().map(|x| (x - shape.mean[0]) * shape.weight[0]);
         scaled.collect()
     }
 

@@ -2,56 +2,62 @@
 
 use super::constants::CONSTANTS;
 
-/// Numbers taken at once: sums and comparisons of one do not wait for those of another.
-pub(super) const LANES: usize = 4;
+/// Numbers looked at together: most of them are none of the smallest, which one comparison tells.
+const GROUP: usize = 8;
 
 const KEPT: usize = CONSTANTS.neighbours;
 
-/// The smallest numbers of each lane, in rising order; infinite where there are fewer.
+/// The smallest numbers in rising order; infinite where there are fewer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Smallest([[f64; LANES]; KEPT]);
+pub(super) struct Smallest([f64; KEPT]);
 
 impl Smallest {
     /// Of none.
-    pub(super) const NONE: Self = Self([[f64::INFINITY; LANES]; KEPT]);
+    pub(super) const NONE: Self = Self([f64::INFINITY; KEPT]);
 
     /// Takes numbers in; none of them is NaN.
     #[inline(always)]
     pub(super) fn take_all(&mut self, numbers: &[f64]) {
-        let (chunks, rest) = numbers.as_chunks::<LANES>();
-        // In a local: a field would be stored and loaded again in every round.
-        let mut kept = self.0;
-        for chunk in chunks {
-            take(&mut kept, *chunk);
+        let (groups, rest) = numbers.as_chunks::<GROUP>();
+        for group in groups {
+            if least_of(group) < self.last() {
+                self.take_each(group);
+            }
         }
-        let mut last = [f64::INFINITY; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        take(&mut kept, last);
-        self.0 = kept;
+        self.take_each(rest);
     }
 
-    /// The largest of the few smallest, of all lanes together; infinite where there are fewer.
+    /// The largest of the few smallest.
     pub(super) fn last(&self) -> f64 {
-        let mut all: Vec<f64> = self.0.as_flattened().to_vec();
-        *all.select_nth_unstable_by(KEPT - 1, f64::total_cmp).1
+        self.0[KEPT - 1]
+    }
+
+    #[inline(never)]
+    fn take_each(&mut self, numbers: &[f64]) {
+        for number in numbers {
+            let place = self.0.partition_point(|kept| kept <= number);
+            if place < KEPT {
+                self.0[place..].rotate_right(1);
+                self.0[place] = *number;
+            }
+        }
     }
 }
 
-/// Each lane's number finds its place among those kept. Comparisons are written out, since
-/// `f64::min` asks for NaN as well and takes twice as long.
+/// Comparisons in pairs, so that few wait for others, and written out, since `f64::min` asks for NaN
+/// as well.
 #[inline(always)]
-fn take(kept: &mut [[f64; LANES]; KEPT], mut numbers: [f64; LANES]) {
-    for of_rank in kept {
-        for (kept, number) in of_rank.iter_mut().zip(&mut numbers) {
-            let (low, high) = if *number < *kept {
-                (*number, *kept)
-            } else {
-                (*kept, *number)
-            };
-            *kept = low;
-            *number = high;
+fn least_of(group: &[f64; GROUP]) -> f64 {
+    let less = |a: f64, b: f64| if a < b { a } else { b };
+    let mut least = *group;
+    let mut half = GROUP / 2;
+    while half > 0 {
+        for i in 0..half {
+            least[i] = less(least[i], least[i + half]);
         }
+        half /= 2;
     }
+    least[0]
 }
 
 #[cfg(test)]
@@ -68,5 +74,13 @@ mod tests {
         let mut few = Smallest::NONE;
         few.take_all(&[1.0; KEPT - 1]);
         assert_eq!(few.last(), f64::INFINITY);
+    }
+
+    #[test]
+    fn equal_numbers_count_each() {
+        let mut smallest = Smallest::NONE;
+        smallest.take_all(&[2.0; 3 * GROUP]);
+        smallest.take_all(&[1.0]);
+        assert_eq!((smallest.0[0], smallest.last()), (1.0, 2.0));
     }
 }
