@@ -183,7 +183,10 @@ impl Join<'_> {
         let (enters, leaves) = (self.series[row + M - 1], self.series[row - 1]);
         let entering = &self.series[run.start + M..run.end + M - 1];
         let leaving = &self.series[run.start..run.end - 1];
-        let columns = distances.iter_mut().zip(before).zip(entering.iter().zip(leaving));
+        let columns = distances
+            .iter_mut()
+            .zip(before)
+            .zip(entering.iter().zip(leaving));
         for ((distance, before), (entering, leaving)) in columns {
             let (enters, leaves) = (enters - entering, leaves - leaving);
             *distance = before + (enters * enters - leaves * leaves);
@@ -201,8 +204,12 @@ impl Join<'_> {
         let shapes = &self.shapes;
         let (mean, squares) = (shapes.mean[row], shapes.squares[row]);
         let (weight, length) = (shapes.weight[row], shapes.length[row]);
-        let moments = shapes.mean[columns.clone()].iter().zip(&shapes.squares[columns.clone()]);
-        let scales = shapes.weight[columns.clone()].iter().zip(&shapes.length[columns]);
+        let moments = shapes.mean[columns.clone()]
+            .iter()
+            .zip(&shapes.squares[columns.clone()]);
+        let scales = shapes.weight[columns.clone()]
+            .iter()
+            .zip(&shapes.length[columns]);
         let columns = distances.iter_mut().zip(raw).zip(moments.zip(scales));
         for ((distance, raw), ((b_mean, b_squares), (b_weight, b_length))) in columns {
             let apart = mean - b_mean;
@@ -249,7 +256,9 @@ mod tests {
 
     fn shape_of(stretch: &[f64]) -> Vec<f64> {
         let shape = Shapes::of(stretch);
-        let scaled = stretch.iter().map(|x| (x - shape.mean[0]) * shape.weight[0]);
+        let scaled = stretch
+            .iter()
+            .map(|x| (x - shape.mean[0]) * shape.weight[0]);
         scaled.collect()
     }
 
