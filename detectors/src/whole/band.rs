@@ -39,14 +39,7 @@ impl Bands {
     }
 
     /// The verdict on a point; its band agrees.
-    pub(super) fn verdict(
-        &self,
-        index: usize,
-        value: f64,
-        tail: Tail,
-        rate: Rate,
-        n: usize,
-    ) -> Score {
+    pub(super) fn verdict(&self, index: usize, value: f64, tail: Tail, rate: Rate) -> Score {
         let expected = self.expected[index];
         let mut band = Band {
             expected,
@@ -55,7 +48,7 @@ impl Bands {
         };
         band.agree(value, tail.p < rate.alarm_rate);
         let mut score = band.verdict(value, tail, rate, Status::Ok);
-        score.tail_extrapolated = score.p_value * (n as f64 + 1.0) < 1.0;
+        score.tail_extrapolated = score.p_value * (self.expected.len() as f64 + 1.0) < 1.0;
         score
     }
 }

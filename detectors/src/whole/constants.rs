@@ -21,10 +21,8 @@ pub struct Constants {
     pub stretches_min: usize,
     /// Share of the series in the tail of a view, on each side.
     pub tail_share: f64,
-    /// Share of what is taken for normal in the tail of the fused evidence.
-    pub null_tail_share: f64,
-    /// Evidence of more than q₉₀ + so many times (q₉₀ − q₅₀) is not taken for normal.
-    pub null_reach: f64,
+    /// Share of the points in the body of the fused evidence, from which its tail is told.
+    pub null_body: f64,
     /// Points that running means are taken over.
     pub means: [usize; 5],
     /// Points that running standard deviations are taken over.
@@ -52,8 +50,7 @@ pub const CONSTANTS: Constants = Constants {
     reference_run: 2_048,
     stretches_min: 3,
     tail_share: 0.03,
-    null_tail_share: 0.05,
-    null_reach: 3.0,
+    null_body: 0.8,
     means: [1, 3, 6, 12, 24],
     deviations: [12, 48],
     ranges: [12, 48, 96],

@@ -64,6 +64,9 @@ use season::Times;
 /// Fewest points of which anything can be said.
 const POINTS_MIN: usize = 3;
 
+/// Ranks in the body, and an exponential tail beyond it.
+const METHOD: &str = "rank_exponential";
+
 /// A step is a gap from so many median ones on.
 const GAP: i64 = 2;
 
@@ -150,23 +153,19 @@ impl Whole {
         let rate = Rate::new(self.asked.alarm_rate);
         let points = (0..n).map(|i| {
             let tail = null.at_or_above(evidence[i]);
-            bands.verdict(i, values[i], tail, rate, null.n())
+            bands.verdict(i, values[i], tail, rate)
         });
         Ok(Scores {
             points: points.collect(),
-            warnings: self.warnings(n, &times, null.n()),
+            warnings: self.warnings(n, &times),
             periods,
             windows,
-            calibration: Calibration {
-                n: null.n() as u64,
-                method: "rank_pareto",
-                min_attainable_alarm_rate: 1.0 / (null.n() as f64 + 1.0),
-            },
-            ..self.nothing()
+            ..self.nothing(n)
         })
     }
 
-    fn nothing(&self) -> Scores {
+    /// Of `n` points nothing is said yet.
+    fn nothing(&self, n: usize) -> Scores {
         Scores {
             points: Vec::new(),
             alarm_rate: self.asked.alarm_rate,
@@ -174,9 +173,9 @@ impl Whole {
             periods: Vec::new(),
             windows: Vec::new(),
             calibration: Calibration {
-                n: 0,
-                method: "rank_pareto",
-                min_attainable_alarm_rate: 1.0,
+                n: n as u64,
+                method: METHOD,
+                min_attainable_alarm_rate: 1.0 / (n as f64 + 1.0),
             },
             warnings: Vec::new(),
         }
@@ -195,7 +194,7 @@ impl Whole {
                          is an anomaly"
                         .to_owned(),
             }],
-            ..self.nothing()
+            ..self.nothing(series.len())
         }
     }
 
@@ -222,11 +221,11 @@ impl Whole {
                     stretches_from()
                 ),
             }],
-            ..self.nothing()
+            ..self.nothing(n)
         })
     }
 
-    fn warnings(&self, n: usize, times: &Times<'_>, normal: usize) -> Vec<Warning> {
+    fn warnings(&self, n: usize, times: &Times<'_>) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let mut warn = |code, detail| warnings.push(Warning { code, detail });
         if n < stretches_from() {
@@ -239,13 +238,13 @@ impl Whole {
                 ),
             );
         }
-        if self.asked.alarm_rate * (normal as f64 + 1.0) < 1.0 {
+        let attainable = 1.0 / (n as f64 + 1.0);
+        if self.asked.alarm_rate < attainable {
             warn(
                 "alarm_rate_beyond_data",
                 format!(
-                    "with {normal} points, alarm rates below {:.3e} rest on the distribution fitted \
-                     to the tail and not on the data; {:e} was asked for",
-                    1.0 / (normal as f64 + 1.0),
+                    "with {n} points, alarm rates below {attainable:.3e} rest on the tail assumed and \
+                     not on the data; {:e} was asked for",
                     self.asked.alarm_rate
                 ),
             );
