@@ -23,6 +23,8 @@ pub struct Constants {
     pub tail_share: f64,
     /// Share of the points in the body of the fused evidence, from which its tail is told.
     pub null_body: f64,
+    /// Least scale of that tail, in powers of ten, for the views and for each resolution.
+    pub null_scale_min: f64,
     /// Points that running means are taken over.
     pub means: [usize; 5],
     /// Points that running standard deviations are taken over.
@@ -51,6 +53,7 @@ pub const CONSTANTS: Constants = Constants {
     stretches_min: 3,
     tail_share: 0.03,
     null_body: 0.8,
+    null_scale_min: 0.2,
     means: [1, 3, 6, 12, 24],
     deviations: [12, 48],
     ranges: [12, 48, 96],

@@ -130,7 +130,7 @@ fn too_short_is_an_error_and_short_a_warning() {
     assert_eq!(warnings(192), (vec!["alarm_rate_beyond_data"], vec![48]));
     assert_eq!(warnings(1_600), (vec![], vec![48, 96, 192, 384]));
     let constant = detect(&Params::default(), &[2.5; 400]);
-    assert_eq!(constant.warnings[0].code, "nothing_stands_out");
+    assert_eq!(constant.warnings[0].code, "values_constant");
     assert_eq!(constant.n_anomalies(), 0);
 }
 

@@ -145,9 +145,7 @@ impl Whole {
             .map(|period| times.without(*period, &standardized))
             .collect();
         let (evidence, windows) = evidence(&standardized, &seasonal, workers);
-        let Some(null) = Null::of(&evidence) else {
-            return Ok(self.constant(series));
-        };
+        let null = Null::of(&evidence, windows.len());
         let rest = seasonal.last().unwrap_or(&standardized);
         let bands = Bands::around(values, &standardized, rest, self.asked.alarm_rate);
         let rate = Rate::new(self.asked.alarm_rate);
@@ -188,11 +186,8 @@ impl Whole {
         Scores {
             points: points.map(|value| band::of_itself(*value, rate)).collect(),
             warnings: vec![Warning {
-                code: "nothing_stands_out",
-                detail:
-                    "no point differs from the others in anything that is looked at, so that none \
-                         is an anomaly"
-                        .to_owned(),
+                code: "values_constant",
+                detail: "all values are equal, so that none of them stands out".to_owned(),
             }],
             ..self.nothing(series.len())
         }
