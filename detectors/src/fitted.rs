@@ -65,7 +65,7 @@ pub struct Calibration {
     /// Number of points they rest on.
     pub n: u64,
     /// `"normal_tail"`, `"student_t"`, or `"rank_pareto"`: ranks among held-out deviations, and
-    /// generalised Pareto tails beyond them.
+    /// generalised Pareto tails beyond them; of a whole series `"rank_exponential"`.
     pub method: &'static str,
     /// Smallest alarm rate the data can vouch for, 1/(n + 1). Below it p-values go on, but rest on
     /// the tail of a distribution.

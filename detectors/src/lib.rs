@@ -35,6 +35,7 @@ pub mod envelope;
 pub mod eval;
 pub mod monitor;
 pub mod online;
+pub mod whole;
 
 mod auto;
 mod codec;

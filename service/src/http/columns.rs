@@ -1,7 +1,8 @@
 //! The reply to columns: each point scored once, each requested column written once.
 
-use api::{Column, Columns, ColumnsReply};
+use api::{Column, Columns, ColumnsReply, VerdictColumns};
 use bytes::Bytes;
+use detectors::Score;
 
 use super::predict::Asked;
 use super::{convert, json_with_capacity};
@@ -26,30 +27,43 @@ pub(super) fn reply(
     let mut reply = ColumnsReply {
         model_version: model.version,
         model_hash: hash,
-        n_points: n,
-        timestamps: fields.has(Column::Timestamps).then_some(timestamps),
-        values: fields.has(Column::Values).then_some(values),
-        ..ColumnsReply::default()
+        verdicts: of_points(timestamps, values, fields),
+        reasons: None,
     };
     if fields.are_within(&WITHOUT_SCORES) && !asked.explain {
         let verdicts = model.fitted.anomalies(timestamps, values);
-        reply.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
-        reply.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
-        watch.verdicts(n, reply.n_anomalies);
-        return written(&reply, fields);
+        reply.verdicts.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
+        reply.verdicts.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
+        watch.verdicts(n, reply.verdicts.n_anomalies);
+        return written(&reply, n, fields);
     }
     fill(&mut reply, watch, timestamps, values, asked);
-    written(&reply, fields)
+    written(&reply, n, fields)
 }
 
-/// Room for the whole reply at once: growing to its size by doubling copies it several times.
-fn written(reply: &ColumnsReply<'_>, fields: Columns) -> Bytes {
+/// The columns that are known before any score.
+pub(super) fn of_points<'a>(
+    timestamps: &'a [i64],
+    values: &'a [f64],
+    fields: Columns,
+) -> VerdictColumns<'a> {
+    VerdictColumns {
+        n_points: values.len(),
+        timestamps: fields.has(Column::Timestamps).then_some(timestamps),
+        values: fields.has(Column::Values).then_some(values),
+        ..VerdictColumns::default()
+    }
+}
+
+/// Room for the whole reply of `n` points at once: growing to its size by doubling copies it several
+/// times.
+pub(super) fn written(reply: &impl serde::Serialize, n: usize, fields: Columns) -> Bytes {
     let width: usize = Column::ALL
         .into_iter()
         .filter(|c| fields.has(*c))
         .map(width)
         .sum();
-    json_with_capacity(reply, 512 + reply.n_points * width)
+    json_with_capacity(reply, 512 + n * width)
 }
 
 /// Bytes of an entry and its comma, as it usually is.
@@ -71,47 +85,60 @@ fn fill(
     values: &[f64],
     asked: Asked,
 ) {
-    let fields = asked.fields.unwrap_or(Columns::ALL);
-    let n = values.len();
-    let numbers = |column| fields.has(column).then(|| Vec::with_capacity(n));
-    let words = |column| fields.has(column).then(|| Vec::with_capacity(n));
-    reply.anomaly = fields.has(Column::Anomaly).then(|| Vec::with_capacity(n));
-    reply.anomaly_score = numbers(Column::AnomalyScore);
-    reply.p_value = numbers(Column::PValue);
-    reply.severity = numbers(Column::Severity);
-    reply.expected_value = numbers(Column::ExpectedValue);
-    reply.lower_bound = numbers(Column::LowerBound);
-    reply.upper_bound = numbers(Column::UpperBound);
-    reply.direction = words(Column::Direction);
-    reply.status = words(Column::Status);
-    reply.tail_extrapolated = fields
-        .has(Column::TailExtrapolated)
-        .then(|| Vec::with_capacity(n));
-    reply.reasons = asked.explain.then(|| Vec::with_capacity(n));
+    make_room(
+        &mut reply.verdicts,
+        values.len(),
+        asked.fields.unwrap_or(Columns::ALL),
+    );
+    reply.reasons = asked.explain.then(|| Vec::with_capacity(values.len()));
     let (model, mut watched) = (watch.model, watch.column());
     let mut points = timestamps.iter().zip(values);
     model.fitted.score_columns(timestamps, values, |score| {
         watched.point(score.p_value);
-        reply.n_anomalies += usize::from(score.anomaly);
-        push(&mut reply.anomaly, score.anomaly);
-        push(&mut reply.anomaly_score, score.anomaly_score);
-        push(&mut reply.p_value, score.p_value);
-        push(&mut reply.severity, score.severity);
-        push(&mut reply.expected_value, score.expected);
-        push(&mut reply.lower_bound, score.lower);
-        push(&mut reply.upper_bound, score.upper);
-        push(&mut reply.direction, score.side.as_str());
-        push(&mut reply.status, score.status.as_str());
-        push(&mut reply.tail_extrapolated, score.tail_extrapolated);
+        push_score(&mut reply.verdicts, &score);
         if let (Some(reasons), Some((timestamp, value))) = (&mut reply.reasons, points.next()) {
             // Only for anomalies, and for so many: a sentence is a hundred times a score.
-            reasons.push(if score.anomaly && reply.n_anomalies <= EXPLAINED_MAX {
-                convert::reasons(&model.fitted, *timestamp, *value, &score)
-            } else {
-                Vec::new()
-            });
+            reasons.push(
+                if score.anomaly && reply.verdicts.n_anomalies <= EXPLAINED_MAX {
+                    convert::reasons(&model.fitted, *timestamp, *value, &score)
+                } else {
+                    Vec::new()
+                },
+            );
         }
     });
+}
+
+/// Makes room in the columns asked for.
+pub(super) fn make_room(verdicts: &mut VerdictColumns<'_>, n: usize, fields: Columns) {
+    let numbers = |column| fields.has(column).then(|| Vec::with_capacity(n));
+    let words = |column| fields.has(column).then(|| Vec::with_capacity(n));
+    let flags = |column| fields.has(column).then(|| Vec::with_capacity(n));
+    verdicts.anomaly = flags(Column::Anomaly);
+    verdicts.anomaly_score = numbers(Column::AnomalyScore);
+    verdicts.p_value = numbers(Column::PValue);
+    verdicts.severity = numbers(Column::Severity);
+    verdicts.expected_value = numbers(Column::ExpectedValue);
+    verdicts.lower_bound = numbers(Column::LowerBound);
+    verdicts.upper_bound = numbers(Column::UpperBound);
+    verdicts.direction = words(Column::Direction);
+    verdicts.status = words(Column::Status);
+    verdicts.tail_extrapolated = flags(Column::TailExtrapolated);
+}
+
+/// Adds a score to the columns that have room.
+pub(super) fn push_score(verdicts: &mut VerdictColumns<'_>, score: &Score) {
+    verdicts.n_anomalies += usize::from(score.anomaly);
+    push(&mut verdicts.anomaly, score.anomaly);
+    push(&mut verdicts.anomaly_score, score.anomaly_score);
+    push(&mut verdicts.p_value, score.p_value);
+    push(&mut verdicts.severity, score.severity);
+    push(&mut verdicts.expected_value, score.expected);
+    push(&mut verdicts.lower_bound, score.lower);
+    push(&mut verdicts.upper_bound, score.upper);
+    push(&mut verdicts.direction, score.side.as_str());
+    push(&mut verdicts.status, score.status.as_str());
+    push(&mut verdicts.tail_extrapolated, score.tail_extrapolated);
 }
 
 fn push<T>(column: &mut Option<Vec<T>>, entry: T) {

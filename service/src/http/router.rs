@@ -12,6 +12,8 @@ pub enum Resource<'a> {
     Predict(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
+    /// `/detect`
+    Detect,
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
     /// `/healthcheck`
@@ -53,6 +55,7 @@ impl<'a> Resource<'a> {
             return Self::ProblemPage(code);
         }
         match path {
+            "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
             "/plot" => Self::Plot,
             "/health/live" => Self::Live,
@@ -66,7 +69,7 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Predict(_) | Self::Fit(_) => "POST",
+            Self::Predict(_) | Self::Fit(_) | Self::Detect => "POST",
             Self::Calibration(_)
             | Self::Healthcheck
             | Self::Plot
@@ -106,6 +109,7 @@ mod tests {
             Resource::at("/series//calibration"),
             Resource::Calibration("")
         );
+        assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
             "/series/a",
@@ -114,6 +118,8 @@ mod tests {
             "/series/a/calibration/",
             "/predict",
             "/fit",
+            "/detect/",
+            "/detect/a",
             "/%70redict/a",
             "//predict/a",
             "/healthcheck/",
