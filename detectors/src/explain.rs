@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::fitted::{Fitted, Inner};
 use crate::models::banded::Banded;
-use crate::params::{Direction, PERIODS_MAX, TimeUnit};
+use crate::params::{Direction, TimeUnit};
 use crate::score::{Score, Side};
+use crate::seasons::PERIODS_MAX;
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,8 +19,8 @@ use std::cell::LazyCell;
 
 use crate::auto::{self, Choice, Chosen};
 use crate::fitted::Fitted;
-use crate::params::{CheckedParams, Direction, Excluded, Model, PERIODS_MAX, Seasons, TimeUnit};
-use crate::seasons::{self, Clock};
+use crate::params::{CheckedParams, Direction, Excluded, Model, Seasons, TimeUnit};
+use crate::seasons::{self, Clock, PERIODS_MAX};
 use crate::series::Series;
 use crate::stats::empirical::SAMPLE_MIN;
 use banded::Banded;
