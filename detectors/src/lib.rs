@@ -46,7 +46,7 @@ mod series;
 mod stats;
 
 pub use codec::{DecodeError, FORMAT, MAGIC};
-pub use explain::Reason;
+pub use explain::{Explanation, Reason};
 pub use fitted::{Calibration, Fitted, Interval, Summary, Warning};
 pub use models::FitError;
 pub use params::{

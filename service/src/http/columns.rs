@@ -2,6 +2,7 @@
 
 use api::{Column, Columns, ColumnsReply};
 use bytes::Bytes;
+use detectors::Explanation;
 
 use super::predict::Asked;
 use super::{convert, json_with_capacity};
@@ -38,7 +39,14 @@ pub(super) fn reply(
         watch.verdicts(n, reply.n_anomalies);
         return written(&reply, fields);
     }
-    fill(&mut reply, watch, timestamps, values, asked);
+    let explanations = fill(&mut reply, watch, timestamps, values, asked);
+    if asked.explain {
+        let reasons = explanations.iter().map(|one| match one {
+            Some(explanation) => convert::reasons(explanation),
+            None => Vec::new(),
+        });
+        reply.reasons = Some(reasons.collect());
+    }
     written(&reply, fields)
 }
 
@@ -64,13 +72,14 @@ const fn width(column: Column) -> usize {
     }
 }
 
+/// Fills the columns asked for; where reasons are, too, gives those of each point that has them.
 fn fill(
     reply: &mut ColumnsReply<'_>,
     watch: Watch<'_>,
     timestamps: &[i64],
     values: &[f64],
     asked: Asked,
-) {
+) -> Vec<Option<Explanation>> {
     let fields = asked.fields.unwrap_or(Columns::ALL);
     let n = values.len();
     let numbers = |column| fields.has(column).then(|| Vec::with_capacity(n));
@@ -87,7 +96,7 @@ fn fill(
     reply.tail_extrapolated = fields
         .has(Column::TailExtrapolated)
         .then(|| Vec::with_capacity(n));
-    reply.reasons = asked.explain.then(|| Vec::with_capacity(n));
+    let mut explanations = Vec::with_capacity(if asked.explain { n } else { 0 });
     let (model, mut watched) = (watch.model, watch.column());
     let mut points = timestamps.iter().zip(values);
     model.fitted.score_columns(timestamps, values, |score| {
@@ -103,15 +112,13 @@ fn fill(
         push(&mut reply.direction, score.side.as_str());
         push(&mut reply.status, score.status.as_str());
         push(&mut reply.tail_extrapolated, score.tail_extrapolated);
-        if let (Some(reasons), Some((timestamp, value))) = (&mut reply.reasons, points.next()) {
-            // Only for anomalies, and for so many: a sentence is a hundred times a score.
-            reasons.push(if score.anomaly && reply.n_anomalies <= EXPLAINED_MAX {
-                convert::reasons(&model.fitted, *timestamp, *value, &score)
-            } else {
-                Vec::new()
-            });
+        if let (true, Some((timestamp, value))) = (asked.explain, points.next()) {
+            // Only for anomalies, and for so many: a sentence costs many times a score.
+            let is_told = score.anomaly && reply.n_anomalies <= EXPLAINED_MAX;
+            explanations.push(is_told.then(|| model.fitted.explain(*timestamp, *value, &score)));
         }
     });
+    explanations
 }
 
 fn push<T>(column: &mut Option<Vec<T>>, entry: T) {
