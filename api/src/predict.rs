@@ -130,19 +130,19 @@ pub struct PointReply<'a> {
     pub model_hash: &'a str,
     /// With `?explain=true`: why, the strongest reason first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasons: Option<Vec<Reason>>,
+    pub reasons: Option<Vec<Reason<'a>>>,
 }
 
 /// Why a point has its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Reason {
+pub struct Reason<'a> {
     /// Stable, for programs.
     pub code: &'static str,
     /// For people.
-    pub detail: String,
+    pub detail: &'a str,
     /// The numbers in it.
     #[serde(serialize_with = "as_map")]
-    pub numbers: Vec<(&'static str, f64)>,
+    pub numbers: &'a [(&'static str, f64)],
 }
 
 fn as_map<S: serde::Serializer>(
@@ -280,7 +280,7 @@ pub struct ColumnsReply<'a> {
     pub verdicts: VerdictColumns<'a>,
     /// See [`PointReply::reasons`]; empty for a point that is no anomaly.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasons: Option<Vec<Vec<Reason>>>,
+    pub reasons: Option<Vec<Vec<Reason<'a>>>>,
 }
 
 /// Columns of equal length, an entry a point. A column that was not asked for is left out. Each entry

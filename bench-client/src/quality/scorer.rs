@@ -104,7 +104,8 @@ impl Scorer {
     }
 
     /// Scores every row: from itself and the rows before it alone, those of a fit included, save for
-    /// a detector of whole series.
+    /// a detector of whole series; rows of the fit as if they had been left out of it, where the model
+    /// can tell.
     pub fn score(&self, series: &LabelledSeries, entry: &IndexEntry) -> Scored {
         match self {
             Self::Model(model) => model.score(series, entry.train_len),
@@ -139,16 +140,28 @@ impl Model {
         }
         let rows = series.len();
         let mut scored = Scored::with_capacity(rows);
-        let (timestamps, values) =
-            in_order(&series.timestamps[..train_len], &series.values[..train_len]);
-        let out_of_order = train_len - values.len();
+        let (timestamps, values) = (&series.timestamps, &series.values);
+        let is_later: Vec<bool> = is_later(&timestamps[..train_len]).collect();
+        let (fit_timestamps, fit_values) = in_order(&timestamps[..train_len], &values[..train_len]);
+        let out_of_order = train_len - fit_values.len();
         scored.out_of_order = out_of_order;
-        let fitted = Series::new(&timestamps, &values)
+        let fitted = Series::new(&fit_timestamps, &fit_values)
             .map_err(|error| error.to_string())
             .and_then(|prefix| self.params.fit(&prefix).map_err(|error| error.to_string()));
         match fitted {
             Ok(fitted) => {
-                fitted.score_columns(&series.timestamps, &series.values, |score| {
+                let mut rows = is_later.iter();
+                fitted.score_history(&fit_timestamps, &fit_values, 0, |score| {
+                    // Rows that were left out of the fit have no place in its history.
+                    for _ in rows.by_ref().take_while(|is_later| !**is_later) {
+                        scored.push(0.0, 1.0);
+                    }
+                    let (anomaly_score, p_value) =
+                        score.map_or((0.0, 1.0), |score| (score.anomaly_score, score.p_value));
+                    scored.push(anomaly_score, p_value);
+                });
+                rows.for_each(|_| scored.push(0.0, 1.0));
+                fitted.score_columns(&timestamps[train_len..], &values[train_len..], |score| {
                     scored.push(score.anomaly_score, score.p_value);
                 });
             }
@@ -185,9 +198,7 @@ mod tests {
 
     #[test]
     fn rows_that_repeat_a_time_or_go_back_are_left_out_of_the_fit() {
-        let (timestamps, values) =
-            in_order(&[0, 10, 10, 5, 11, 12], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
-        assert_eq!(timestamps, [0, 10, 11, 12]);
-        assert_eq!(values, [0.0, 1.0, 4.0, 5.0]);
+        let is_later = in_order(&[0, 10, 10, 5, 11, 12]);
+        assert_eq!(is_later, [true, true, false, false, true, true]);
     }
 }

@@ -1,12 +1,13 @@
 //! The server over real sockets, beside servers that do less, in one run.
 //!
-//! Sections: `http/predict`, `http/fits`, `http/columns`, `http/million`; a word on the command
-//! line chooses those that contain it. Ratios are what to quote, see `benches`' own documentation.
+//! Sections: `http/predict`, `http/explain`, `http/fits`, `http/columns`, `http/million`; a word on
+//! the command line chooses those that contain it. Ratios are what to quote, see `benches`' own documentation.
 //!
 //! - `TIDEMARK_BENCH_HEAVY=1`: `http/million` runs on 10⁶ series; it is left out otherwise.
 //! - `TIDEMARK_BENCH_PEERS=1`: FastAPI takes part; needs `python3` and the package index.
 
 mod columns;
+mod explain;
 mod fits;
 mod fixture;
 mod million;
@@ -22,8 +23,9 @@ fn main() {
     servers::play_if_asked();
     println!("{}", machine::describe());
     machine::pin(machine::Core::Load);
-    let sections: [(&str, fn()); 4] = [
+    let sections: [(&str, fn()); 5] = [
         ("http/predict", predict::run),
+        ("http/explain", explain::run),
         ("http/fits", fits::run),
         ("http/columns", columns::run),
         ("http/million", million::run),

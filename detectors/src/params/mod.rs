@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::fitted::Fitted;
 use crate::models::shingles::Shape;
 use crate::models::{self, FitError};
-use crate::seasons::clock;
+use crate::seasons::{PERIODS_MAX, clock};
 use crate::series::Series;
 
 pub use types::{
@@ -37,9 +37,6 @@ pub const MODELS: &[&str] = &[
     "nearest",
     "tail_views",
 ];
-
-/// Seasons that one model can have.
-pub const PERIODS_MAX: usize = 3;
 
 /// Stretches that can be left out of one history.
 pub const EXCLUDED_MAX: usize = 1_000;

@@ -57,7 +57,7 @@ pub(super) fn check(params: &Params) -> Result<Asked, ParamError> {
     }
     Ok(Asked {
         alarm_rate: params.check_alarm_rate()?,
-        seasons: params.check_periods(crate::params::PERIODS_MAX, "a whole series")?,
+        seasons: params.check_periods(crate::seasons::PERIODS_MAX, "a whole series")?,
         zone: params.check_zone_name()?,
         time_unit: params.time_unit.unwrap_or_default(),
     })

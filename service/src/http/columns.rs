@@ -2,7 +2,7 @@
 
 use api::{Column, Columns, ColumnsReply, VerdictColumns};
 use bytes::Bytes;
-use detectors::Score;
+use detectors::{Explanation, Score};
 
 use super::predict::Asked;
 use super::{convert, json_with_capacity};
@@ -37,7 +37,14 @@ pub(super) fn reply(
         watch.verdicts(n, reply.verdicts.n_anomalies);
         return written(&reply, n, fields);
     }
-    fill(&mut reply, watch, timestamps, values, asked);
+    let explanations = fill(&mut reply, watch, timestamps, values, asked);
+    if asked.explain {
+        let reasons = explanations.iter().map(|one| match one {
+            Some(explanation) => convert::reasons(explanation),
+            None => Vec::new(),
+        });
+        reply.reasons = Some(reasons.collect());
+    }
     written(&reply, n, fields)
 }
 
@@ -78,35 +85,29 @@ const fn width(column: Column) -> usize {
     }
 }
 
+/// Fills the columns asked for; where reasons are, too, gives those of each point that has them.
 fn fill(
     reply: &mut ColumnsReply<'_>,
     watch: Watch<'_>,
     timestamps: &[i64],
     values: &[f64],
     asked: Asked,
-) {
-    make_room(
-        &mut reply.verdicts,
-        values.len(),
-        asked.fields.unwrap_or(Columns::ALL),
-    );
-    reply.reasons = asked.explain.then(|| Vec::with_capacity(values.len()));
+) -> Vec<Option<Explanation>> {
+    let n = values.len();
+    make_room(&mut reply.verdicts, n, asked.fields.unwrap_or(Columns::ALL));
+    let mut explanations = Vec::with_capacity(if asked.explain { n } else { 0 });
     let (model, mut watched) = (watch.model, watch.column());
     let mut points = timestamps.iter().zip(values);
     model.fitted.score_columns(timestamps, values, |score| {
         watched.point(score.p_value);
         push_score(&mut reply.verdicts, &score);
-        if let (Some(reasons), Some((timestamp, value))) = (&mut reply.reasons, points.next()) {
-            // Only for anomalies, and for so many: a sentence is a hundred times a score.
-            reasons.push(
-                if score.anomaly && reply.verdicts.n_anomalies <= EXPLAINED_MAX {
-                    convert::reasons(&model.fitted, *timestamp, *value, &score)
-                } else {
-                    Vec::new()
-                },
-            );
+        if let (true, Some((timestamp, value))) = (asked.explain, points.next()) {
+            // Only for anomalies, and for so many: a sentence costs many times a score.
+            let is_told = score.anomaly && reply.verdicts.n_anomalies <= EXPLAINED_MAX;
+            explanations.push(is_told.then(|| model.fitted.explain(*timestamp, *value, &score)));
         }
     });
+    explanations
 }
 
 /// Makes room in the columns asked for.

@@ -7,8 +7,8 @@ use api::{
     Code, DetectRequest, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality, Timestamp,
 };
 use detectors::{
-    Excluded, FitError, Fitted, MinDeviation, ParamError, ParamErrorKind, Params, Score, Seasons,
-    SeriesError, TimeUnit,
+    Excluded, Explanation, FitError, MinDeviation, ParamError, ParamErrorKind, Params, Score,
+    Seasons, SeriesError, TimeUnit,
 };
 
 use crate::compute::ComputeError;
@@ -127,15 +127,9 @@ fn excluded(stretches: &[api::Excluded], per_second: i64) -> Result<Vec<Excluded
     stretches.collect()
 }
 
-/// Why a point has its score.
-pub(super) fn reasons(
-    model: &Fitted,
-    timestamp: i64,
-    value: f64,
-    score: &Score,
-) -> Vec<api::Reason> {
-    let reasons = model.explain(timestamp, value, score).into_iter();
-    let reasons = reasons.map(|reason| api::Reason {
+/// Why a point has its score, as the reply has it.
+pub(super) fn reasons(explanation: &Explanation) -> Vec<api::Reason<'_>> {
+    let reasons = explanation.reasons().map(|reason| api::Reason {
         code: reason.code,
         detail: reason.detail,
         numbers: reason.numbers,
