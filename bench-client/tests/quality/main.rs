@@ -1,6 +1,7 @@
 //! `tidemark-bench quality` as its user runs it: the real binary over a small folder.
 
 mod folder;
+mod regression;
 
 use detectors::eval::LabelledScores;
 use detectors::eval::average_precision::average_precision;
@@ -380,8 +381,7 @@ fn bad_windows_are_named() {
 fn flags_that_cannot_be_used_are_usage_errors() {
     let folder = Folder::new();
     for flags in [
-        &["--model", "robust", "--mode", "whole"][..],
-        &[],
+        &["--model", "robust", "--mode", "sometimes"][..],
         &["--model", "robust", "--alarm-rate", "often"],
     ] {
         assert_eq!(folder.run(flags).code, Some(2), "{flags:?}");
