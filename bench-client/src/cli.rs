@@ -128,6 +128,11 @@ pub struct QualityArgs {
     /// names the series in its column `series`
     #[arg(long, value_name = "FILE")]
     pub nab_windows: Option<PathBuf>,
+
+    /// Published VUS-PR to stand beside ours, such as --published peers.csv: a column `file`, and one
+    /// a method
+    #[arg(long, value_name = "FILE")]
+    pub published: Option<PathBuf>,
 }
 
 /// Why a run ended without results.
@@ -192,8 +197,11 @@ fn run_quality(args: QualityArgs) -> Result<ExitCode, RunError> {
     if let Some(out) = &settings.out {
         report::prepare(out)?;
     }
+    let published = settings.published.as_deref();
+    let published = published.map(quality::published::read).transpose()?;
     let results = quality::run(&settings)?;
-    console::out(quality::table::render(&settings, &results).trim_end());
+    let report = quality::table::render(&settings, &results, published.as_ref());
+    console::out(report.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -213,6 +221,7 @@ impl QualityArgs {
             datasets: self.datasets,
             out: self.out,
             nab_windows: self.nab_windows,
+            published: self.published,
         }
     }
 }

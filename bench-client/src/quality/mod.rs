@@ -14,6 +14,7 @@ pub mod index;
 pub mod metrics;
 pub mod mode;
 pub mod nab_windows;
+pub mod published;
 pub mod results;
 pub mod scorer;
 pub mod summary;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub out: Option<PathBuf>,
     /// The labelled windows of the NAB score, if it is wanted.
     pub nab_windows: Option<PathBuf>,
+    /// Published figures of VUS-PR to stand beside ours.
+    pub published: Option<PathBuf>,
 }
 
 /// What one scorer got on every series.

@@ -8,11 +8,16 @@ use detectors::whole::CONSTANTS;
 
 use super::metrics::ALARM_RATES;
 use super::mode::Mode;
+use super::published::Published;
 use super::summary::{AlarmRow, MEANS, Mean, Row, alarm_rows, rows};
 use super::{ScorerResult, Settings};
 
 /// The whole report.
-pub fn render(settings: &Settings, results: &[ScorerResult]) -> String {
+pub fn render(
+    settings: &Settings,
+    results: &[ScorerResult],
+    published: Option<&Published>,
+) -> String {
     let mut text = String::new();
     for (index, result) in results.iter().enumerate() {
         let kind = if index < settings.models.len() {
@@ -36,6 +41,9 @@ pub fn render(settings: &Settings, results: &[ScorerResult]) -> String {
         }
         notes(&mut text, result);
         ranking(&mut text, &rows(&result.series));
+        if let Some(published) = published {
+            line(&mut text, published.beside(&result.series));
+        }
         alarms(&mut text, &alarm_rows(&result.series), settings.alarm_rate);
         if settings.nab_windows.is_some() {
             nab(&mut text, result);
