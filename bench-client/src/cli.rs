@@ -102,9 +102,14 @@ pub struct QualityArgs {
     #[arg(long, value_name = "FILE")]
     pub index: PathBuf,
 
-    /// Models to measure, a block of the table each, such as --model robust,gaussian [default: auto;
-    /// with --mode whole there is only whole]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    /// Models to measure, a block of the table each, such as --model robust,gaussian; with --mode whole
+    /// there is only whole, which need not be named
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        required_unless_present = "mode"
+    )]
     pub model: Vec<String>,
 
     /// What a detector has seen of the series when it scores a row, such as --mode whole
