@@ -61,21 +61,13 @@ pub(super) async fn handle(
     };
     // A window is compared with thousands of others: not on a thread that serves connections.
     let reply = if is_small && !model.fitted.is_windowed() {
-        let watch = Watch {
-            monitors: registry.monitors(),
-            series: series.as_str(),
-            model: &model,
-        };
-        answer(watch, points, asked)?
+        let watch = Watch::of_version(registry.monitors(), series.as_str(), &model);
+        answer(watch, &model, points, asked)?
     } else {
         let (monitors, name) = (Arc::clone(registry.monitors()), series.as_str().to_owned());
         let scored = move || {
-            let watch = Watch {
-                monitors: &monitors,
-                series: &name,
-                model: &model,
-            };
-            answer(watch, points, asked)
+            let watch = Watch::of_version(&monitors, &name, &model);
+            answer(watch, &model, points, asked)
         };
         let answer = state.compute.run(scored).await;
         answer.map_err(convert::compute_rejection)??
@@ -103,8 +95,12 @@ fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
     Ok(points)
 }
 
-fn answer(watch: Watch<'_>, points: Points, asked: Asked) -> Result<Bytes, Rejection> {
-    let model = watch.model;
+fn answer(
+    watch: Watch<'_>,
+    model: &ServedModel,
+    points: Points,
+    asked: Asked,
+) -> Result<Bytes, Rejection> {
     let hash = digest_hex(&model.digest);
     let per_second = model.fitted.time_unit().ticks_per_second();
     Ok(match points.in_ticks(per_second)? {
@@ -118,7 +114,7 @@ fn answer(watch: Watch<'_>, points: Points, asked: Asked) -> Result<Bytes, Rejec
             json(&reply)
         }
         Points::Columns(timestamps, values) => {
-            columns::reply(watch, &hash, &timestamps, &values, asked)
+            columns::reply(watch, model, &timestamps, &values, asked)
         }
     })
 }

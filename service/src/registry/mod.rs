@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
-pub use observed::{Monitors, Observed, Watch};
+pub use observed::{Monitors, ONLINE, Observed, Watch};
 
 use crate::store::Store;
 use cache::ModelCache;
