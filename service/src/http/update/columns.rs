@@ -1,0 +1,145 @@
+//! The reply to columns: learnt piece by piece, written once all pieces are durable.
+
+use api::update::UpdateColumnsReply;
+use api::{Columns, Points, Rejection};
+use bytes::Bytes;
+use detectors::envelope::digest_hex;
+
+use super::super::columns::Filling;
+use super::super::predict::Asked;
+use super::super::{convert, json_with_capacity};
+use super::{INLINE_POINTS, PIECE_POINTS, durable};
+use crate::registry::{Applied, Origin, Pending, RegistryError, Updating};
+use crate::startup::State;
+
+/// Bytes of a number and of `false` in the reply, with their commas.
+const LEARNT_BYTES: usize = 14;
+
+pub(super) async fn answer(
+    state: &State,
+    updating: Updating,
+    (timestamps, values): (Vec<api::Timestamp>, Vec<f64>),
+    asked: Asked,
+) -> Result<Bytes, Rejection> {
+    let is_small = values.len() <= INLINE_POINTS;
+    let begin = move || {
+        let points = Points::Columns(timestamps, values);
+        match points.in_ticks(updating.time_unit().ticks_per_second())? {
+            Points::Columns(timestamps, values) => {
+                Ok(Work::new(updating, timestamps, values, asked))
+            }
+            Points::One(..) => unreachable!("columns stay columns"),
+        }
+    };
+    let mut work = if is_small {
+        begin()?
+    } else {
+        let begun = state.compute.run(begin).await;
+        begun.map_err(convert::compute_rejection)??
+    };
+    loop {
+        let at_once = is_small && work.try_piece()?;
+        if !at_once {
+            // Back in the queue after every piece, so that others have their turn.
+            let run = state.compute.run(move || work.piece()).await;
+            work = run.map_err(convert::compute_rejection)??;
+        }
+        if work.is_done() {
+            break;
+        }
+    }
+    for pending in std::mem::take(&mut work.pending) {
+        durable(pending).await?;
+    }
+    if is_small {
+        return Ok(work.write());
+    }
+    let written = state.compute.run(move || work.write()).await;
+    written.map_err(convert::compute_rejection)
+}
+
+/// Columns on their way.
+struct Work {
+    updating: Updating,
+    timestamps: Vec<i64>,
+    values: Vec<f64>,
+    filling: Filling<'static>,
+    state_seq: Vec<u64>,
+    learnt: Vec<bool>,
+    origin: Option<Origin>,
+    pending: Vec<Pending>,
+}
+
+impl Work {
+    fn new(updating: Updating, timestamps: Vec<i64>, values: Vec<f64>, asked: Asked) -> Self {
+        let n = values.len();
+        Self {
+            updating,
+            timestamps,
+            values,
+            filling: Filling::new(asked.fields.unwrap_or(Columns::ALL), n),
+            state_seq: Vec::with_capacity(n),
+            learnt: Vec::with_capacity(n),
+            origin: None,
+            pending: Vec::with_capacity(n.div_ceil(PIECE_POINTS)),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.learnt.len() == self.values.len()
+    }
+
+    fn next_points(&self) -> Vec<(i64, f64)> {
+        let from = self.learnt.len();
+        let to = self.values.len().min(from + PIECE_POINTS);
+        let times = self.timestamps[from..to].iter().copied();
+        times
+            .zip(self.values[from..to].iter().copied())
+            .collect()
+    }
+
+    /// Learns the next piece, waiting for others that work on the state.
+    fn piece(mut self) -> Result<Self, Rejection> {
+        let applied = self.updating.apply(&self.next_points());
+        self.take(applied)?;
+        Ok(self)
+    }
+
+    /// Learns the next piece, unless somebody works on the state: whether it was learnt.
+    fn try_piece(&mut self) -> Result<bool, Rejection> {
+        let Some(applied) = self.updating.try_apply(&self.next_points()) else {
+            return Ok(false);
+        };
+        self.take(applied)?;
+        Ok(true)
+    }
+
+    fn take(&mut self, applied: Result<Applied, RegistryError>) -> Result<(), Rejection> {
+        let applied = applied.map_err(|error| convert::start_rejection(&error))?;
+        for scored in &applied.scored {
+            self.filling.push(&scored.score);
+            self.state_seq.push(scored.state_seq);
+            self.learnt.push(scored.learnt);
+        }
+        self.origin = Some(applied.origin);
+        self.pending.push(applied.pending);
+        Ok(())
+    }
+
+    fn write(self) -> Bytes {
+        let origin = self.origin.expect("a piece was learnt");
+        let hash = digest_hex(&origin.digest);
+        let mut filling: Filling<'_> = self.filling;
+        filling.points(&self.timestamps, &self.values);
+        filling.reply.model_version = origin.version;
+        filling.reply.model_hash = &hash;
+        let capacity = filling.capacity() + LEARNT_BYTES * self.learnt.len();
+        let reply = UpdateColumnsReply {
+            columns: filling.reply,
+            n_learnt: self.learnt.iter().filter(|learnt| **learnt).count(),
+            state_seq: &self.state_seq,
+            learnt: &self.learnt,
+        };
+        json_with_capacity(&reply, capacity)
+    }
+}
