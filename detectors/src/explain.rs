@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use crate::fitted::{Fitted, Inner};
 use crate::models::banded::Banded;
+use crate::online::tail_views::TailViews;
+use crate::online::views::FAMILY_NAMES;
 use crate::params::{Direction, PERIODS_MAX, TimeUnit};
 use crate::score::{Score, Side};
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
-    /// Stable code: `deviation`, `rank`, `expected`, `band`, `not_finite`.
+    /// Stable code: `deviation`, `rank`, `expected`, `band`, `evidence`, `not_finite`.
     pub code: &'static str,
     /// A sentence for people.
     pub detail: String,
@@ -35,11 +37,15 @@ impl Fitted {
             Inner::LocationScale(model) => (model.n, model.direction, model.scale),
             Inner::Banded(model) => (model.n, model.direction, model.at(timestamp).scale),
             Inner::Windowed(model) => (model.n, Direction::Both, model.unit),
+            Inner::TailViews(state) => (state.null.n, Direction::Both, state.usual_error()),
         };
         let mut reasons = vec![deviation(value, score, scale), rank(score, n, direction)];
         if let Inner::Banded(model) = &self.inner {
             reasons.extend(parts(model, timestamp, score));
             reasons.extend(band(model, timestamp, score));
+        }
+        if let Inner::TailViews(state) = &self.inner {
+            reasons.push(families(state, timestamp, value));
         }
         reasons
     }
@@ -130,6 +136,23 @@ fn parts(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
         detail,
         numbers,
     })
+}
+
+/// What looked unusual about the point, the strongest first, in decades of probability.
+fn families(state: &TailViews, timestamp: i64, value: f64) -> Reason {
+    let seen = state.judge(timestamp, value).families;
+    let mut numbers: Vec<(&'static str, f64)> = FAMILY_NAMES.into_iter().zip(seen).collect();
+    numbers.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut detail = "evidence, in decades of probability:".to_owned();
+    for (index, (name, evidence)) in numbers.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let _ = write!(detail, "{comma} {name} {}", short(*evidence));
+    }
+    Reason {
+        code: "evidence",
+        detail,
+        numbers,
+    }
 }
 
 /// What made the band wider or narrower than it was in training on average.

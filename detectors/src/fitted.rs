@@ -4,9 +4,12 @@ use crate::auto;
 use crate::codec::{self, DecodeError};
 use crate::models::banded::{self, Banded};
 use crate::models::location_scale::{Kind, LocationScale, Reference};
+use crate::models::verdict::Band;
 use crate::models::windowed::Windowed;
+use crate::online::tail_views::{TailViews, WARM_UP};
 use crate::params::{Direction, TimeUnit};
 use crate::score::{Score, Status};
+use crate::seasons::Clock;
 
 /// A fitted model: what [`CheckedParams::fit`](crate::CheckedParams::fit) returns.
 ///
@@ -21,6 +24,7 @@ pub(crate) enum Inner {
     LocationScale(LocationScale),
     Banded(Box<Banded>),
     Windowed(Box<Windowed>),
+    TailViews(Box<TailViews>),
 }
 
 /// The band of normal values at one time, in the unit of the series.
@@ -88,6 +92,7 @@ impl Fitted {
             Inner::LocationScale(model) => model.score(value),
             Inner::Banded(model) => model.score(timestamp, value),
             Inner::Windowed(model) => model.score(timestamp, value),
+            Inner::TailViews(state) => state.judge(timestamp, value).score,
         }
     }
 
@@ -108,6 +113,7 @@ impl Fitted {
                 }
             }
             Inner::Windowed(model) => model.score_columns(timestamps, values, each),
+            Inner::TailViews(state) => state.judge_columns(timestamps, values, each),
         }
     }
 
@@ -125,12 +131,17 @@ impl Fitted {
                 model.score_columns(timestamps, values, |score| verdicts.push(score.anomaly));
                 verdicts
             }
+            Inner::TailViews(state) => {
+                let mut verdicts = Vec::with_capacity(values.len());
+                state.judge_columns(timestamps, values, |score| verdicts.push(score.anomaly));
+                verdicts
+            }
         }
     }
 
     /// Whether a point is judged with those before it; see [`score_columns`](Self::score_columns).
     pub fn is_windowed(&self) -> bool {
-        matches!(self.inner, Inner::Windowed(_))
+        matches!(self.inner, Inner::Windowed(_) | Inner::TailViews(_))
     }
 
     /// The band at a time in ticks; of a model that judges windows the one right after training, at
@@ -142,22 +153,9 @@ impl Fitted {
                 lower: model.lower,
                 upper: model.upper,
             },
-            Inner::Banded(model) => {
-                let band = model.at(timestamp).band;
-                Interval {
-                    expected: band.expected,
-                    lower: band.lower,
-                    upper: band.upper,
-                }
-            }
-            Inner::Windowed(model) => {
-                let band = model.band();
-                Interval {
-                    expected: band.expected,
-                    lower: band.lower,
-                    upper: band.upper,
-                }
-            }
+            Inner::Banded(model) => Interval::from(model.at(timestamp).band),
+            Inner::Windowed(model) => Interval::from(model.band()),
+            Inner::TailViews(state) => Interval::from(state.band()),
         }
     }
 
@@ -167,6 +165,7 @@ impl Fitted {
             Inner::LocationScale(_) => Status::Ok,
             Inner::Banded(model) => model.status(timestamp),
             Inner::Windowed(model) => model.status(timestamp),
+            Inner::TailViews(state) => state.status(),
         }
     }
 
@@ -176,6 +175,7 @@ impl Fitted {
             Inner::LocationScale(_) => TimeUnit::Seconds,
             Inner::Banded(model) => model.time_unit,
             Inner::Windowed(model) => model.time_unit,
+            Inner::TailViews(state) => state.time_unit,
         }
     }
 
@@ -185,6 +185,7 @@ impl Fitted {
             Inner::LocationScale(model) => model.alarm_rate,
             Inner::Banded(model) => model.rate.alarm_rate,
             Inner::Windowed(model) => model.rate.alarm_rate,
+            Inner::TailViews(state) => state.rate.alarm_rate,
         }
     }
 
@@ -194,6 +195,7 @@ impl Fitted {
             Inner::LocationScale(model) => summary_of_location_scale(model),
             Inner::Banded(model) => summary_of_banded(model),
             Inner::Windowed(model) => summary_of_windowed(model),
+            Inner::TailViews(state) => summary_of_tail_views(state),
         }
     }
 
@@ -203,6 +205,19 @@ impl Fitted {
             Inner::LocationScale(_) => 0,
             Inner::Banded(model) => model.heap_bytes(),
             Inner::Windowed(model) => model.heap_bytes(),
+            Inner::TailViews(state) => state.heap_bytes(),
+        }
+    }
+
+    /// The clock its seasons follow; UTC for a model without season.
+    pub(crate) fn clock(&self) -> Clock {
+        match &self.inner {
+            Inner::LocationScale(_) | Inner::Windowed(_) => Clock::default(),
+            Inner::Banded(model) => {
+                let seasonality = model.seasonality.as_ref();
+                seasonality.map_or_else(Clock::default, |s| s.clock.clone())
+            }
+            Inner::TailViews(state) => state.clock.clone(),
         }
     }
 
@@ -241,6 +256,24 @@ impl From<Windowed> for Fitted {
     fn from(model: Windowed) -> Self {
         Self {
             inner: Inner::Windowed(Box::new(model)),
+        }
+    }
+}
+
+impl From<TailViews> for Fitted {
+    fn from(state: TailViews) -> Self {
+        Self {
+            inner: Inner::TailViews(Box::new(state)),
+        }
+    }
+}
+
+impl From<Band> for Interval {
+    fn from(band: Band) -> Self {
+        Self {
+            expected: band.expected,
+            lower: band.lower,
+            upper: band.upper,
         }
     }
 }
@@ -322,6 +355,34 @@ fn summary_of_windowed(model: &Windowed) -> Summary {
         calibration: calibration(model.n, "rank_pareto"),
         warnings: beyond_data(model.n, model.rate.alarm_rate, "fitted to the tail"),
         chosen_because: auto::reason(model.choice, model.n),
+    }
+}
+
+fn summary_of_tail_views(state: &TailViews) -> Summary {
+    let mut warnings = Vec::new();
+    if state.status() == Status::WarmingUp {
+        let detail = format!(
+            "{} points were learnt; until there are {WARM_UP} nothing is an anomaly",
+            state.learnt
+        );
+        warnings.push(Warning {
+            code: "warming_up",
+            detail,
+        });
+    }
+    let (n, rate) = (state.null.n, state.rate.alarm_rate);
+    warnings.extend(beyond_data(n, rate, "fitted to the tail"));
+    let mut periods = state.periods().to_vec();
+    periods.dedup();
+    Summary {
+        model: "tail_views",
+        alarm_rate: rate,
+        direction: Direction::Both,
+        periods,
+        time_unit: state.time_unit,
+        calibration: calibration(n, "rank_pareto"),
+        warnings,
+        chosen_because: auto::reason(state.choice, state.learnt),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Anomaly detectors for univariate time series.
 //!
 //! [`Params`] (unchecked) → [`Params::check`] → [`CheckedParams::fit`] → [`Fitted`]; then
-//! [`Fitted::score`] is a pure function of the model's bytes and the point.
+//! [`Fitted::score`] is a pure function of the model's bytes and the point. [`online::Online`] scores
+//! each point and then learns from it.
 //!
 //! What is deliberately absent: a clock, a disk, a random number that is not the same every time, a
 //! thread (save those of `rayon` that linfa's k-means takes while it fits). No function here panics
@@ -33,6 +34,7 @@
 pub mod envelope;
 pub mod eval;
 pub mod monitor;
+pub mod online;
 
 mod auto;
 mod codec;

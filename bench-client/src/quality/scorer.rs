@@ -1,7 +1,8 @@
 //! A score and a p-value for every row of a series: by a model fitted on its first rows, or by a
 //! baseline.
 
-use detectors::{CheckedParams, Params, Series};
+use detectors::online::Online;
+use detectors::{CheckedParams, Params, Seasons, Series};
 
 use super::baselines;
 use super::data::LabelledSeries;
@@ -105,6 +106,9 @@ impl Scorer {
 
 impl Model {
     fn score(&self, series: &LabelledSeries, train_len: usize) -> Scored {
+        if self.name == ONLINE {
+            return self.score_online(series, train_len);
+        }
         let rows = series.len();
         let mut scored = Scored::with_capacity(rows);
         let (timestamps, values) =
@@ -124,6 +128,37 @@ impl Model {
                 scored.p_values = vec![1.0; rows];
                 scored.refused = Some(reason);
             }
+        }
+        scored
+    }
+}
+
+/// The model that learns from every row it scores.
+const ONLINE: &str = "tail_views";
+
+impl Model {
+    /// The first rows tell the seasons; then every row is scored and learnt, from the first on.
+    fn score_online(&self, series: &LabelledSeries, train_len: usize) -> Scored {
+        let (timestamps, values) =
+            in_order(&series.timestamps[..train_len], &series.values[..train_len]);
+        let mut scored = Scored::with_capacity(series.len());
+        scored.out_of_order = train_len - values.len();
+        let periods = Series::new(&timestamps, &values)
+            .ok()
+            .and_then(|prefix| self.params.fit(&prefix).ok())
+            .map_or_else(Vec::new, |fitted| fitted.summary().periods);
+        let start = Params {
+            alarm_rate: Some(self.params.alarm_rate()),
+            seasons: Some(Seasons::Periods(periods)),
+            ..Params::default()
+        };
+        let Ok(start) = start.check() else {
+            return scored;
+        };
+        let mut online = Online::new(&start, series.timestamps.first().copied().unwrap_or(0));
+        for (timestamp, value) in series.timestamps.iter().zip(&series.values) {
+            let score = online.observe(*timestamp, *value).score;
+            scored.push(score.anomaly_score, score.p_value);
         }
         scored
     }

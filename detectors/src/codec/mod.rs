@@ -7,12 +7,14 @@
 use serde::{Deserialize, Serialize};
 
 mod banded;
+mod tail_views;
 mod windowed;
 
 use crate::auto::Choice;
-use crate::envelope::{self, EnvelopeError};
+use crate::envelope::{self, Envelope, EnvelopeError};
 use crate::fitted::Inner;
 use crate::models::location_scale::{Kind, LocationScale, Parts, Reference};
+use crate::online::tail_views::TailViews;
 use crate::params::{ALARM_RATE_MIN, Direction, TimeUnit};
 use crate::stats::student_t::StudentT;
 
@@ -26,6 +28,10 @@ const TAG_GAUSSIAN: u16 = 1;
 const TAG_ROBUST: u16 = 2;
 const TAG_BANDED: u16 = 3;
 const TAG_WINDOWED: u16 = 4;
+const TAG_TAIL_VIEWS: u16 = 5;
+
+/// First bytes of an online state, which goes on learning.
+const ONLINE_MAGIC: [u8; 4] = *b"TONL";
 
 /// Why bytes are not a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -101,22 +107,43 @@ pub(crate) fn encode(model: &Inner) -> Vec<u8> {
             let payload = postcard::to_allocvec(&windowed::WindowedV1::from(&**model));
             (TAG_WINDOWED, payload)
         }
+        Inner::TailViews(state) => (TAG_TAIL_VIEWS, payload_of(state)),
     };
     envelope::seal(MAGIC, FORMAT, tag, &payload.unwrap_or_default())
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
-    let envelope = envelope::open(MAGIC, bytes)?;
-    match envelope.format {
-        1 => {}
-        0 => return Err(DecodeError::UnknownFormat { found: 0 }),
-        found => {
-            return Err(DecodeError::NewerFormat {
-                found,
-                known: FORMAT,
-            });
-        }
+pub(crate) fn encode_online(state: &TailViews) -> Vec<u8> {
+    let payload = payload_of(state).unwrap_or_default();
+    envelope::seal(ONLINE_MAGIC, FORMAT, TAG_TAIL_VIEWS, &payload)
+}
+
+pub(crate) fn decode_online(bytes: &[u8]) -> Result<TailViews, DecodeError> {
+    let envelope = open(ONLINE_MAGIC, bytes)?;
+    match envelope.tag {
+        TAG_TAIL_VIEWS => read::<tail_views::TailViewsV1>(envelope.payload)?.into_state(),
+        tag => Err(DecodeError::UnknownDetector { tag }),
     }
+}
+
+fn payload_of(state: &TailViews) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_allocvec(&tail_views::TailViewsV1::from(state))
+}
+
+/// Opens an envelope of a format that is read.
+fn open(magic: [u8; 4], bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    let envelope = envelope::open(magic, bytes)?;
+    match envelope.format {
+        1 => Ok(envelope),
+        0 => Err(DecodeError::UnknownFormat { found: 0 }),
+        found => Err(DecodeError::NewerFormat {
+            found,
+            known: FORMAT,
+        }),
+    }
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
+    let envelope = open(MAGIC, bytes)?;
     match envelope.tag {
         TAG_GAUSSIAN | TAG_ROBUST => {
             let model = read::<LocationScaleV1>(envelope.payload)?.into_model(envelope.tag)?;
@@ -129,6 +156,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
         TAG_WINDOWED => {
             let model = read::<windowed::WindowedV1>(envelope.payload)?.into_model()?;
             Ok(Inner::Windowed(Box::new(model)))
+        }
+        TAG_TAIL_VIEWS => {
+            let state = read::<tail_views::TailViewsV1>(envelope.payload)?.into_state()?;
+            Ok(Inner::TailViews(Box::new(state)))
         }
         tag => Err(DecodeError::UnknownDetector { tag }),
     }

@@ -19,6 +19,7 @@ use std::cell::LazyCell;
 
 use crate::auto::{self, Choice, Chosen};
 use crate::fitted::Fitted;
+use crate::online::tail_views::{Setup, TailViews};
 use crate::params::{CheckedParams, Direction, Excluded, Model, PERIODS_MAX, Seasons, TimeUnit};
 use crate::seasons::{self, Clock};
 use crate::series::Series;
@@ -120,6 +121,16 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
             require(&values, 3)?;
             let model = windowed::fit(shape, &history, request)?;
             return Ok(Fitted::from(model));
+        }
+        Model::TailViews => {
+            let setup = Setup {
+                alarm_rate: request.alarm_rate,
+                time_unit: request.time_unit,
+                clock: clock_of(params, &history),
+                choice: Choice::Named,
+                periods: periods_of(params, &history)?,
+            };
+            return Ok(Fitted::from(TailViews::learnt_from(setup, &series)));
         }
         Model::Auto => {
             let periods = periods_of(params, &history)?;

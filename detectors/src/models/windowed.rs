@@ -225,25 +225,3 @@ impl Windowed {
         size_of::<Self>() + self.core.heap_bytes() + self.context.len() * size_of::<f32>()
     }
 }
-
-impl Band {
-    /// Moves the bound next to a finite value to the side that the decision wants it on.
-    fn agree(&mut self, value: f64, anomaly: bool) {
-        if !anomaly {
-            self.lower = self.lower.min(value);
-            self.upper = self.upper.max(value);
-        } else if value > self.expected {
-            self.upper = self.upper.min(value.next_down());
-        } else if value < self.expected {
-            self.lower = self.lower.max(value.next_up());
-        } else {
-            // After an anomaly no value may be normal, not even the one expected.
-            self.expected = if value < f64::MAX {
-                value.next_up()
-            } else {
-                value.next_down()
-            };
-            (self.lower, self.upper) = (self.expected, self.expected);
-        }
-    }
-}

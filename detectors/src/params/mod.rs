@@ -35,6 +35,7 @@ pub const MODELS: &[&str] = &[
     "forest",
     "spectral_residual",
     "nearest",
+    "tail_views",
 ];
 
 /// Seasons that one model can have.
@@ -132,6 +133,7 @@ pub(crate) enum Model {
     HoltWinters,
     Seasonal,
     Windowed(Shape),
+    TailViews,
 }
 
 /// How the width of a gaussian band is given.
@@ -164,20 +166,29 @@ impl Model {
             Self::HoltWinters => "holt_winters",
             Self::Seasonal => "seasonal",
             Self::Windowed(shape) => shape.name(),
+            Self::TailViews => "tail_views",
         }
     }
 
     /// Whether it looks for seasons at all.
     fn has_seasons(self) -> bool {
-        matches!(self, Self::Auto | Self::HoltWinters | Self::Seasonal)
+        matches!(
+            self,
+            Self::Auto | Self::HoltWinters | Self::Seasonal | Self::TailViews
+        )
     }
 
     /// Seasons it can have.
     fn periods_max(self) -> usize {
-        if matches!(self, Self::HoltWinters) {
-            1
-        } else {
-            PERIODS_MAX
+        match self {
+            Self::HoltWinters => 1,
+            Self::TailViews => 2,
+            Self::Auto
+            | Self::Gaussian(_)
+            | Self::Robust
+            | Self::Ewma
+            | Self::Seasonal
+            | Self::Windowed(_) => PERIODS_MAX,
         }
     }
 }
@@ -219,6 +230,7 @@ impl Params {
             "forest" => Model::Windowed(Shape::Forest),
             "spectral_residual" => Model::Windowed(Shape::SpectralResidual),
             "nearest" => Model::Windowed(Shape::Nearest),
+            "tail_views" => Model::TailViews,
             other => {
                 let reason = format!("no model {other:?}; there are {}", MODELS.join(", "));
                 return Err(ParamError::new(
@@ -368,12 +380,12 @@ impl Params {
 }
 
 fn refuse_window(field: &'static str, model: Model) -> Result<(), ParamError> {
-    let Model::Windowed(shape) = model else {
+    if !matches!(model, Model::Windowed(_) | Model::TailViews) {
         return Ok(());
-    };
+    }
     let reason = format!(
         "model {:?} judges whole windows, which lie on no side of an expected value",
-        shape.name()
+        model.name()
     );
     Err(ParamError::new(field, ParamErrorKind::Unsupported, reason))
 }
@@ -383,7 +395,8 @@ fn refuse_unless_seasonal(field: &'static str, model: Model) -> Result<(), Param
         return Ok(());
     }
     let reason = format!(
-        "model {:?} has no season; \"auto\", \"seasonal\" and \"holt_winters\" take {field}",
+        "model {:?} has no season; \"auto\", \"seasonal\", \"holt_winters\" and \"tail_views\" take \
+         {field}",
         model.name()
     );
     Err(ParamError::new(field, ParamErrorKind::Unsupported, reason))
@@ -440,7 +453,8 @@ impl CheckedParams {
             | Model::Ewma
             | Model::HoltWinters
             | Model::Seasonal
-            | Model::Windowed(_) => None,
+            | Model::Windowed(_)
+            | Model::TailViews => None,
         }
     }
 

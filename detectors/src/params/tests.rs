@@ -44,7 +44,7 @@ fn an_unknown_model_is_named_with_those_there_are() {
     );
     assert_eq!(
         error.reason,
-        "no model \"magic\"; there are auto, gaussian, robust, ewma, holt_winters, seasonal, pca, gmm, kmeans, one_class_svm, forest, spectral_residual, nearest"
+        "no model \"magic\"; there are auto, gaussian, robust, ewma, holt_winters, seasonal, pca, gmm, kmeans, one_class_svm, forest, spectral_residual, nearest, tail_views"
     );
 }
 

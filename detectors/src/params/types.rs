@@ -137,6 +137,16 @@ pub enum Seasons {
     Periods(Vec<i64>),
 }
 
+impl Seasons {
+    /// The periods named; none where they are to be found.
+    pub(crate) fn named(&self) -> &[i64] {
+        match self {
+            Self::Auto => &[],
+            Self::Periods(periods) => periods,
+        }
+    }
+}
+
 /// A stretch of time, both ends included, that is left out of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excluded {

@@ -81,7 +81,7 @@ fn params(u: &mut Unstructured<'_>, timestamps: &[i64]) -> Result<Params> {
     } else {
         None
     };
-    let takes_seasons = ["auto", "holt_winters", "seasonal"].contains(&model);
+    let takes_seasons = ["auto", "holt_winters", "seasonal", "tail_views"].contains(&model);
     Ok(Params {
         model: Some(model.to_owned()),
         sigma,
