@@ -47,14 +47,14 @@ pub struct CalibrationReply<'a> {
 pub struct OnlineControl {
     /// Points learnt by updates.
     pub state_seq: u64,
-    /// Points that the control has seen.
+    /// Points that the control has seen, those after the warm-up.
     pub n_points: u64,
     /// Alarms among them.
     pub n_alarms: u64,
     /// `n_alarms / n_points`.
     pub observed_alarm_rate: Option<f64>,
-    /// What p-values are multiplied by now.
-    pub p_value_factor: f64,
+    /// What is added to ln p: above 0 while alarms come more often than asked.
+    pub log_factor: f64,
 }
 
 /// An interval for a rate.

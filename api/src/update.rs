@@ -153,6 +153,8 @@ pub struct UpdateReply<'a> {
     pub state_seq: u64,
     /// Whether the point was later than the last one, and so learnt.
     pub learnt: bool,
+    /// Whether this alarm is the first of its event, or much stronger than the one before.
+    pub alert: bool,
 }
 
 /// The verdicts on many points; see [`UpdateReply`].
@@ -163,10 +165,14 @@ pub struct UpdateColumnsReply<'a> {
     pub columns: ColumnsReply<'a>,
     /// How many of the points were learnt.
     pub n_learnt: usize,
+    /// How many of them are alerts.
+    pub n_alerts: usize,
     /// See [`UpdateReply::state_seq`].
     pub state_seq: &'a [u64],
     /// See [`UpdateReply::learnt`].
     pub learnt: &'a [bool],
+    /// See [`UpdateReply::alert`].
+    pub alert: &'a [bool],
 }
 
 /// The body of a request for a new version that is not fitted.

@@ -52,11 +52,7 @@ pub(super) async fn read_json_or_lines(
     Ok((media, read(request, payload, limit).await?))
 }
 
-async fn read(
-    request: &HttpRequest,
-    payload: Payload,
-    limit: usize,
-) -> Result<Bytes, Rejection> {
+async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Rejection> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {

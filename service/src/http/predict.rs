@@ -85,7 +85,7 @@ async fn find(
     model.map_err(|error| convert::rejection(&error))
 }
 
-fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
+pub(super) fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
     let points = decode::<PredictRequest>(body)?.into_points()?;
     if asked.fields.is_some() && matches!(points, Points::One(..)) {
         let reason = "`fields` chooses columns; the reply to a single point has none";
@@ -107,7 +107,7 @@ fn answer(
         Points::One(timestamp, value) => {
             let score = model.fitted.score(timestamp, value);
             watch.point(score.p_value);
-            let mut reply = convert::point_reply(model, &hash, timestamp, value, &score);
+            let mut reply = convert::point_reply(model.version, &hash, timestamp, value, &score);
             reply.reasons = asked
                 .explain
                 .then(|| convert::reasons(&model.fitted, timestamp, value, &score));

@@ -10,10 +10,14 @@ use actix_web::http::Method;
 pub enum Resource<'a> {
     /// `/predict/{series_id}`
     Predict(&'a str),
+    /// `/update/{series_id}`
+    Update(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
+    /// `/series/{series_id}/versions`
+    Versions(&'a str),
     /// `/healthcheck`
     Healthcheck,
     /// `/plot`
@@ -37,6 +41,9 @@ impl<'a> Resource<'a> {
         if let Some(id) = path.strip_prefix("/predict/") {
             return Self::Predict(id);
         }
+        if let Some(id) = path.strip_prefix("/update/") {
+            return Self::Update(id);
+        }
         if let Some(id) = path.strip_prefix("/fit/") {
             return Self::Fit(id);
         }
@@ -46,6 +53,7 @@ impl<'a> Resource<'a> {
         {
             return match rest {
                 "calibration" => Self::Calibration(id),
+                "versions" => Self::Versions(id),
                 _ => Self::Unknown,
             };
         }
@@ -66,7 +74,7 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Predict(_) | Self::Fit(_) => "POST",
+            Self::Predict(_) | Self::Update(_) | Self::Fit(_) | Self::Versions(_) => "POST",
             Self::Calibration(_)
             | Self::Healthcheck
             | Self::Plot
@@ -98,6 +106,11 @@ mod tests {
             Resource::Predict("a%2Fb/c")
         );
         assert_eq!(Resource::at("/fit/"), Resource::Fit(""));
+        assert_eq!(Resource::at("/update/a/b"), Resource::Update("a/b"));
+        assert_eq!(
+            Resource::at("/series/a%2Fb/versions"),
+            Resource::Versions("a%2Fb")
+        );
         assert_eq!(
             Resource::at("/series/a%2Fb/calibration"),
             Resource::Calibration("a%2Fb")
@@ -112,6 +125,8 @@ mod tests {
             "/series/calibration",
             "/series/a/b/calibration",
             "/series/a/calibration/",
+            "/series/a/versions/1",
+            "/update",
             "/predict",
             "/fit",
             "/%70redict/a",

@@ -20,8 +20,8 @@ pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
 pub use observed::{Monitors, ONLINE, Observed, Watch};
 pub use online::{
-    Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob, StartRequest,
-    Updating,
+    Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,
+    StartRequest, Updating,
 };
 
 use crate::store::Store;

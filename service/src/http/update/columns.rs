@@ -12,8 +12,8 @@ use super::{INLINE_POINTS, PIECE_POINTS, durable};
 use crate::registry::{Applied, Origin, Pending, RegistryError, Updating};
 use crate::startup::State;
 
-/// Bytes of a number and of `false` in the reply, with their commas.
-const LEARNT_BYTES: usize = 14;
+/// Bytes of a number and of two words in the reply, with their commas.
+const LEARNT_BYTES: usize = 20;
 
 pub(super) async fn answer(
     state: &State,
@@ -66,6 +66,7 @@ struct Work {
     filling: Filling<'static>,
     state_seq: Vec<u64>,
     learnt: Vec<bool>,
+    alert: Vec<bool>,
     origin: Option<Origin>,
     pending: Vec<Pending>,
 }
@@ -80,6 +81,7 @@ impl Work {
             filling: Filling::new(asked.fields.unwrap_or(Columns::ALL), n),
             state_seq: Vec::with_capacity(n),
             learnt: Vec::with_capacity(n),
+            alert: Vec::with_capacity(n),
             origin: None,
             pending: Vec::with_capacity(n.div_ceil(PIECE_POINTS)),
         }
@@ -93,9 +95,7 @@ impl Work {
         let from = self.learnt.len();
         let to = self.values.len().min(from + PIECE_POINTS);
         let times = self.timestamps[from..to].iter().copied();
-        times
-            .zip(self.values[from..to].iter().copied())
-            .collect()
+        times.zip(self.values[from..to].iter().copied()).collect()
     }
 
     /// Learns the next piece, waiting for others that work on the state.
@@ -117,9 +117,11 @@ impl Work {
     fn take(&mut self, applied: Result<Applied, RegistryError>) -> Result<(), Rejection> {
         let applied = applied.map_err(|error| convert::start_rejection(&error))?;
         for scored in &applied.scored {
-            self.filling.push(&scored.score);
+            let observed = scored.observed;
+            self.filling.push(&observed.score);
             self.state_seq.push(scored.state_seq);
-            self.learnt.push(scored.learnt);
+            self.learnt.push(observed.learnt);
+            self.alert.push(observed.alert);
         }
         self.origin = Some(applied.origin);
         self.pending.push(applied.pending);
@@ -136,10 +138,16 @@ impl Work {
         let capacity = filling.capacity() + LEARNT_BYTES * self.learnt.len();
         let reply = UpdateColumnsReply {
             columns: filling.reply,
-            n_learnt: self.learnt.iter().filter(|learnt| **learnt).count(),
+            n_learnt: count(&self.learnt),
+            n_alerts: count(&self.alert),
             state_seq: &self.state_seq,
             learnt: &self.learnt,
+            alert: &self.alert,
         };
         json_with_capacity(&reply, capacity)
     }
+}
+
+fn count(flags: &[bool]) -> usize {
+    flags.iter().filter(|flag| **flag).count()
 }

@@ -8,6 +8,7 @@ use actix_web::web::Payload;
 use api::update::{Start, UpdateQuery, UpdateReply};
 use api::{Code, FieldError, Loc, Points, Rejection, SeriesId, Timestamp};
 use detectors::envelope::digest_hex;
+use detectors::online::Observed;
 
 use super::body::{self, Media};
 use super::predict::{self, Asked};
@@ -56,8 +57,17 @@ pub(super) async fn handle(
     match points {
         Points::One(timestamp, value) => one(state, updating, timestamp, value).await,
         Points::Columns(timestamps, values) => {
+            if values.is_empty() {
+                let error = FieldError::new(
+                    [Loc::from("body"), Loc::from("timestamps")],
+                    "there is no point",
+                );
+                return Err(Rejection::one(Code::TooFewPoints, error));
+            }
             let columns = (timestamps, values);
-            columns::answer(state, updating, columns, asked).await.map(ok_bytes)
+            columns::answer(state, updating, columns, asked)
+                .await
+                .map(ok_bytes)
         }
     }
 }
@@ -76,7 +86,12 @@ async fn one(
     durable(applied.pending).await?;
     let hash = digest_hex(&applied.origin.digest);
     let scored = applied.scored.first().expect("a verdict a point");
-    Ok(ok(&reply(applied.origin, &hash, (timestamp, value), scored)))
+    Ok(ok(&reply(
+        applied.origin,
+        &hash,
+        (timestamp, value),
+        scored,
+    )))
 }
 
 /// The online state of `series`, started if need be.
@@ -134,9 +149,15 @@ fn reply<'a>(
     (timestamp, value): (i64, f64),
     scored: &Scored,
 ) -> UpdateReply<'a> {
+    let Observed {
+        score,
+        alert,
+        learnt,
+    } = scored.observed;
     UpdateReply {
-        point: convert::point_reply(origin.version, hash, timestamp, value, &scored.score),
+        point: convert::point_reply(origin.version, hash, timestamp, value, &score),
         state_seq: scored.state_seq,
-        learnt: scored.learnt,
+        learnt,
+        alert,
     }
 }

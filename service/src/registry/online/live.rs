@@ -1,7 +1,9 @@
 //! An online state in memory and what of it has to be stored.
 
-use detectors::{Control, Online, Score, TimeUnit};
+use detectors::online::{Control, Observed, Online};
+use detectors::{CheckedParams, TimeUnit};
 
+use crate::registry::model::model_digest;
 use crate::store::{Learnt, StateChange, StateRecord, StoredState};
 
 /// Points after which the next change is a snapshot. A restart learns at most so many again, less
@@ -20,10 +22,8 @@ pub struct Origin {
 /// The verdict on a point from before it was learnt.
 #[derive(Clone, Copy, Debug)]
 pub struct Scored {
-    /// The verdict.
-    pub score: Score,
-    /// Whether the point was learnt.
-    pub learnt: bool,
+    /// The verdict, and whether the point was learnt.
+    pub observed: Observed,
     /// Points learnt after it.
     pub state_seq: u64,
 }
@@ -53,6 +53,14 @@ impl Live {
         }
     }
 
+    /// A state that knows nothing, at the time of its first point.
+    pub(super) fn from_nothing(params: &CheckedParams, at: i64) -> Self {
+        let online = Online::new(params, at);
+        let bytes = online.freeze().encode();
+        let digest = model_digest(&bytes).expect("the model was sealed just now");
+        Self::start(online, Origin { version: 0, digest }, None)
+    }
+
     /// Learns the logged points again: the state that was, bit for bit.
     pub(super) fn restore(stored: StoredState) -> Result<Self, String> {
         let StoredState { snapshot, log } = stored;
@@ -70,7 +78,7 @@ impl Live {
         };
         for Learnt { first_seq, points } in log {
             for (timestamp, value) in points {
-                if !live.observe(timestamp, value).learnt {
+                if !live.observe(timestamp, value).observed.learnt {
                     return Err(format!("point {} cannot be learnt again", live.seq + 1));
                 }
             }
@@ -107,13 +115,17 @@ impl Live {
             self.learnt_from.get_or_insert(timestamp);
         }
         Scored {
-            score: observed.score,
-            learnt: observed.learnt,
+            observed,
             state_seq: self.seq,
         }
     }
 
-    fn change_since(&mut self, before: u64, points: &[(i64, f64)], scored: &[Scored]) -> StateChange {
+    fn change_since(
+        &mut self,
+        before: u64,
+        points: &[(i64, f64)],
+        scored: &[Scored],
+    ) -> StateChange {
         let is_due = self.seq - self.snapshot_at >= SNAPSHOT_EVERY;
         match &mut self.logged {
             Some(logged) if !is_due => {
@@ -123,7 +135,7 @@ impl Live {
                 let first_seq = before + 1;
                 logged.push(first_seq);
                 let learnt = points.iter().zip(scored);
-                let learnt = learnt.filter(|(_, scored)| scored.learnt);
+                let learnt = learnt.filter(|(_, scored)| scored.observed.learnt);
                 let points = learnt.map(|(point, _)| *point).collect();
                 let record = Learnt { first_seq, points }.seal();
                 StateChange::Points { first_seq, record }

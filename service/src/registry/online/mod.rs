@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use compact_str::CompactString;
 use dashmap::DashMap;
-use detectors::{Control, Online};
+use detectors::online::{Control, Online};
 
 pub use freeze::Frozen;
 pub use live::{Origin, Scored};
@@ -55,7 +55,7 @@ pub enum Opened {
     /// It is there.
     Ready(Updating),
     /// It has to be started.
-    Start(StartJob),
+    Start(Box<StartJob>),
 }
 
 /// What is known about an online state.
@@ -186,19 +186,12 @@ impl OnlineStates {
         request: StartRequest,
     ) -> Result<Opened, RegistryError> {
         let slot = self.slot(&series);
-        let first_given = request.first_given;
-        let read = self.load(&series, &slot).and_then(|()| {
-            match self.resident(&series) {
-                Some(updating) => updating.unless_given(first_given),
-                None => Ok(Opened::Start(StartJob {
-                    from: start::read(&*self.store, &series, request)?,
-                    states: Arc::clone(self),
-                    series: series.clone(),
-                    slot: Arc::clone(&slot),
-                    first_given,
-                })),
-            }
-        });
+        let read = self
+            .load(&series, &slot)
+            .and_then(|()| match self.resident(&series) {
+                Some(updating) => updating.unless_given(request.first_given),
+                None => self.start(&series, Arc::clone(&slot), request),
+            });
         self.leave(&series, slot);
         read
     }
@@ -229,9 +222,8 @@ impl OnlineStates {
         let is_empty = slot.time_unit().is_none();
         drop(slot);
         if is_empty {
-            let held = |_: &CompactString, slot: &Arc<Slot>| {
-                is_unheld(slot) && slot.time_unit().is_none()
-            };
+            let held =
+                |_: &CompactString, slot: &Arc<Slot>| is_unheld(slot) && slot.time_unit().is_none();
             if self.slots.remove_if(series, held).is_some() {
                 self.discount(size_of_entry(series));
             }

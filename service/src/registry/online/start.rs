@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use detectors::{Online, Params, Series};
+use detectors::online::Online;
+use detectors::{CheckedParams, Params, Series};
 
 use super::live::{Live, Origin};
 use super::slot::Slot;
-use super::{OnlineStates, Updating};
-use crate::registry::model::model_digest;
+use super::{OnlineStates, Opened, Updating};
 use crate::registry::{RegistryError, ServedModel, lookup};
 use crate::store::training::TrainingPoints;
 use crate::store::{Store, StoreError, VersionSelector};
@@ -26,19 +26,10 @@ pub struct StartRequest {
     pub first_of_params: Option<&'static str>,
 }
 
-/// An online state that is yet to be made. [`StartJob::run`] is CPU work.
+/// An online state that is yet to be made of a version. [`StartJob::run`] is CPU work.
 pub struct StartJob {
-    pub(super) states: Arc<OnlineStates>,
-    pub(super) series: CompactString,
-    pub(super) slot: Arc<Slot>,
-    pub(super) first_given: Option<&'static str>,
-    pub(super) from: From,
-}
-
-/// What there is to start from.
-pub(super) enum From {
-    Nothing(Params),
-    Version(Box<Version>),
+    updating: Updating,
+    version: Version,
 }
 
 pub(super) struct Version {
@@ -54,73 +45,91 @@ impl StartJob {
     /// Whether the start takes no longer than a worker may be held up.
     #[must_use]
     pub fn is_light(&self) -> bool {
-        match &self.from {
-            From::Nothing(_) => true,
-            From::Version(version) => version.points.values.len() <= LIGHT_UP_TO,
-        }
+        self.version.points.values.len() <= LIGHT_UP_TO
     }
 
     /// Makes the state; nothing is stored before its first points are.
     ///
     /// # Errors
-    /// When a parameter does not hold.
+    /// When the stored points are no series.
     pub fn run(self) -> Result<Updating, RegistryError> {
-        let made = match self.from {
-            From::Nothing(params) => from_nothing(&params),
-            From::Version(version) => from_version(*version),
+        let Self {
+            mut updating,
+            version,
+        } = self;
+        let Version {
+            model,
+            points,
+            trained_from,
+        } = version;
+        let history = Series::new(&points.timestamps, &points.values)?;
+        let online = Online::resume(&model.fitted, &history);
+        let origin = Origin {
+            version: model.version,
+            digest: model.digest,
         };
-        let live = match made {
-            Ok(live) => live,
-            Err(error) => {
-                self.states.leave(&self.series, self.slot);
-                return Err(error);
-            }
-        };
-        let time_unit = live.time_unit();
-        Ok(Updating {
-            states: self.states,
-            series: self.series,
-            slot: self.slot,
-            first_given: self.first_given,
+        let live = Live::start(online, origin, Some(trained_from));
+        updating.prepared = Some(Prepared::Made(Box::new(live)));
+        Ok(updating)
+    }
+}
+
+/// A state that its first points will start.
+pub(super) enum Prepared {
+    Made(Box<Live>),
+    FromNothing(Box<CheckedParams>),
+}
+
+impl Prepared {
+    /// The state, now that the time of its first point is known.
+    pub(super) fn made(&self, at: i64) -> Live {
+        match self {
+            Self::Made(live) => (**live).clone(),
+            Self::FromNothing(params) => Live::from_nothing(params, at),
+        }
+    }
+}
+
+impl OnlineStates {
+    /// What starts the state in `slot`. Blocks.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        series: &CompactString,
+        slot: Arc<Slot>,
+        request: StartRequest,
+    ) -> Result<Opened, RegistryError> {
+        let updating = |time_unit, prepared| Updating {
+            states: Arc::clone(self),
+            series: series.clone(),
+            slot,
+            first_given: request.first_given,
             time_unit,
-            prepared: Some(Box::new(live)),
+            prepared,
+        };
+        Ok(match version_of(&*self.store, series, &request)? {
+            None => {
+                let params = request.params.check()?;
+                let prepared = Prepared::FromNothing(Box::new(params.clone()));
+                Opened::Ready(updating(params.time_unit(), Some(prepared)))
+            }
+            Some(version) => Opened::Start(Box::new(StartJob {
+                updating: updating(version.model.fitted.time_unit(), None),
+                version,
+            })),
         })
     }
 }
 
-fn from_nothing(params: &Params) -> Result<Live, RegistryError> {
-    let online = Online::new(&params.check()?);
-    let bytes = online.freeze().encode();
-    let digest = model_digest(&bytes).expect("the model was sealed just now");
-    let origin = Origin { version: 0, digest };
-    Ok(Live::start(online, origin, None))
-}
-
-fn from_version(version: Version) -> Result<Live, RegistryError> {
-    let Version {
-        model,
-        points,
-        trained_from,
-    } = version;
-    let history = Series::new(&points.timestamps, &points.values)?;
-    let online = Online::resume(&model.fitted, &history);
-    let origin = Origin {
-        version: model.version,
-        digest: model.digest,
-    };
-    Ok(Live::start(online, origin, Some(trained_from)))
-}
-
 /// Reads what `request` names: the version, the latest one, or nothing where there is none.
-pub(super) fn read(
+fn version_of(
     store: &dyn Store,
     series: &str,
-    request: StartRequest,
-) -> Result<From, RegistryError> {
+    request: &StartRequest,
+) -> Result<Option<Version>, RegistryError> {
     let selector = request.from.unwrap_or(VersionSelector::Latest);
     let stored = match lookup::find(store, series, selector) {
         Err(RegistryError::UnknownSeries(_)) if request.from.is_none() => {
-            return Ok(From::Nothing(request.params));
+            return Ok(None);
         }
         found => found?,
     };
@@ -133,11 +142,11 @@ pub(super) fn read(
     let model = ServedModel::from_stored(series, &stored)?;
     let points = lookup::training_of(store, series, &stored)?;
     let trained_from = stored.record.trained_from;
-    Ok(From::Version(Box::new(Version {
+    Ok(Some(Version {
         model,
         points,
         trained_from,
-    })))
+    }))
 }
 
 /// Reads a stored state.

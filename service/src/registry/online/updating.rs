@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::OnlineStates;
 use super::live::{Live, Origin, Scored};
 use super::slot::Slot;
+use super::start::Prepared;
 use crate::registry::{ONLINE, RegistryError, Watch};
 use crate::store::{PutError, StatePut};
 
@@ -21,7 +22,7 @@ pub struct Updating {
     pub(super) first_given: Option<&'static str>,
     pub(super) time_unit: TimeUnit,
     /// The state to start with, until it was.
-    pub(super) prepared: Option<Box<Live>>,
+    pub(super) prepared: Option<Prepared>,
 }
 
 /// Points that are scored and learnt, and not durable before [`Pending::durable`] says so.
@@ -67,7 +68,10 @@ impl Updating {
         points: &[(i64, f64)],
     ) -> Result<Applied, RegistryError> {
         self.slot.check()?;
-        let (next, scored, change) = self.current(live.as_ref())?.advance(points);
+        let made = self.start(live.as_ref(), points)?;
+        let current = made.as_ref().or(live.as_ref());
+        let none = || RegistryError::NoOnlineState(self.series.to_string());
+        let (next, scored, change) = current.ok_or_else(none)?.advance(points);
         let put = StatePut {
             series: self.series.clone(),
             change,
@@ -100,21 +104,26 @@ impl Updating {
         })
     }
 
-    /// The state there is, or the one to start with.
-    fn current<'a>(&'a self, live: Option<&'a Live>) -> Result<&'a Live, RegistryError> {
-        match (live, &self.prepared) {
-            (Some(live), None) => Ok(live),
-            // Somebody else was first; without a wish for another start that is as good.
-            (Some(live), Some(_)) => {
-                let same_unit = live.time_unit() == self.time_unit;
-                if let Some(parameter) = self.first_given.or((!same_unit).then_some("time_unit")) {
-                    let series = self.series.to_string();
-                    return Err(RegistryError::OnlineStateExists { series, parameter });
-                }
-                Ok(live)
-            }
-            (None, Some(prepared)) => Ok(prepared),
-            (None, None) => Err(RegistryError::NoOnlineState(self.series.to_string())),
+    /// The state to start with, where there is none.
+    fn start(
+        &self,
+        live: Option<&Live>,
+        points: &[(i64, f64)],
+    ) -> Result<Option<Live>, RegistryError> {
+        let (Some(prepared), Some((at, _))) = (&self.prepared, points.first()) else {
+            return Ok(None);
+        };
+        let Some(live) = live else {
+            return Ok(Some(prepared.made(*at)));
+        };
+        // Somebody else was first; without a wish for another start that is as good.
+        let other_unit = live.time_unit() != self.time_unit;
+        match self.first_given.or(other_unit.then_some("time_unit")) {
+            None => Ok(None),
+            Some(parameter) => Err(RegistryError::OnlineStateExists {
+                series: self.series.to_string(),
+                parameter,
+            }),
         }
     }
 
@@ -127,11 +136,12 @@ impl Updating {
             alarm_rate: live.alarm_rate(),
         };
         match scored {
-            [one] if one.learnt => watch.point(one.score.p_value),
+            [one] if one.observed.learnt => watch.point(one.observed.score.p_value),
             many => {
                 let mut column = watch.column();
-                let learnt = many.iter().filter(|scored| scored.learnt);
-                learnt.for_each(|scored| column.point(scored.score.p_value));
+                let observed = many.iter().map(|scored| scored.observed);
+                let learnt = observed.filter(|observed| observed.learnt);
+                learnt.for_each(|observed| column.point(observed.score.p_value));
             }
         }
     }
