@@ -10,6 +10,8 @@
 //! trace runs away, which happens on series that hardly move.
 
 use super::constants::CONSTANTS;
+use crate::models::history::History;
+use crate::stats::elementary::within;
 
 /// Values that a prediction looks back on.
 pub(crate) const ORDER: usize = 8;
@@ -24,6 +26,8 @@ const ERROR_MAX: f64 = 3.0;
 const SCALE_GAIN_MIN: f64 = 1e-3;
 const VARIANCE_FIRST: f64 = 1e-6;
 const VARIANCE_MIN: f64 = 1e-12;
+/// A weight beyond this is no filter any more, and the weights start again.
+const WEIGHT_MAX: f64 = 1e6;
 
 /// The filter's state.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +59,8 @@ impl Autoregression {
         let terms = self.terms(past?);
         let scaled: f64 = self.weights.iter().zip(&terms).map(|(w, z)| w * z).sum();
         let predicted = self.mean + scaled * self.deviation();
-        predicted.is_finite().then_some(predicted)
+        // No further out than a value can be.
+        Some(within(predicted, -History::LARGEST, History::LARGEST))
     }
 
     /// Learns that `value` followed `past`.
@@ -93,18 +98,20 @@ impl Autoregression {
             *weight += p / divisor * error;
         }
         let mut trace = 0.0;
+        let mut largest = 0.0_f64;
         for row in 0..TERMS {
             for column in 0..=row {
                 let entry = &mut self.covariance[packed(row, column)];
                 *entry = (*entry - product[row] / divisor * product[column]) / CONSTANTS.forgetting;
+                largest = largest.max(entry.abs());
             }
             trace += self.covariance[packed(row, row)];
         }
         // Negated, so that NaN starts again too.
-        if !(trace > 0.0 && trace < TRACE_MAX) {
+        if !(trace > 0.0 && trace < TRACE_MAX && largest < TRACE_MAX) {
             self.covariance = diagonal();
         }
-        if !self.weights.iter().all(|weight| weight.is_finite()) {
+        if !self.weights.iter().all(|weight| weight.abs() < WEIGHT_MAX) {
             self.weights = Self::new().weights;
         }
     }
@@ -125,11 +132,11 @@ impl Autoregression {
 
     /// Whether the numbers are ones that learning gives.
     pub(crate) fn is_sound(&self) -> bool {
-        let numbers = self.weights.iter().chain(&self.covariance);
-        numbers.copied().all(f64::is_finite)
-            && self.mean.is_finite()
-            && self.variance.is_finite()
-            && self.variance >= 0.0
+        let most = History::LARGEST;
+        self.weights.iter().all(|weight| weight.abs() < WEIGHT_MAX)
+            && self.covariance.iter().all(|entry| entry.abs() < TRACE_MAX)
+            && self.mean.abs() <= most
+            && (0.0..=4.0 * most * most).contains(&self.variance)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The usual course of a cycle: an exponentially weighted mean for each of its phases.
 
+use crate::models::history::History;
 use crate::stats::elementary::within;
 
 /// Visits after which a phase is told by its gain alone; counts stop here.
@@ -37,7 +38,8 @@ impl<const PHASES: usize> Cycle<PHASES> {
         *visits = (*visits + 1).min(VISITS_MAX);
         let gain = gain.max(1.0 / f64::from(*visits));
         let mean = f64::from(self.means[phase]);
-        self.means[phase] = within(mean + gain * (value - mean), -1e30, 1e30) as f32;
+        let mean = mean + gain * (value - mean);
+        self.means[phase] = within(mean, -History::LARGEST, History::LARGEST) as f32;
     }
 
     fn phase(&self, local: i64) -> usize {
@@ -47,7 +49,8 @@ impl<const PHASES: usize> Cycle<PHASES> {
 
     /// Whether the numbers are ones that learning gives.
     pub(crate) fn is_sound(&self) -> bool {
-        self.period > 0 && self.means.iter().all(|mean| mean.is_finite())
+        let most = 2.0 * History::LARGEST as f32;
+        self.period > 0 && self.means.iter().all(|mean| mean.abs() <= most)
     }
 }
 

@@ -37,6 +37,9 @@ const SCALE_MIN: f64 = 1e-3;
 /// Points that weigh in full; after them the oldest fade.
 const MEMORY: f64 = CONSTANTS.memory;
 
+/// Evidence is no larger: every family at its most.
+const EVIDENCE_MAX: f64 = 1e3;
+
 /// Points without an event after which the next one is a new one.
 const APART: u32 = 100;
 
@@ -141,7 +144,7 @@ impl Null {
             };
             let is_beyond = f64::from(u8::from(evidence > self.quantiles[index]));
             let step = (is_beyond - SHARES[index]) / (self.weight * density);
-            self.quantiles[index] = (self.quantiles[index] + step).max(0.0);
+            self.quantiles[index] = (self.quantiles[index] + step).clamp(0.0, EVIDENCE_MAX);
         }
         for index in 1..SHARES.len() {
             self.quantiles[index] = self.quantiles[index].max(self.quantiles[index - 1]);
@@ -192,19 +195,14 @@ impl Null {
 
     /// Whether the numbers are ones that learning gives.
     pub(crate) fn is_sound(&self) -> bool {
-        let numbers = [
-            self.weight,
-            self.count,
-            self.censored,
-            self.mean_excess,
-            self.mean_square,
-        ];
-        let is_count = |x: &f64| x.is_finite() && *x >= 0.0;
-        self.quantiles.iter().all(is_count)
+        let is_evidence = |x: &f64| (0.0..=EVIDENCE_MAX).contains(x);
+        self.quantiles.iter().all(is_evidence)
             && self.quantiles.is_sorted()
-            && numbers.iter().all(is_count)
-            && self.weight >= 1.0
-            && self.count >= 1.0
+            && is_evidence(&self.mean_excess)
+            && (0.0..=EVIDENCE_MAX * EVIDENCE_MAX).contains(&self.mean_square)
+            && (1.0..=MEMORY).contains(&self.weight)
+            && (1.0..=MEMORY).contains(&self.count)
+            && (0.0..=self.count).contains(&self.censored)
     }
 }
 

@@ -49,9 +49,9 @@ impl<const N: usize> Recent<N> {
         Some(high - low)
     }
 
-    /// Whether the numbers are ones that pushing finite values gives.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.filled <= N && self.values.iter().all(|value| value.is_finite())
+    /// Whether the numbers are ones that pushing values within ± `most` gives.
+    pub(crate) fn is_sound(&self, most: f64) -> bool {
+        self.filled <= N && self.values.iter().all(|value| value.abs() <= most)
     }
 }
 

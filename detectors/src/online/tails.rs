@@ -30,6 +30,8 @@ const RECORD_AFTER: u32 = 50;
 const SCALE_MIN: f64 = 1e-3;
 /// Exceedances that the first guess of the moments weighs.
 const FIRST_COUNT: f32 = 5.0;
+/// No view is as large: standardised values go to 1e15, errors and ranges to a few times that.
+const LARGEST: f64 = 1e17;
 
 /// What one view has seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -156,13 +158,14 @@ impl Tails {
     pub(crate) fn is_sound(&self) -> bool {
         let sound = |side: &Side| {
             let moments = [side.mean_excess, side.mean_square, side.count];
-            side.threshold.is_finite() && moments.iter().all(|x| x.is_finite() && *x >= 0.0)
+            // The square of the largest excess is within `f32`.
+            side.threshold.abs() <= LARGEST && moments.iter().all(|x| *x >= 0.0 && x.is_finite())
         };
-        sound(&self.above)
-            && sound(&self.below)
-            && self.lowest.is_finite()
-            && self.highest.is_finite()
-            && (self.n == 0 || self.lowest <= self.highest)
+        let is_seen = |x: f32| f64::from(x).abs() <= LARGEST;
+        let is_new = self.n == 0 && (self.lowest, self.highest) == (f32::MAX, f32::MIN);
+        let has_range =
+            self.lowest <= self.highest && is_seen(self.lowest) && is_seen(self.highest);
+        sound(&self.above) && sound(&self.below) && (is_new || has_range)
     }
 }
 
@@ -223,7 +226,7 @@ impl Side {
         let step = scale / (share * n);
         let excess = value - self.threshold;
         if excess <= 0.0 {
-            self.threshold -= step * share;
+            self.threshold = (self.threshold - step * share).max(-LARGEST);
             return;
         }
         let count = (f64::from(self.count) + 1.0).min(share * CONSTANTS.memory);
@@ -231,7 +234,7 @@ impl Side {
         self.count = count as f32;
         self.mean_excess = (mean + (excess - mean) / count) as f32;
         self.mean_square = (square + (excess * excess - square) / count) as f32;
-        self.threshold += step * (1.0 - share);
+        self.threshold = (self.threshold + step * (1.0 - share)).min(LARGEST);
     }
 }
 

@@ -14,6 +14,7 @@ use super::autoregression::{Autoregression, ORDER};
 use super::constants::CONSTANTS;
 use super::cycle::Cycle;
 use super::recent::Recent;
+use crate::models::history::History;
 
 /// Number of views.
 pub(crate) const VIEWS: usize = 17;
@@ -113,9 +114,10 @@ impl Memory {
 
     /// Whether the numbers are ones that learning gives.
     pub(crate) fn is_sound(&self) -> bool {
-        self.values.is_sound()
-            && self.residuals.is_sound()
-            && self.errors.is_sound()
+        let most = History::LARGEST;
+        self.values.is_sound(most)
+            && self.residuals.is_sound(4.0 * most)
+            && self.errors.is_sound(4.0 * most)
             && self.short.is_sound()
             && self.long.is_sound()
             && self.autoregression.is_sound()
