@@ -28,5 +28,6 @@ mod restart;
 mod seasons;
 mod server;
 mod time_units;
+mod update;
 mod versions;
 mod window_models;

@@ -17,8 +17,8 @@ use futures_core::Stream;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::super::body::NDJSON;
 use super::super::Call;
+use super::super::body::NDJSON;
 use super::{INLINE_POINTS, PIECE_POINTS, apply, durable, open, reply};
 use crate::registry::{Origin, Registry, Scored, Updating};
 use crate::startup::State;

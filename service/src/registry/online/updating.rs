@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use detectors::TimeUnit;
+use detectors::{Status, TimeUnit};
 use tokio::sync::oneshot;
 
 use super::OnlineStates;
@@ -127,7 +127,8 @@ impl Updating {
         }
     }
 
-    /// Notes the scores of the points that were learnt: those of others are of no order in time.
+    /// Notes the scores of the points that were learnt and could alarm: those of late points are in no
+    /// order of time, and nothing alarms before the state has warmed up.
     fn watch(&self, live: &Live, scored: &[Scored]) {
         let watch = Watch {
             monitors: &self.states.monitors,
@@ -135,14 +136,15 @@ impl Updating {
             version: ONLINE,
             alarm_rate: live.alarm_rate(),
         };
-        match scored {
-            [one] if one.observed.learnt => watch.point(one.observed.score.p_value),
-            many => {
-                let mut column = watch.column();
-                let observed = many.iter().map(|scored| scored.observed);
-                let learnt = observed.filter(|observed| observed.learnt);
-                learnt.for_each(|observed| column.point(observed.score.p_value));
-            }
+        let observed = scored.iter().map(|scored| scored.observed);
+        let p_values = observed
+            .filter(|observed| observed.learnt && observed.score.status != Status::WarmingUp)
+            .map(|observed| observed.score.p_value);
+        if let [_] = scored {
+            p_values.for_each(|p_value| watch.point(p_value));
+        } else {
+            let mut column = watch.column();
+            p_values.for_each(|p_value| column.point(p_value));
         }
     }
 }
