@@ -294,8 +294,8 @@ mod tests {
     #[test]
     fn what_is_kept_beside_takes_up_to_half_of_the_budget() {
         let size = size_of_entry("0", &model(1));
-        for (beside, room) in [(0, 40), (size / 2, 39), (100 * size, 20)] {
-            let cache = ModelCache::new(40 * size);
+        for (beside, room) in [(0, 400), (size / 2, 399), (1_000 * size, 200)] {
+            let cache = ModelCache::new(400 * size);
             cache.beside().store(beside, Ordering::Relaxed);
             while !cache.is_over_budget() {
                 cache.offer_latest(&cache.len().to_string(), model(1), cache.epoch());

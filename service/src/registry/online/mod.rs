@@ -11,6 +11,8 @@ mod freeze;
 mod live;
 mod slot;
 mod start;
+#[cfg(test)]
+mod tests;
 mod updating;
 
 use std::sync::Arc;
