@@ -1,4 +1,4 @@
-//! D8: acknowledged updates survive `kill -9`, and the state they lead to is that of a server that
+//! D11: acknowledged updates survive `kill -9`, and the state they lead to is that of a server that
 //! nobody killed, fed the same points: equal bytes, and the scores that were told are its scores.
 //!
 //! Each writer has a series of its own and sends its points in their order. Of a request that a kill

@@ -53,17 +53,15 @@ pub(super) async fn handle(
         let read = state.compute.run(move || predict::read(&body, asked)).await;
         read.map_err(convert::compute_rejection)??
     };
+    if matches!(&points, Points::Columns(_, values) if values.is_empty()) {
+        let loc = [Loc::from("body"), Loc::from("timestamps")];
+        let error = FieldError::new(loc, "there is no point");
+        return Err(Rejection::one(Code::TooFewPoints, error));
+    }
     let updating = open(state, registry, series, query.start).await?;
     match points {
         Points::One(timestamp, value) => one(state, updating, timestamp, value).await,
         Points::Columns(timestamps, values) => {
-            if values.is_empty() {
-                let error = FieldError::new(
-                    [Loc::from("body"), Loc::from("timestamps")],
-                    "there is no point",
-                );
-                return Err(Rejection::one(Code::TooFewPoints, error));
-            }
             let columns = (timestamps, values);
             columns::answer(state, updating, columns, asked)
                 .await

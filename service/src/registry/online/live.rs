@@ -158,3 +158,96 @@ impl Live {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use detectors::Params;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a store has of a state.
+    #[derive(Clone)]
+    struct Disk {
+        snapshot: StateRecord,
+        log: Vec<Learnt>,
+    }
+
+    impl Disk {
+        fn write(disk: &mut Option<Self>, change: &StateChange) {
+            match change {
+                StateChange::Nothing => {}
+                StateChange::Points { first_seq, record } => {
+                    let learnt = Learnt::open(record).unwrap();
+                    assert_eq!(learnt.first_seq, *first_seq);
+                    disk.as_mut().unwrap().log.push(learnt);
+                }
+                StateChange::Snapshot { record, replaces } => {
+                    let old = disk.take().map_or_else(Vec::new, |disk| disk.log);
+                    let logged: Vec<u64> = old.iter().map(|learnt| learnt.first_seq).collect();
+                    assert_eq!(*replaces, logged, "all that was logged, and nothing else");
+                    *disk = Some(Self {
+                        snapshot: StateRecord::open(record).unwrap(),
+                        log: Vec::new(),
+                    });
+                }
+            }
+        }
+
+        fn read(&self) -> Live {
+            let Self { snapshot, log } = self.clone();
+            Live::restore(StoredState::assemble(snapshot, log).unwrap()).unwrap()
+        }
+    }
+
+    fn begun() -> Live {
+        let params = Params::default().check().unwrap();
+        Live::from_nothing(&params, 0)
+    }
+
+    fn is_same(a: &Live, b: &Live) -> bool {
+        let known = |live: &Live| {
+            (
+                live.seq,
+                live.origin,
+                live.learnt_from,
+                live.online.encode(),
+            )
+        };
+        known(a) == known(b)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Pieces of any length, some of them late, on a state that is read back now and then.
+        #[test]
+        fn what_is_stored_is_the_state_after_every_piece(
+            pieces in prop::collection::vec((0..400_usize, any::<bool>(), any::<bool>()), 1..20)
+        ) {
+            let (mut live, mut disk, mut now) = (begun(), None, 0);
+            let mut all = Vec::new();
+            for (n, is_late, read_back) in pieces {
+                let from = if is_late { now - now.min(5) } else { now };
+                let points: Vec<_> = (from..from + n as i64)
+                    .map(|t| (t, (t * 7_919 % 101) as f64))
+                    .collect();
+                let (next, scored, change) = live.advance(&points);
+                prop_assert_eq!(scored.len(), n);
+                let learnt = points.iter().zip(&scored).filter(|(_, s)| s.observed.learnt);
+                all.extend(learnt.map(|(point, _)| *point));
+                prop_assert_eq!(next.seq, all.len() as u64);
+                now = now.max(from + n as i64);
+                Disk::write(&mut disk, &change);
+                let stored = disk.as_ref().unwrap();
+                let logged: usize = stored.log.iter().map(|learnt| learnt.points.len()).sum();
+                prop_assert!((logged as u64) < SNAPSHOT_EVERY);
+                let restored = stored.read();
+                prop_assert!(is_same(&restored, &next));
+                live = if read_back { restored } else { next };
+            }
+            let (at_once, ..) = begun().advance(&all);
+            prop_assert!(is_same(&at_once, &live));
+        }
+    }
+}
