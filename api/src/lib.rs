@@ -6,6 +6,7 @@
 
 pub mod calibration;
 pub mod decode;
+pub mod detect;
 pub mod fit;
 pub mod health;
 pub mod limits;
@@ -18,9 +19,12 @@ pub mod update;
 pub mod version;
 
 pub use decode::{Rejection, decode};
+pub use detect::{DetectReply, DetectRequest};
 pub use fit::{Calibration, Excluded, FitReply, FitRequest, MinDeviation, Seasonality, Warning};
 pub use health::{Health, Latency};
-pub use predict::{Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason};
+pub use predict::{
+    Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason, VerdictColumns,
+};
 pub use problem::{Code, FieldError, Loc, Problem};
 pub use series_id::SeriesId;
 pub use timestamp::Timestamp;

@@ -130,19 +130,19 @@ pub struct PointReply<'a> {
     pub model_hash: &'a str,
     /// With `?explain=true`: why, the strongest reason first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasons: Option<Vec<Reason>>,
+    pub reasons: Option<Vec<Reason<'a>>>,
 }
 
 /// Why a point has its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Reason {
+pub struct Reason<'a> {
     /// Stable, for programs.
     pub code: &'static str,
     /// For people.
-    pub detail: String,
+    pub detail: &'a str,
     /// The numbers in it.
     #[serde(serialize_with = "as_map")]
-    pub numbers: Vec<(&'static str, f64)>,
+    pub numbers: &'a [(&'static str, f64)],
 }
 
 fn as_map<S: serde::Serializer>(
@@ -268,7 +268,6 @@ impl Columns {
 }
 
 /// The verdicts on many points, as columns of equal length in the order of the request.
-/// A column that was not asked for is left out. Each entry is what [`PointReply`] has.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ColumnsReply<'a> {
     /// The version that gave the verdicts, as a bare number.
@@ -276,6 +275,18 @@ pub struct ColumnsReply<'a> {
     pub model_version: u64,
     /// Hash of the model's bytes.
     pub model_hash: &'a str,
+    /// The columns.
+    #[serde(flatten)]
+    pub verdicts: VerdictColumns<'a>,
+    /// See [`PointReply::reasons`]; empty for a point that is no anomaly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<Vec<Reason<'a>>>>,
+}
+
+/// Columns of equal length, an entry a point. A column that was not asked for is left out. Each entry
+/// is what [`PointReply`] has.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct VerdictColumns<'a> {
     /// Length of every column.
     pub n_points: usize,
     /// How many of them are anomalous.
@@ -316,7 +327,4 @@ pub struct ColumnsReply<'a> {
     /// See [`PointReply::tail_extrapolated`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tail_extrapolated: Option<Vec<bool>>,
-    /// See [`PointReply::reasons`]; empty for a point that is no anomaly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasons: Option<Vec<Vec<Reason>>>,
 }

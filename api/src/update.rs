@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{decode, present, required};
 use crate::fit::{FitReply, Seasonality};
-use crate::predict::{ColumnsReply, PointReply};
+use crate::predict::{PointReply, VerdictColumns};
 use crate::problem::{Code, FieldError, Loc};
 use crate::timestamp::Timestamp;
 use crate::{Columns, Rejection, VersionSelector};
@@ -160,9 +160,14 @@ pub struct UpdateReply<'a> {
 /// The verdicts on many points; see [`UpdateReply`].
 #[derive(Clone, Debug, Serialize)]
 pub struct UpdateColumnsReply<'a> {
+    /// The version from which the state was started, 0 for nothing, as a bare number.
+    #[serde(serialize_with = "crate::version_as_text")]
+    pub model_version: u64,
+    /// Hash of what the state was started from.
+    pub model_hash: &'a str,
     /// As of a predict.
     #[serde(flatten)]
-    pub columns: ColumnsReply<'a>,
+    pub verdicts: VerdictColumns<'a>,
     /// How many of the points were learnt.
     pub n_learnt: usize,
     /// How many of them are alerts.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::base_url::BaseUrl;
@@ -14,7 +14,7 @@ use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED};
 use crate::notebook::{self, Connections, NotebookError, Settings};
-use crate::quality::{self, error::QualityError};
+use crate::quality::{self, error::QualityError, mode::Mode};
 use crate::report::{self, ReportError};
 
 /// Load client for servers of Tidemark's HTTP contract.
@@ -102,13 +102,13 @@ pub struct QualityArgs {
     #[arg(long, value_name = "FILE")]
     pub index: PathBuf,
 
-    /// Models to measure, a block of the table each, such as --model robust,gaussian
-    #[arg(long, value_name = "NAME", value_delimiter = ',', required = true)]
+    /// Models to measure, a block of the table each, such as --model robust,gaussian [default:
+    /// tail_views; with --mode whole there is only whole]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub model: Vec<String>,
 
-    /// How points are given, such as --mode online: fit on the rows before train_len, then score
-    /// every row from itself and the rows before it
-    #[arg(long, value_enum, default_value_t = Mode::Online)]
+    /// What a detector has seen of the series when it scores a row, such as --mode whole
+    #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
 
     /// Share of normal points that may alarm, such as --alarm-rate 0.0001
@@ -128,13 +128,11 @@ pub struct QualityArgs {
     /// names the series in its column `series`
     #[arg(long, value_name = "FILE")]
     pub nab_windows: Option<PathBuf>,
-}
 
-/// How a detector is given the points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// One after the other, in time order.
-    Online,
+    /// Published VUS-PR of other methods, such as --peers tsb_peers.csv: a column file, and one a
+    /// method
+    #[arg(long, value_name = "FILE")]
+    pub peers: Option<PathBuf>,
 }
 
 /// Why a run ended without results.
@@ -199,22 +197,30 @@ fn run_quality(args: QualityArgs) -> Result<ExitCode, RunError> {
     if let Some(out) = &settings.out {
         report::prepare(out)?;
     }
+    let peers = settings.peers.as_deref().map(quality::peers::read);
+    let peers = peers.transpose()?.unwrap_or_default();
     let results = quality::run(&settings)?;
-    console::out(quality::table::render(&settings, &results).trim_end());
+    console::out(quality::table::render(&settings, &results, &peers).trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
 impl QualityArgs {
     fn into_settings(self) -> quality::Settings {
-        let Mode::Online = self.mode;
+        let models = if self.model.is_empty() {
+            vec![self.mode.default_model().to_owned()]
+        } else {
+            self.model
+        };
         quality::Settings {
             data: self.data,
             index: self.index,
-            models: self.model,
+            mode: self.mode,
+            models,
             alarm_rate: self.alarm_rate,
             datasets: self.datasets,
             out: self.out,
             nab_windows: self.nab_windows,
+            peers: self.peers,
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct Calibration {
     /// Number of points they rest on.
     pub n: u64,
     /// `"normal_tail"`, `"student_t"`, or `"rank_pareto"`: ranks among held-out deviations, and
-    /// generalised Pareto tails beyond them.
+    /// generalised Pareto tails beyond them; of a whole series `"rank_exponential"`.
     pub method: &'static str,
     /// Smallest alarm rate the data can vouch for, 1/(n + 1). Below it p-values go on, but rest on
     /// the tail of a distribution.
@@ -114,6 +114,43 @@ impl Fitted {
             }
             Inner::Windowed(model) => model.score_columns(timestamps, values, each),
             Inner::TailViews(state) => state.judge_columns(timestamps, values, each),
+        }
+    }
+
+    /// Scores the points from index `from` on of the history that the model was fitted to, in order.
+    ///
+    /// The scores are those of [`score_columns`](Self::score_columns), save those of a model that
+    /// judges windows. There the first points of the history, before which there is no whole window,
+    /// get `None`; and a window that the model has kept is judged as if it had not been there, if
+    /// that can be told: every window is like itself. A model that learns from what it scores starts
+    /// from nothing and learns the history again.
+    ///
+    /// Columns of different length are read as far as the shorter one goes.
+    pub fn score_history(
+        &self,
+        timestamps: &[i64],
+        values: &[f64],
+        from: usize,
+        mut each: impl FnMut(Option<Score>),
+    ) {
+        let (timestamps, values) = same_length(timestamps, values);
+        let from = from.min(values.len());
+        match &self.inner {
+            Inner::Windowed(model) => model.score_history(timestamps, values, from, each),
+            Inner::TailViews(state) => {
+                let mut state = state.unlearnt();
+                for (index, (tick, value)) in timestamps.iter().zip(values).enumerate() {
+                    let score = state.learn(*tick, *value).score;
+                    if index >= from {
+                        each(Some(score));
+                    }
+                }
+            }
+            Inner::LocationScale(_) | Inner::Banded(_) => {
+                self.score_columns(&timestamps[from..], &values[from..], |score| {
+                    each(Some(score));
+                });
+            }
         }
     }
 

@@ -35,6 +35,7 @@ pub mod envelope;
 pub mod eval;
 pub mod monitor;
 pub mod online;
+pub mod whole;
 
 mod auto;
 mod codec;
@@ -48,13 +49,14 @@ mod series;
 mod stats;
 
 pub use codec::{DecodeError, FORMAT, MAGIC};
-pub use explain::Reason;
+pub use explain::{Explanation, Reason};
 pub use fitted::{Calibration, Fitted, Interval, Summary, Warning};
 pub use models::FitError;
 pub use params::{
     ALARM_RATE_DEFAULT, ALARM_RATE_MAX, ALARM_RATE_MIN, CheckedParams, Direction, EXCLUDED_MAX,
-    Excluded, MODELS, MinDeviation, PERIODS_MAX, ParamError, ParamErrorKind, Params, Seasons,
-    TimeUnit, UnknownDirection, UnknownTimeUnit,
+    Excluded, MODELS, MinDeviation, ParamError, ParamErrorKind, Params, Seasons, TimeUnit,
+    UnknownDirection, UnknownTimeUnit,
 };
 pub use score::{Score, Side, Status};
+pub use seasons::PERIODS_MAX;
 pub use series::{Series, SeriesError};

@@ -1,10 +1,15 @@
 //! Models written by earlier releases: each must be read, score as it did, and be written again byte
 //! for byte. A file is never replaced; a new format adds files.
 //!
-//! The models that depend on the time are in [`banded`], which also tells how to record them.
+//! The models that depend on the time are in [`banded`], those that judge windows in [`windowed`];
+//! [`record`] tells how to record them.
 
 #[path = "golden/banded.rs"]
 mod banded;
+#[path = "golden/record.rs"]
+mod record;
+#[path = "golden/windowed.rs"]
+mod windowed;
 
 use detectors::envelope::{self, digest_hex};
 use detectors::{DecodeError, Direction, FORMAT, Fitted, MAGIC, Params, Seasons, Series};

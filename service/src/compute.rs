@@ -8,6 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use detectors::whole::Workers;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::oneshot;
 
 /// Work from this body size on goes to the pool: about what a worker parses in 100 µs.
@@ -18,6 +20,19 @@ pub struct Compute {
     pool: rayon::ThreadPool,
     capacity: usize,
     jobs: Arc<AtomicUsize>,
+}
+
+/// The threads of the pool on which a job runs, for the parts of that job.
+///
+/// While a job waits for a part that another thread took, its own thread may begin a job that waits:
+/// a short one can hold up a long one, never the other way round for good.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolWorkers;
+
+impl Workers for PoolWorkers {
+    fn map<T: Send>(&self, parts: usize, work: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+        (0..parts).into_par_iter().map(work).collect()
+    }
 }
 
 /// Why a job gave no result.

@@ -5,6 +5,7 @@
 pub mod compute;
 pub mod config;
 pub mod demo;
+pub mod detection;
 pub mod http;
 pub mod metrics;
 pub mod probe;

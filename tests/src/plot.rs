@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::histories::{daily, with};
 use crate::problem::{assert_problem, assert_problem_at};
 use crate::reply::Reply;
 use crate::server::{Server, history, long_history};
+use crate::window_models::MODELS as WINDOW_MODELS;
 
 /// The JSON of the page's data element.
 fn data(page: &Reply) -> Value {
@@ -45,6 +47,36 @@ async fn the_page_has_the_training_points_and_the_band() {
         assert_eq!(chart["upper"], columns["upper_bound"]);
         let version = fit["version"].as_str().expect("a version");
         assert!(page.text().contains(&format!("version {version}")));
+    }
+}
+
+/// A window model judges a point by those before it, and the first points of a history have too few.
+#[tokio::test]
+async fn the_first_window_of_a_window_model_is_not_judged() {
+    let server = Server::start().await;
+    // Ends at another time of the day than it began: were the first points taken to follow the last
+    // ones, they would be out of place.
+    let mut history = daily(30);
+    for column in ["timestamps", "values"] {
+        let points = history[column].as_array_mut().expect("a column");
+        points.truncate(24 * 29 + 11);
+    }
+    for model in WINDOW_MODELS {
+        let body = with(history.clone(), &json!({ "model": model }));
+        server.fit(model, &body).await.ok();
+        let chart = data(&server.get(&format!("/plot?series_id={model}")).await);
+        let expected = chart["expected"].as_array().expect("a column");
+        let unjudged = expected.iter().take_while(|value| value.is_null()).count();
+        assert!((7..256).contains(&unjudged), "{model}: {unjudged}");
+        assert!(expected[unjudged..].iter().all(Value::is_number), "{model}");
+        for column in ["lower", "upper"] {
+            let bounds = chart[column].as_array().expect("a column");
+            assert!(bounds[..unjudged].iter().all(Value::is_null), "{model}");
+        }
+        let flags = chart["anomaly"].as_array().expect("a column");
+        let first = flags[..unjudged + 24].iter();
+        let alarms = first.filter(|flag| **flag == json!(true)).count();
+        assert_eq!(alarms, 0, "{model}");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::decision_rule::assert_rule;
 use crate::histories::{DAY, HOUR, daily, end, series, times, with};
 use crate::server::{Server, point};
 
-const MODELS: [&str; 7] = [
+pub(crate) const MODELS: [&str; 7] = [
     "pca",
     "gmm",
     "kmeans",

@@ -26,6 +26,11 @@ impl<'a> Columns<'a> {
         Ok(Self { path, header })
     }
 
+    /// All columns, in their order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.header.iter().map(str::to_owned).collect()
+    }
+
     /// Index of a column that must be there.
     pub(super) fn required(&self, name: &str) -> Result<usize, QualityError> {
         self.optional(name).ok_or_else(|| {

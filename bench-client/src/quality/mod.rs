@@ -6,17 +6,22 @@
 //! of [`detectors::eval`]. Beside the models there are always three [`baselines`], because a number
 //! says little without what chance and one line of code would get.
 
+pub mod alerts;
 pub mod baselines;
 mod columns;
 pub mod data;
 pub mod error;
 pub mod index;
 pub mod metrics;
+pub mod mode;
 pub mod nab_windows;
+pub mod online;
+pub mod peers;
 pub mod results;
 pub mod scorer;
 pub mod summary;
 pub mod table;
+pub mod whole;
 
 use std::path::PathBuf;
 
@@ -26,6 +31,7 @@ use rayon::prelude::*;
 use self::error::QualityError;
 use self::index::IndexEntry;
 use self::metrics::SeriesMetrics;
+use self::mode::Mode;
 use self::nab_windows::NabWindows;
 use self::scorer::{Scored, Scorer};
 
@@ -36,7 +42,9 @@ pub struct Settings {
     pub data: PathBuf,
     /// The list of series.
     pub index: PathBuf,
-    /// Names of the models, each a block of its own.
+    /// What a detector sees of a series.
+    pub mode: Mode,
+    /// Names of the models or detectors, each a block of its own.
     pub models: Vec<String>,
     /// Alarm rate asked of the models.
     pub alarm_rate: f64,
@@ -46,6 +54,8 @@ pub struct Settings {
     pub out: Option<PathBuf>,
     /// The labelled windows of the NAB score, if it is wanted.
     pub nab_windows: Option<PathBuf>,
+    /// Published figures of other methods, if they are to stand beside ours.
+    pub peers: Option<PathBuf>,
 }
 
 /// What one scorer got on every series.
@@ -73,7 +83,16 @@ pub struct SeriesResult {
     /// The metrics.
     pub metrics: SeriesMetrics,
     /// The series as the NAB score sees it, where it has windows.
-    pub nab: Option<NabSeries>,
+    pub nab: Option<NabScores>,
+}
+
+/// A series as the NAB score sees it.
+#[derive(Debug, Clone)]
+pub struct NabScores {
+    /// Every score counts.
+    pub every: NabSeries,
+    /// One alert an event counts.
+    pub alerts: NabSeries,
 }
 
 /// Scores every series with every model and baseline.
@@ -82,7 +101,7 @@ pub struct SeriesResult {
 /// The first file, in the order of the index, that cannot be read or written or that contradicts the
 /// index; a model that does not exist; a dataset that is not in the index.
 pub fn run(settings: &Settings) -> Result<Vec<ScorerResult>, QualityError> {
-    let scorers = scorer::all(&settings.models, settings.alarm_rate)?;
+    let scorers = scorer::all(settings.mode, &settings.models, settings.alarm_rate)?;
     let entries = index::read(&settings.index, &settings.datasets)?;
     let windows = settings.nab_windows.as_deref().map(nab_windows::read);
     let windows = windows.transpose()?;
@@ -134,12 +153,17 @@ fn measure(
             };
             let metrics = truth.measure(&scored).map_err(unusable)?;
             let nab = windows
-                .map(|windows| nab_series(&series, &scored, windows))
+                .map(|windows| nab_scores(&series, &scored, windows))
                 .transpose()
                 .map_err(unusable)?;
-            if let (Some(out), Scorer::Model(_)) = (&settings.out, scorer) {
+            if let Some(out) = settings.out.as_deref().filter(|_| scorer.is_ours()) {
                 let folder = results::folder(out, scorer.name(), settings.models.len());
                 results::write(&folder, &entry.file, &series, &scored)?;
+                if windows.is_some() {
+                    let folder = results::alerts_folder(&folder);
+                    let alerts = alerts::one_an_event(&scored);
+                    results::write(&folder, &entry.file, &series, &alerts)?;
+                }
             }
             Ok(SeriesResult {
                 dataset: entry.dataset.clone(),
@@ -154,11 +178,15 @@ fn measure(
         .collect()
 }
 
-fn nab_series(
+fn nab_scores(
     series: &data::LabelledSeries,
     scored: &Scored,
     windows: &[(i64, i64)],
-) -> Result<NabSeries, detectors::eval::EvalError> {
+) -> Result<NabScores, detectors::eval::EvalError> {
     let rows = detectors::eval::nab::window_rows(&series.timestamps, windows)?;
-    NabSeries::new(&scored.anomaly_scores, &rows)
+    let alerts = alerts::one_an_event(scored);
+    Ok(NabScores {
+        every: NabSeries::new(&scored.anomaly_scores, &rows)?,
+        alerts: NabSeries::new(&alerts.anomaly_scores, &rows)?,
+    })
 }

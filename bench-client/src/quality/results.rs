@@ -1,6 +1,7 @@
 //! What a run keeps: the scores for other scorers to read, `timestamp,value,anomaly_score,p_value`, a
 //! file a series under the path it has in the data folder, without `.gz`; and `metrics.csv` with the
-//! metrics of every series, empty where a series does not define one.
+//! metrics of every series, empty where a series does not define one. Series with NAB windows are kept
+//! once more in a folder beside, with the scores of one alert an event and 0 for all other rows.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,13 @@ pub fn folder(out: &Path, model: &str, models: usize) -> PathBuf {
     } else {
         out.to_owned()
     }
+}
+
+/// Where the scores with one alert an event go: beside the scores themselves.
+pub fn alerts_folder(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push("-alerts");
+    folder.with_file_name(name)
 }
 
 /// Writes one series in one step; numbers are the shortest that read back as the same bits.

@@ -1,19 +1,24 @@
-//! A score and a p-value for every row of a series: by a model fitted on its first rows, or by a
-//! baseline.
+//! A score and a p-value for every row of a series: by a model fitted on its first rows, by a detector
+//! of whole series, or by a baseline.
 
-use detectors::online::Online;
-use detectors::{CheckedParams, Params, Seasons, Series};
+use detectors::whole::Whole;
+use detectors::{CheckedParams, Params, Series};
 
 use super::baselines;
 use super::data::LabelledSeries;
 use super::error::QualityError;
 use super::index::IndexEntry;
+use super::mode::Mode;
+use super::online;
+use super::whole;
 
-/// A model or a baseline.
+/// A model, a detector or a baseline.
 #[derive(Debug, Clone)]
 pub enum Scorer {
     /// A model of ours.
     Model(Model),
+    /// Our detector of whole series.
+    Whole(Whole),
     /// Scores that know nothing.
     Random,
     /// Outside the range of all rows so far.
@@ -51,33 +56,32 @@ impl Scored {
         }
     }
 
+    /// No row scored.
+    pub(super) fn refused(rows: usize, reason: String) -> Self {
+        Self {
+            anomaly_scores: vec![0.0; rows],
+            p_values: vec![1.0; rows],
+            refused: Some(reason),
+            out_of_order: 0,
+        }
+    }
+
     pub(super) fn push(&mut self, anomaly_score: f64, p_value: f64) {
         self.anomaly_scores.push(anomaly_score);
         self.p_values.push(p_value);
     }
 }
 
-/// The models asked for, in their order, and after them the baselines.
+/// The models or detectors asked for, in their order, and after them the baselines.
 ///
 /// # Errors
 /// A model or an alarm rate that cannot be used.
-pub fn all(models: &[String], alarm_rate: f64) -> Result<Vec<Scorer>, QualityError> {
-    let model = |name: &String| {
-        let params = Params {
-            model: Some(name.clone()),
-            alarm_rate: Some(alarm_rate),
-            ..Params::default()
-        };
-        let checked = params.check().map_err(|source| QualityError::Params {
-            model: name.clone(),
-            source,
-        })?;
-        Ok(Scorer::Model(Model {
-            name: name.clone(),
-            params: checked,
-        }))
+pub fn all(mode: Mode, names: &[String], alarm_rate: f64) -> Result<Vec<Scorer>, QualityError> {
+    let scorer = |name: &String| match mode {
+        Mode::Online => Model::new(name, alarm_rate).map(Scorer::Model),
+        Mode::Whole => whole::detector(name, alarm_rate).map(Scorer::Whole),
     };
-    let mut scorers: Vec<Scorer> = models.iter().map(model).collect::<Result<_, _>>()?;
+    let mut scorers: Vec<Scorer> = names.iter().map(scorer).collect::<Result<_, _>>()?;
     scorers.extend([Scorer::Random, Scorer::Range, Scorer::WindowedGaussian]);
     Ok(scorers)
 }
@@ -87,16 +91,25 @@ impl Scorer {
     pub fn name(&self) -> &str {
         match self {
             Self::Model(model) => &model.name,
+            Self::Whole(_) => whole::NAME,
             Self::Random => "random score",
             Self::Range => "outside the range so far",
             Self::WindowedGaussian => "windowed Gaussian",
         }
     }
 
-    /// Scores every row, each from itself and the rows before it alone, those of the fit included.
+    /// Whether it is ours and no baseline.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Model(_) | Self::Whole(_))
+    }
+
+    /// Scores every row: from itself and the rows before it alone, those of a fit included, save for
+    /// a detector of whole series; rows of the fit as if they had been left out of it, where the model
+    /// can tell.
     pub fn score(&self, series: &LabelledSeries, entry: &IndexEntry) -> Scored {
         match self {
             Self::Model(model) => model.score(series, entry.train_len),
+            Self::Whole(detector) => whole::score(detector, series),
             Self::Random => baselines::random(&entry.file, series.len()),
             Self::Range => baselines::outside_range(&series.values),
             Self::WindowedGaussian => baselines::windowed_gaussian(&series.values),
@@ -105,74 +118,78 @@ impl Scorer {
 }
 
 impl Model {
+    fn new(name: &str, alarm_rate: f64) -> Result<Self, QualityError> {
+        let params = Params {
+            model: Some(name.to_owned()),
+            alarm_rate: Some(alarm_rate),
+            ..Params::default()
+        };
+        let checked = params.check().map_err(|source| QualityError::Params {
+            model: name.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            params: checked,
+        })
+    }
+
     fn score(&self, series: &LabelledSeries, train_len: usize) -> Scored {
-        if self.name == ONLINE {
-            return self.score_online(series, train_len);
+        if self.name == online::MODEL {
+            return online::score(&self.params, series, train_len);
         }
         let rows = series.len();
         let mut scored = Scored::with_capacity(rows);
-        let (timestamps, values) =
-            in_order(&series.timestamps[..train_len], &series.values[..train_len]);
-        scored.out_of_order = train_len - values.len();
-        let fitted = Series::new(&timestamps, &values)
+        let (timestamps, values) = (&series.timestamps, &series.values);
+        let is_later: Vec<bool> = is_later(&timestamps[..train_len]).collect();
+        let (fit_timestamps, fit_values) = in_order(&timestamps[..train_len], &values[..train_len]);
+        let out_of_order = train_len - fit_values.len();
+        scored.out_of_order = out_of_order;
+        let fitted = Series::new(&fit_timestamps, &fit_values)
             .map_err(|error| error.to_string())
             .and_then(|prefix| self.params.fit(&prefix).map_err(|error| error.to_string()));
         match fitted {
             Ok(fitted) => {
-                fitted.score_columns(&series.timestamps, &series.values, |score| {
+                let mut rows = is_later.iter();
+                fitted.score_history(&fit_timestamps, &fit_values, 0, |score| {
+                    // Rows that were left out of the fit have no place in its history.
+                    for _ in rows.by_ref().take_while(|is_later| !**is_later) {
+                        scored.push(0.0, 1.0);
+                    }
+                    let (anomaly_score, p_value) =
+                        score.map_or((0.0, 1.0), |score| (score.anomaly_score, score.p_value));
+                    scored.push(anomaly_score, p_value);
+                });
+                rows.for_each(|_| scored.push(0.0, 1.0));
+                fitted.score_columns(&timestamps[train_len..], &values[train_len..], |score| {
                     scored.push(score.anomaly_score, score.p_value);
                 });
             }
             Err(reason) => {
-                scored.anomaly_scores = vec![0.0; rows];
-                scored.p_values = vec![1.0; rows];
-                scored.refused = Some(reason);
+                return Scored {
+                    out_of_order,
+                    ..Scored::refused(rows, reason)
+                };
             }
-        }
-        scored
-    }
-}
-
-/// The model that learns from every row it scores.
-const ONLINE: &str = "tail_views";
-
-impl Model {
-    /// The first rows tell the seasons; then every row is scored and learnt, from the first on.
-    fn score_online(&self, series: &LabelledSeries, train_len: usize) -> Scored {
-        let (timestamps, values) =
-            in_order(&series.timestamps[..train_len], &series.values[..train_len]);
-        let mut scored = Scored::with_capacity(series.len());
-        scored.out_of_order = train_len - values.len();
-        let periods = Series::new(&timestamps, &values)
-            .ok()
-            .and_then(|prefix| self.params.fit(&prefix).ok())
-            .map_or_else(Vec::new, |fitted| fitted.summary().periods);
-        let start = Params {
-            alarm_rate: Some(self.params.alarm_rate()),
-            seasons: Some(Seasons::Periods(periods)),
-            ..Params::default()
-        };
-        let Ok(start) = start.check() else {
-            return scored;
-        };
-        let mut online = Online::new(&start, series.timestamps.first().copied().unwrap_or(0));
-        for (timestamp, value) in series.timestamps.iter().zip(&series.values) {
-            let score = online.observe(*timestamp, *value).score;
-            scored.push(score.anomaly_score, score.p_value);
         }
         scored
     }
 }
 
 /// The rows that are later than every row before them: what a fit accepts.
-fn in_order(timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>) {
-    let mut latest = -1;
-    let later = |(&timestamp, &value): (&i64, &f64)| {
-        let is_later = timestamp > latest;
-        latest = latest.max(timestamp);
-        is_later.then_some((timestamp, value))
-    };
-    timestamps.iter().zip(values).filter_map(later).unzip()
+pub(super) fn in_order(timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>) {
+    let rows = timestamps.iter().zip(values).zip(is_later(timestamps));
+    rows.filter_map(|((&timestamp, &value), is_later)| is_later.then_some((timestamp, value)))
+        .unzip()
+}
+
+/// Whether each row is later than every row before it.
+pub(super) fn is_later(timestamps: &[i64]) -> impl Iterator<Item = bool> {
+    timestamps.iter().scan(-1, |latest, &timestamp| {
+        let is_later = timestamp > *latest;
+        *latest = timestamp.max(*latest);
+        Some(is_later)
+    })
 }
 
 #[cfg(test)]
@@ -181,9 +198,7 @@ mod tests {
 
     #[test]
     fn rows_that_repeat_a_time_or_go_back_are_left_out_of_the_fit() {
-        let (timestamps, values) =
-            in_order(&[0, 10, 10, 5, 11, 12], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
-        assert_eq!(timestamps, [0, 10, 11, 12]);
-        assert_eq!(values, [0.0, 1.0, 4.0, 5.0]);
+        let is_later = in_order(&[0, 10, 10, 5, 11, 12]);
+        assert_eq!(is_later, [true, true, false, false, true, true]);
     }
 }

@@ -4,13 +4,17 @@
 use std::fmt::Write;
 
 use detectors::eval::nab::{NabCorpus, NabSeries, PROFILES};
+use detectors::{online, whole};
 
 use super::metrics::ALARM_RATES;
+use super::mode::Mode;
+use super::online::MODEL;
+use super::peers::{self, Peer, Standing};
 use super::summary::{AlarmRow, MEANS, Mean, Row, alarm_rows, rows};
 use super::{ScorerResult, Settings};
 
 /// The whole report.
-pub fn render(settings: &Settings, results: &[ScorerResult]) -> String {
+pub fn render(settings: &Settings, results: &[ScorerResult], peers: &[Peer]) -> String {
     let mut text = String::new();
     for (index, result) in results.iter().enumerate() {
         let kind = if index < settings.models.len() {
@@ -22,12 +26,20 @@ pub fn render(settings: &Settings, results: &[ScorerResult]) -> String {
         line(
             &mut text,
             format_args!(
-                "== {kind} {}, mode online, alarm rate {:e}: {} series, {points} points",
+                "== {kind} {}, mode {}, alarm rate {:e}: {} series, {points} points",
                 result.name,
+                settings.mode,
                 settings.alarm_rate,
                 result.series.len()
             ),
         );
+        match (settings.mode, index) {
+            (Mode::Whole, 0) => line(&mut text, format_args!("{:?}", whole::CONSTANTS)),
+            _ if result.name == MODEL => {
+                line(&mut text, format_args!("{:?}", online::CONSTANTS));
+            }
+            _ => {}
+        }
         notes(&mut text, result);
         ranking(&mut text, &rows(&result.series));
         alarms(&mut text, &alarm_rows(&result.series), settings.alarm_rate);
@@ -36,6 +48,7 @@ pub fn render(settings: &Settings, results: &[ScorerResult]) -> String {
         }
         text.push('\n');
     }
+    published(&mut text, results, peers);
     text
 }
 
@@ -157,19 +170,48 @@ fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
+/// VUS-PR of ours and of others on the series that others are published for.
+fn published(text: &mut String, results: &[ScorerResult], peers: &[Peer]) {
+    if peers.is_empty() {
+        return;
+    }
+    line(
+        text,
+        format_args!(
+            "{:<26} {:>7} {:>7} {:>7}",
+            "VUS-PR, published series", "micro", "macro", "series"
+        ),
+    );
+    for Standing {
+        name,
+        micro,
+        macro_mean,
+        series,
+    } in peers::standings(results, peers)
+    {
+        line(
+            text,
+            format_args!("{name:<26} {micro:>7.3} {macro_mean:>7.3} {series:>7}"),
+        );
+    }
+}
+
 fn nab(text: &mut String, result: &ScorerResult) {
-    let series: Vec<NabSeries> = result
-        .series
-        .iter()
-        .filter_map(|one| one.nab.clone())
-        .collect();
+    let scores = || result.series.iter().filter_map(|one| one.nab.as_ref());
+    let every = scores().map(|nab| nab.every.clone()).collect();
+    let alerts = scores().map(|nab| nab.alerts.clone()).collect();
+    nab_block(text, "NAB", every);
+    nab_block(text, "NAB, alerts", alerts);
+}
+
+fn nab_block(text: &mut String, name: &str, series: Vec<NabSeries>) {
     let count = series.len();
     let corpus = NabCorpus::new(series);
     line(
         text,
         format_args!(
-            "\n{:<14} {:>15} {:>12} {:>9} {:>10} {:>12}   ({count} series)",
-            "NAB", "score", "threshold", "windows", "false rows", "false alerts"
+            "\n{name:<14} {:>15} {:>12} {:>9} {:>10} {:>12}   ({count} series)",
+            "score", "threshold", "windows", "false rows", "false alerts"
         ),
     );
     for profile in &PROFILES {

@@ -15,17 +15,14 @@ use crate::models::draft::{Draft, scale_of};
 use crate::models::fan::Fan;
 use crate::models::history::{History, MAD_TO_STD};
 use crate::models::level::{Blocks, Course, Line};
-use crate::seasons::{Clock, Profile, Seasonality, timing, trend};
+use crate::seasons::{Clock, PERIODS_MAX, Profile, Seasonality, timing, trend};
 use crate::stats::order::median_of;
 
 /// Cycles a history has to hold of a period at least, so that one can be held out.
 pub(crate) const CYCLES_MIN: i64 = 2;
 
 /// Knots of the profiles by the number of seasons, shortest first.
-const KNOTS: [&[usize]; 4] = [&[], &[288], &[288, 168], &[288, 168, 84]];
-
-/// Seasons of one model at most.
-pub(crate) const SEASONS_MAX: usize = 3;
+const KNOTS: [&[usize]; PERIODS_MAX + 1] = [&[], &[288], &[288, 168], &[288, 168, 84]];
 
 /// Knots of the scale's profile at most.
 const SHAPE_KNOTS: usize = 48;
@@ -236,7 +233,7 @@ pub(crate) fn worth_having(
 /// Profiles of zeros with as many knots as the data can fill.
 fn flat_profiles(history: &History<'_>, local: &[i64], periods: &[i64]) -> Vec<Profile> {
     let anchor = local.first().copied().unwrap_or(0);
-    let caps = KNOTS[periods.len().min(SEASONS_MAX)];
+    let caps = KNOTS[periods.len().min(PERIODS_MAX)];
     periods
         .iter()
         .zip(caps)

@@ -32,6 +32,26 @@ impl Band {
         !(value >= self.lower && value <= self.upper)
     }
 
+    /// Moves the bound next to a finite value to the side that the decision wants it on.
+    pub(crate) fn agree(&mut self, value: f64, anomaly: bool) {
+        if !anomaly {
+            self.lower = self.lower.min(value);
+            self.upper = self.upper.max(value);
+        } else if value > self.expected {
+            self.upper = self.upper.min(value.next_down());
+        } else if value < self.expected {
+            self.lower = self.lower.max(value.next_up());
+        } else {
+            // After an anomaly no value may be normal, not even the one expected.
+            self.expected = if value < f64::MAX {
+                value.next_up()
+            } else {
+                value.next_down()
+            };
+            (self.lower, self.upper) = (self.expected, self.expected);
+        }
+    }
+
     /// The verdict on `value`, whose probability in the direction that may alarm is `tail`.
     #[inline(always)]
     pub(crate) fn verdict(&self, value: f64, tail: Tail, rate: Rate, status: Status) -> Score {
@@ -65,28 +85,6 @@ impl Band {
             side: [Side::Equal, Side::Above, Side::Below, Side::Equal][side],
             status,
             tail_extrapolated: false,
-        }
-    }
-}
-
-impl Band {
-    /// Moves the bound next to a finite value to the side that the decision wants it on.
-    pub(crate) fn agree(&mut self, value: f64, anomaly: bool) {
-        if !anomaly {
-            self.lower = self.lower.min(value);
-            self.upper = self.upper.max(value);
-        } else if value > self.expected {
-            self.upper = self.upper.min(value.next_down());
-        } else if value < self.expected {
-            self.lower = self.lower.max(value.next_up());
-        } else {
-            // After an anomaly no value may be normal, not even the one expected.
-            self.expected = if value < f64::MAX {
-                value.next_up()
-            } else {
-                value.next_down()
-            };
-            (self.lower, self.upper) = (self.expected, self.expected);
         }
     }
 }

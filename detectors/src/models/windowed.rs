@@ -3,7 +3,8 @@
 //! novelty(the last m points) is compared with the novelties of windows that were held out of the
 //! fit: ranks, and a Pareto tail beyond them ([`Empirical`]). The model keeps the last m − 1 points of
 //! its training; columns move that window along, one point after the other, so that the verdict on a
-//! point depends on those before it in the request and on none after it.
+//! point depends on those before it in the request and on none after it. The training itself is judged
+//! in its own windows: its first points, before which there is none, are not.
 //!
 //! The decision is novelty > its quantile at the alarm rate. Bounds are told as well, because every
 //! reply has them: the expected value ± the distance at which held-out windows would have become
@@ -13,7 +14,7 @@
 use crate::auto::Choice;
 use crate::models::FitError;
 use crate::models::draft::Request;
-use crate::models::history::History;
+use crate::models::history::{History, POINTS_MAX};
 use crate::models::shingles::{Core, Novelty, Shape, ShingleError};
 use crate::models::verdict::{Band, Rate, finite};
 use crate::params::TimeUnit;
@@ -63,15 +64,14 @@ pub(crate) fn fit(
     request: Request,
 ) -> Result<Windowed, FitError> {
     let values = &history.values;
-    let m = shape.window(values);
-    let needed = ((m + SAMPLE_MIN) as f64 / (1.0 - LEARNT)).ceil() as usize + m;
     let too_few = FitError::TooFewPoints {
-        needed,
+        needed: needed(shape.shortest()),
         got: values.len(),
     };
-    if values.len() < needed {
-        return Err(too_few);
-    }
+    let bears = |m: &usize| needed(*m) <= values.len();
+    let windows = shape.shortest()..=shape.window(values);
+    // A shorter window rather than no fit: the longest that leaves enough to calibrate with.
+    let m = windows.rev().find(bears).ok_or(too_few)?;
     let refused = |error: ShingleError| match error {
         ShingleError::Constant => FitError::Constant,
         ShingleError::NotConverged => FitError::NotConverged,
@@ -106,6 +106,11 @@ pub(crate) fn fit(
         time_unit: request.time_unit,
         choice: request.choice,
     })
+}
+
+/// Points of a history that windows of m points can be fitted to and calibrated on.
+fn needed(m: usize) -> usize {
+    ((m + SAMPLE_MIN) as f64 / (1.0 - LEARNT)).ceil() as usize + m
 }
 
 /// Median distance from the expected value at which windows become anomalies.
@@ -167,6 +172,36 @@ impl Windowed {
         for (index, (tick, value)) in ticks.iter().zip(values).enumerate() {
             let expected = expected_of(&self.core, &series[index..index + m - 1]);
             each(self.verdict(*tick, *value, novelties[index], expected));
+        }
+    }
+
+    /// Scores the points from `from` on of the history that the model was fitted to, each in the window
+    /// of those before it; none where there is no whole window.
+    pub(crate) fn score_history(
+        &self,
+        ticks: &[i64],
+        values: &[f64],
+        from: usize,
+        mut each: impl FnMut(Option<Score>),
+    ) {
+        let m = self.m();
+        let unread = values.len().saturating_sub(POINTS_MAX);
+        let series = values[unread..]
+            .iter()
+            .map(|value| self.standardized(*value));
+        let series: Vec<f64> = series.collect();
+        let judged = from.max(unread + m - 1).min(values.len());
+        (from..judged).for_each(|_| each(None));
+        if judged == values.len() {
+            return;
+        }
+        let first = judged - unread + 1 - m;
+        let novelties = self.core.training_novelties(&series, m, first);
+        for (index, novelty) in novelties.into_iter().enumerate() {
+            let context = &series[first + index..][..m - 1];
+            let (tick, value) = (ticks[judged + index], values[judged + index]);
+            let expected = expected_of(&self.core, context);
+            each(Some(self.verdict(tick, value, novelty, expected)));
         }
     }
 

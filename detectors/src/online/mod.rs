@@ -108,11 +108,7 @@ impl Online {
     /// Scores a point, then learns from it. `timestamp` in ticks of the time unit.
     pub fn observe(&mut self, timestamp: i64, value: f64) -> Observed {
         let learnt = value.is_finite() && self.state.is_next(timestamp);
-        let seen = if learnt {
-            self.state.observe(timestamp, value)
-        } else {
-            self.state.judge(timestamp, value)
-        };
+        let seen = self.state.learn(timestamp, value);
         Observed {
             score: seen.score,
             alert: seen.alert && learnt,

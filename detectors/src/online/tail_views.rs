@@ -152,13 +152,28 @@ impl TailViews {
     pub(crate) fn judge_columns(&self, ticks: &[i64], values: &[f64], mut each: impl FnMut(Score)) {
         let mut state = self.clone();
         for (tick, value) in ticks.iter().zip(values) {
-            let seen = if state.is_next(*tick) && value.is_finite() {
-                state.observe(*tick, *value)
-            } else {
-                state.judge(*tick, *value)
-            };
-            each(seen.score);
+            each(state.learn(*tick, *value).score);
         }
+    }
+
+    /// Scores a point and learns it, unless it cannot be learnt.
+    pub(crate) fn learn(&mut self, tick: i64, value: f64) -> Seen {
+        if self.is_next(tick) && value.is_finite() {
+            self.observe(tick, value)
+        } else {
+            self.judge(tick, value)
+        }
+    }
+
+    /// The same model before it had learnt anything.
+    pub(crate) fn unlearnt(&self) -> Self {
+        Self::new(Setup {
+            alarm_rate: self.rate.alarm_rate,
+            time_unit: self.time_unit,
+            clock: self.clock.clone(),
+            choice: self.choice,
+            periods: self.periods().to_vec(),
+        })
     }
 
     /// Standard deviation of the autoregression's input, in the unit of the series.

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::fitted::Fitted;
 use crate::models::shingles::Shape;
 use crate::models::{self, FitError};
-use crate::seasons::clock;
+use crate::seasons::{PERIODS_MAX, clock};
 use crate::series::Series;
 
 pub use types::{
@@ -37,9 +37,6 @@ pub const MODELS: &[&str] = &[
     "nearest",
     "tail_views",
 ];
-
-/// Seasons that one model can have.
-pub const PERIODS_MAX: usize = 3;
 
 /// Stretches that can be left out of one history.
 pub const EXCLUDED_MAX: usize = 1_000;
@@ -242,7 +239,7 @@ impl Params {
         })
     }
 
-    fn check_alarm_rate(&self) -> Result<f64, ParamError> {
+    pub(crate) fn check_alarm_rate(&self) -> Result<f64, ParamError> {
         let alarm_rate = self.alarm_rate.unwrap_or(ALARM_RATE_DEFAULT);
         if (ALARM_RATE_MIN..=ALARM_RATE_MAX).contains(&alarm_rate) {
             return Ok(alarm_rate);
@@ -313,22 +310,22 @@ impl Params {
     }
 
     fn check_seasons(&self, model: Model) -> Result<Seasons, ParamError> {
-        let Some(seasons) = &self.seasons else {
-            return Ok(Seasons::Auto);
-        };
-        refuse_unless_seasonal("seasonality", model)?;
-        let Seasons::Periods(periods) = seasons else {
+        if self.seasons.is_some() {
+            refuse_unless_seasonal("seasonality", model)?;
+        }
+        self.check_periods(model.periods_max(), &format!("model {:?}", model.name()))
+    }
+
+    /// The seasons, of which `who` has so many at most.
+    pub(crate) fn check_periods(&self, most: usize, who: &str) -> Result<Seasons, ParamError> {
+        let Some(Seasons::Periods(periods)) = &self.seasons else {
             return Ok(Seasons::Auto);
         };
         let refuse =
             |reason: String| ParamError::new("seasonality", ParamErrorKind::OutOfRange, reason);
-        if periods.len() > model.periods_max() {
-            return Err(refuse(format!(
-                "{} periods, but model {:?} has {} at most",
-                periods.len(),
-                model.name(),
-                model.periods_max()
-            )));
+        if periods.len() > most {
+            let n = periods.len();
+            return Err(refuse(format!("{n} periods, but {who} has {most} at most")));
         }
         if let Some(index) = periods.iter().position(|period| *period <= 0) {
             let reason = format!("{} is out of range; a period is above 0", periods[index]);
@@ -343,10 +340,16 @@ impl Params {
     }
 
     fn check_zone(&self, model: Model) -> Result<Option<TimeZone>, ParamError> {
+        if self.timezone.is_some() {
+            refuse_unless_seasonal("timezone", model)?;
+        }
+        self.check_zone_name()
+    }
+
+    pub(crate) fn check_zone_name(&self) -> Result<Option<TimeZone>, ParamError> {
         let Some(name) = &self.timezone else {
             return Ok(None);
         };
-        refuse_unless_seasonal("timezone", model)?;
         match clock::zone(name) {
             Some(zone) => Ok(Some(zone)),
             None => {

@@ -11,3 +11,6 @@ pub(crate) use clock::Clock;
 pub(crate) use detection::detect;
 pub(crate) use profile::Profile;
 pub(crate) use seasonality::Seasonality;
+
+/// Seasons that one model can have.
+pub const PERIODS_MAX: usize = 3;

@@ -4,6 +4,7 @@
 pub(crate) mod beta;
 pub(crate) mod elementary;
 pub(crate) mod empirical;
+pub(crate) mod fourier;
 pub(crate) mod moments;
 pub(crate) mod normal;
 pub(crate) mod order;

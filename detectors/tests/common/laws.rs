@@ -105,7 +105,7 @@ pub(crate) fn check_scores(model: &Fitted, time: i64, points: &[f64]) -> Result<
             let of_score = (score.expected, score.lower, score.upper);
             agree("band", of_score, (band.expected, band.lower, band.upper))?;
         }
-        for reason in model.explain(time, value, &score) {
+        for reason in model.explain(time, value, &score).reasons() {
             if let Some((name, number)) = reason.numbers.iter().find(|(_, n)| !n.is_finite()) {
                 return Err(format!(
                     "reasons are finite: {name} is {number} at {time}, {value:e}"

@@ -1,20 +1,12 @@
 //! One model of every kind that depends on the time, or can hold what was asked for beside its rate.
 //!
-//! Bytes are in `banded-<name>.bin`, hashes and scores in `banded.json`. Both were made by
-//!
-//! ```text
-//! TIDEMARK_WRITE_GOLDEN=1 cargo test -p detectors --test golden
-//! ```
-//!
-//! which is for a new name or format: what a release has written is never written again. The
-//! histories are made of whole numbers and sums, and no fit asks the C library for a function, so
-//! the bytes are the same on every machine.
+//! Bytes are in `banded-<name>.bin`, hashes and scores in `banded.json`. The histories are made of whole
+//! numbers and sums, and no fit asks the C library for a function, so the bytes are the same on every
+//! machine.
 
-use std::path::{Path, PathBuf};
+use detectors::{Direction, Fitted, MinDeviation, Params, Seasons, Series, TimeUnit};
 
-use detectors::envelope::{self, digest_hex};
-use detectors::{Direction, Fitted, MAGIC, MinDeviation, Params, Seasons, Series, TimeUnit};
-use serde::{Deserialize, Serialize};
+use crate::record::{self, Record, ScoreRecord};
 
 /// 2026-03-01T00:00:00Z: a week before the clocks of New York go forward.
 const START: i64 = 1_772_323_200;
@@ -26,26 +18,6 @@ struct Asked {
     params: Params,
     step: i64,
     values: Vec<f64>,
-}
-
-/// What is recorded of a model.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Record {
-    name: String,
-    model_hash: String,
-    scores: Vec<ScoreRecord>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct ScoreRecord {
-    timestamp: i64,
-    value: f64,
-    anomaly: bool,
-    anomaly_score: f64,
-    p_value: f64,
-    expected: f64,
-    lower: f64,
-    upper: f64,
 }
 
 fn asked() -> Vec<Asked> {
@@ -155,58 +127,34 @@ impl Asked {
 
     fn record(&self, bytes: &[u8]) -> Record {
         let model = Fitted::decode(bytes).unwrap();
-        let digest = envelope::open(MAGIC, bytes).unwrap().digest;
-        let scores = self.points().map(|(timestamp, value)| {
-            let score = model.score(timestamp, value);
-            ScoreRecord {
-                timestamp,
-                value,
-                anomaly: score.anomaly,
-                anomaly_score: score.anomaly_score,
-                p_value: score.p_value,
-                expected: score.expected,
-                lower: score.lower,
-                upper: score.upper,
-            }
-        });
+        let score =
+            |(timestamp, value)| ScoreRecord::of(timestamp, value, &model.score(timestamp, value));
         Record {
             name: self.name.to_owned(),
-            model_hash: digest_hex(&digest),
-            scores: scores.into(),
+            model_hash: record::hash_of(bytes),
+            scores: self.points().map(score).into(),
         }
     }
 
-    fn file(&self) -> PathBuf {
-        folder().join(format!("banded-{}.bin", self.name))
+    fn file(&self) -> String {
+        format!("banded-{}.bin", self.name)
     }
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
-
-fn write() {
-    let mut records = Vec::new();
-    for asked in asked() {
-        let bytes = asked.fit().encode();
-        std::fs::write(asked.file(), &bytes).unwrap();
-        records.push(asked.record(&bytes));
-    }
-    let text = serde_json::to_string_pretty(&records).unwrap();
-    std::fs::write(folder().join("banded.json"), text + "\n").unwrap();
 }
 
 /// One test, so that nothing is read while it is written.
 #[test]
 fn of_every_kind_are_read_and_written_and_fitted_and_score_as_recorded() {
-    if std::env::var_os("TIDEMARK_WRITE_GOLDEN").is_some() {
-        write();
-    }
-    let text = std::fs::read_to_string(folder().join("banded.json")).unwrap();
-    let records: Vec<Record> = serde_json::from_str(&text).unwrap();
+    let new = asked();
+    let new = new.iter().map(|asked| {
+        let bytes = asked.fit().encode();
+        let record = asked.record(&bytes);
+        (asked.file(), bytes, record)
+    });
+    record::write_new("banded.json", new);
+    let records = record::read("banded.json");
     assert_eq!(records.len(), asked().len());
     for (asked, record) in asked().iter().zip(&records) {
-        let bytes = std::fs::read(asked.file()).unwrap();
+        let bytes = record::bytes(&asked.file());
         let read = Fitted::decode(&bytes).unwrap();
         assert_eq!(read.encode(), bytes, "{}: written again", asked.name);
         assert_eq!(asked.fit().encode(), bytes, "{}: fitted today", asked.name);

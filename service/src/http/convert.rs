@@ -4,13 +4,16 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use api::update::Start;
-use api::{Code, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality, Timestamp};
+use api::{
+    Code, DetectRequest, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality, Timestamp,
+};
 use detectors::{
-    Excluded, FitError, Fitted, MinDeviation, ParamError, ParamErrorKind, Params, Score, Seasons,
-    SeriesError, TimeUnit,
+    Excluded, Explanation, FitError, MinDeviation, ParamError, ParamErrorKind, Params, Score,
+    Seasons, SeriesError, TimeUnit,
 };
 
 use crate::compute::ComputeError;
+use crate::detection::{Detection, DetectionError};
 use crate::registry::{FitJob, RegistryError, StartRequest};
 use crate::store::training::TrainingPoints;
 use crate::store::{PutError, StoreError};
@@ -18,10 +21,8 @@ use crate::store::{PutError, StoreError};
 /// A fit request as a job.
 pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJob, Rejection> {
     let (timestamps, values) = request.take_columns()?;
-    let direction = request.direction.as_deref();
-    let direction = direction.map(|name| named("direction", name)).transpose()?;
-    let time_unit = request.time_unit.as_deref();
-    let time_unit: Option<TimeUnit> = time_unit.map(|name| named("time_unit", name)).transpose()?;
+    let direction = optional_name("direction", request.direction.as_deref())?;
+    let time_unit: Option<TimeUnit> = optional_name("time_unit", request.time_unit.as_deref())?;
     let per_second = time_unit.unwrap_or_default().ticks_per_second();
     let exclude = excluded(request.exclude.as_deref().unwrap_or_default(), per_second)?;
     let FitRequest {
@@ -40,10 +41,7 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
             alarm_rate,
             sigma,
             direction,
-            min_deviation: min_deviation.map(|least| MinDeviation {
-                abs: least.abs,
-                rel: least.rel,
-            }),
+            min_deviation: min_deviation.map(least),
             seasons: seasonality.map(seasons),
             timezone,
             time_unit,
@@ -73,11 +71,51 @@ pub(super) fn start_request(start: Start) -> Result<StartRequest, Rejection> {
     })
 }
 
+/// A detection of a whole series. What belongs to a fit goes along, to be refused by its name.
+pub(super) fn detection(mut request: DetectRequest) -> Result<Detection, Rejection> {
+    let (timestamps, values) = request.take_columns()?;
+    let direction = optional_name("direction", request.direction.as_deref())?;
+    let time_unit: Option<TimeUnit> = optional_name("time_unit", request.time_unit.as_deref())?;
+    let per_second = time_unit.unwrap_or_default().ticks_per_second();
+    let exclude = excluded(request.exclude.as_deref().unwrap_or_default(), per_second)?;
+    let min_points = request.min_points.unwrap_or(0);
+    Ok(Detection {
+        timestamps,
+        values,
+        params: Params {
+            model: request.model,
+            alarm_rate: request.alarm_rate,
+            sigma: request.sigma,
+            direction,
+            min_deviation: request.min_deviation.map(least),
+            seasons: request.seasonality.map(seasons),
+            timezone: request.timezone,
+            time_unit,
+            exclude,
+        },
+        min_points: usize::try_from(min_points).unwrap_or(usize::MAX),
+    })
+}
+
+fn least(deviation: api::MinDeviation) -> MinDeviation {
+    MinDeviation {
+        abs: deviation.abs,
+        rel: deviation.rel,
+    }
+}
+
 fn seasons(seasonality: Seasonality) -> Seasons {
     match seasonality {
         Seasonality::Auto => Seasons::Auto,
         Seasonality::Periods(periods) => Seasons::Periods(periods),
     }
+}
+
+fn optional_name<T: FromStr<Err: Display>>(
+    field: &str,
+    name: Option<&str>,
+) -> Result<Option<T>, Rejection> {
+    name.map(|name| named(field, name)).transpose()
 }
 
 /// A word that stands for one of a few choices.
@@ -110,15 +148,9 @@ fn excluded(stretches: &[api::Excluded], per_second: i64) -> Result<Vec<Excluded
     stretches.collect()
 }
 
-/// Why a point has its score.
-pub(super) fn reasons(
-    model: &Fitted,
-    timestamp: i64,
-    value: f64,
-    score: &Score,
-) -> Vec<api::Reason> {
-    let reasons = model.explain(timestamp, value, score).into_iter();
-    let reasons = reasons.map(|reason| api::Reason {
+/// Why a point has its score, as the reply has it.
+pub(super) fn reasons(explanation: &Explanation) -> Vec<api::Reason<'_>> {
+    let reasons = explanation.reasons().map(|reason| api::Reason {
         code: reason.code,
         detail: reason.detail,
         numbers: reason.numbers,
@@ -173,23 +205,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
             at(&["timestamps"], None, error.to_string()),
         ),
         RegistryError::Params(params) => params_rejection(params),
-        RegistryError::Fit(fit) => match fit {
-            FitError::Constant => {
-                Rejection::one(Code::ValuesConstant, at(&["values"], None, fit.to_string()))
-            }
-            FitError::TooFewPoints { .. } => Rejection::one(
-                Code::TooFewPoints,
-                at(&["timestamps"], None, fit.to_string()),
-            ),
-            FitError::NotConverged => Rejection::one(
-                Code::ModelDoesNotFit,
-                at(&["values"], None, fit.to_string()),
-            ),
-            FitError::PeriodTooLong { .. } | FitError::PeriodTooShort { .. } => Rejection::one(
-                Code::ParameterOutOfRange,
-                at(&["seasonality"], None, fit.to_string()),
-            ),
-        },
+        RegistryError::Fit(fit) => fit_rejection(fit),
         RegistryError::Put(put) => match put {
             PutError::Busy => plain(Code::Overloaded),
             PutError::Closed(_) | PutError::Unknown(_) => plain(Code::StoreUnavailable),
@@ -228,6 +244,43 @@ fn in_query(rejection: Rejection) -> Rejection {
 fn at_parameter(code: Code, parameter: &str, reason: String) -> Rejection {
     let loc = [Loc::from("query"), Loc::from(parameter)];
     Rejection::one(code, FieldError::new(loc, reason))
+}
+
+/// Why a series cannot be judged, as a problem.
+pub(super) fn detection_rejection(error: &DetectionError) -> Rejection {
+    match error {
+        DetectionError::Series(series) => series_rejection(series),
+        DetectionError::Params(params) => params_rejection(params),
+        DetectionError::TooFewPoints { .. } => Rejection::one(
+            Code::TooFewPoints,
+            at(&["timestamps"], None, error.to_string()),
+        ),
+        DetectionError::Detect(FitError::TooFewPoints { needed, got }) => {
+            let reason = format!("there are {got} points, a detection needs at least {needed}");
+            Rejection::one(Code::TooFewPoints, at(&["timestamps"], None, reason))
+        }
+        DetectionError::Detect(fit) => fit_rejection(fit),
+    }
+}
+
+fn fit_rejection(fit: &FitError) -> Rejection {
+    match fit {
+        FitError::Constant => {
+            Rejection::one(Code::ValuesConstant, at(&["values"], None, fit.to_string()))
+        }
+        FitError::TooFewPoints { .. } => Rejection::one(
+            Code::TooFewPoints,
+            at(&["timestamps"], None, fit.to_string()),
+        ),
+        FitError::NotConverged => Rejection::one(
+            Code::ModelDoesNotFit,
+            at(&["values"], None, fit.to_string()),
+        ),
+        FitError::PeriodTooLong { .. } | FitError::PeriodTooShort { .. } => Rejection::one(
+            Code::ParameterOutOfRange,
+            at(&["seasonality"], None, fit.to_string()),
+        ),
+    }
 }
 
 /// What went wrong on the compute pool, as a problem.

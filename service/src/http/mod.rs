@@ -4,6 +4,7 @@ mod body;
 mod calibration;
 mod columns;
 mod convert;
+mod detect;
 mod fit;
 mod health;
 mod plot;
@@ -72,6 +73,7 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         Resource::Update(id) => update::handle(call, payload, id).await,
         Resource::Versions(id) => versions::handle(call, payload, id).await,
         Resource::Fit(id) => fit::handle(call, payload, id).await,
+        Resource::Detect => detect::handle(call, payload).await,
         Resource::Calibration(id) => calibration::handle(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Plot => plot::handle(call).await,

@@ -25,8 +25,9 @@ struct Chart {
     /// The script tells times in seconds.
     ticks_per_second: i64,
     values: Vec<f64>,
-    expected: Vec<f64>,
-    /// No entry where the model has no such bound.
+    /// No entry where the model does not judge: before its first whole window.
+    expected: Vec<Option<f64>>,
+    /// No entry there, and where the model has no such bound.
     lower: Vec<Option<f64>>,
     upper: Vec<Option<f64>>,
     anomaly: Vec<bool>,
@@ -46,11 +47,10 @@ pub(super) fn render(
         usize::MAX
     };
     let from = points.values.len().saturating_sub(shown);
-    let (timestamps, values) = (&points.timestamps[from..], &points.values[from..]);
-    let drawn = extremes(values, STRETCHES);
-    let (chart, n_anomalies) = chart(model, timestamps, values, &drawn);
+    let drawn = extremes(&points.values[from..], STRETCHES);
+    let (chart, n_anomalies) = chart(model, points, from, &drawn);
     let summary = model.fitted.summary();
-    let n_points = values.len();
+    let n_points = points.values.len() - from;
     // `<` cannot end the script element early: series ids and numbers have none, and this holds
     // for whatever is added later.
     let data = serde_json::to_string(&chart)
@@ -110,17 +110,19 @@ fn three_digits(number: f64) -> String {
     rounded.to_string()
 }
 
-/// The columns at the drawn indices, and the number of anomalies among all points.
+/// The columns at the drawn indices, counted from `from`, and the number of anomalies among all
+/// points from there on.
 fn chart(
     model: &ServedModel,
-    timestamps: &[i64],
-    values: &[f64],
+    points: &TrainingPoints,
+    from: usize,
     drawn: &[usize],
 ) -> (Chart, usize) {
+    let TrainingPoints { timestamps, values } = points;
     let bound = |bound: f64| (bound.abs() < f64::MAX).then_some(bound);
     let mut chart = Chart {
-        timestamps: drawn.iter().map(|&i| timestamps[i]).collect(),
-        values: drawn.iter().map(|&i| values[i]).collect(),
+        timestamps: drawn.iter().map(|&i| timestamps[from + i]).collect(),
+        values: drawn.iter().map(|&i| values[from + i]).collect(),
         expected: Vec::with_capacity(drawn.len()),
         lower: Vec::with_capacity(drawn.len()),
         upper: Vec::with_capacity(drawn.len()),
@@ -128,16 +130,19 @@ fn chart(
         ticks_per_second: model.fitted.time_unit().ticks_per_second(),
     };
     let (mut index, mut n_anomalies) = (0, 0);
-    model.fitted.score_columns(timestamps, values, |score| {
-        n_anomalies += usize::from(score.anomaly);
-        if drawn.get(chart.expected.len()) == Some(&index) {
-            chart.expected.push(score.expected);
-            chart.lower.push(bound(score.lower));
-            chart.upper.push(bound(score.upper));
-            chart.anomaly.push(score.anomaly);
-        }
-        index += 1;
-    });
+    model
+        .fitted
+        .score_history(timestamps, values, from, |score| {
+            let anomaly = score.is_some_and(|score| score.anomaly);
+            n_anomalies += usize::from(anomaly);
+            if drawn.get(chart.expected.len()) == Some(&index) {
+                chart.expected.push(score.map(|score| score.expected));
+                chart.lower.push(score.and_then(|score| bound(score.lower)));
+                chart.upper.push(score.and_then(|score| bound(score.upper)));
+                chart.anomaly.push(anomaly);
+            }
+            index += 1;
+        });
     (chart, n_anomalies)
 }
 

@@ -11,9 +11,12 @@ use api::{
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
-use super::{Call, body, columns, convert, json, ok_bytes};
+use super::{Call, body, columns, convert, json, json_with_capacity, ok_bytes};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
+
+/// Bytes of most replies with reasons.
+const EXPLAINED_BYTES: usize = 2_048;
 
 /// What the query asks of the reply.
 #[derive(Clone, Copy)]
@@ -108,10 +111,12 @@ fn answer(
             let score = model.fitted.score(timestamp, value);
             watch.point(score.p_value);
             let mut reply = convert::point_reply(model.version, &hash, timestamp, value, &score);
-            reply.reasons = asked
-                .explain
-                .then(|| convert::reasons(&model.fitted, timestamp, value, &score));
-            json(&reply)
+            if !asked.explain {
+                return Ok(json(&reply));
+            }
+            let explanation = model.fitted.explain(timestamp, value, &score);
+            reply.reasons = Some(convert::reasons(&explanation));
+            json_with_capacity(&reply, EXPLAINED_BYTES)
         }
         Points::Columns(timestamps, values) => {
             columns::reply(watch, model, &timestamps, &values, asked)

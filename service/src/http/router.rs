@@ -14,6 +14,8 @@ pub enum Resource<'a> {
     Update(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
+    /// `/detect`
+    Detect,
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
@@ -61,6 +63,7 @@ impl<'a> Resource<'a> {
             return Self::ProblemPage(code);
         }
         match path {
+            "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
             "/plot" => Self::Plot,
             "/health/live" => Self::Live,
@@ -74,7 +77,11 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Predict(_) | Self::Update(_) | Self::Fit(_) | Self::Versions(_) => "POST",
+            Self::Predict(_)
+            | Self::Update(_)
+            | Self::Fit(_)
+            | Self::Detect
+            | Self::Versions(_) => "POST",
             Self::Calibration(_)
             | Self::Healthcheck
             | Self::Plot
@@ -119,6 +126,7 @@ mod tests {
             Resource::at("/series//calibration"),
             Resource::Calibration("")
         );
+        assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
             "/series/a",
@@ -129,6 +137,8 @@ mod tests {
             "/update",
             "/predict",
             "/fit",
+            "/detect/",
+            "/detect/a",
             "/%70redict/a",
             "//predict/a",
             "/healthcheck/",

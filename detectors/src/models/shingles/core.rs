@@ -62,18 +62,21 @@ impl Shape {
         }
     }
 
+    /// Points of the shortest window.
+    pub(crate) fn shortest(self) -> usize {
+        match self {
+            Self::SpectralResidual => 2 * WINDOW_MIN,
+            _ => WINDOW_MIN,
+        }
+    }
+
     /// Points of a window: the period of the series by its autocorrelation, within what its length
-    /// bears. For `nearest` half of it: a window that ends in an anomaly is then soon over it, which
-    /// puts the highest novelty where the anomaly is and not a period later.
+    /// bears.
     pub(crate) fn window(self, values: &[f64]) -> usize {
         let longest = (values.len() / WINDOWS_APART).clamp(WINDOW_MIN, WINDOW_MAX);
-        let period = || usize::from(period_acf(values));
         match self {
-            Self::SpectralResidual => SPECTRAL_WINDOW.min(longest).max(2 * WINDOW_MIN),
-            Self::Pca | Self::Gmm | Self::Kmeans | Self::OneClassSvm | Self::Forest => {
-                period().clamp(WINDOW_MIN, longest)
-            }
-            Self::Nearest => (period() / 2).clamp(WINDOW_MIN, longest),
+            Self::SpectralResidual => SPECTRAL_WINDOW.min(longest).max(self.shortest()),
+            _ => usize::from(period_acf(values)).clamp(WINDOW_MIN, longest),
         }
     }
 }
@@ -110,13 +113,24 @@ impl Core {
     /// Novelty of every window of a series, in order: shape `[n − m + 1]`.
     pub(crate) fn novelties(&self, series: &[f64], m: usize) -> Vec<f64> {
         match self {
-            // All windows at once cost a fraction of one after the other.
+            // All windows at once cost a fraction of one after the other, and each has those before
+            // it for neighbours.
             Self::Nearest(core) => core.profile(series),
             _ => series
                 .windows(m)
                 .map(|window| self.novelty(window))
                 .collect(),
         }
+    }
+
+    /// Novelty of the windows of the training series from the one at `first` on, as if they had not been
+    /// there where the model can tell.
+    pub(crate) fn training_novelties(&self, series: &[f64], m: usize, first: usize) -> Vec<f64> {
+        let left_out = match self {
+            Self::Nearest(core) => core.left_out(series, first),
+            _ => None,
+        };
+        left_out.unwrap_or_else(|| self.novelties(&series[first..], m))
     }
 
     /// Whether the numbers are ones a fit to windows of m points can give.
@@ -151,11 +165,7 @@ impl Novelty for Core {
     }
 
     fn expected(&self, context: &[f64]) -> Option<f64> {
-        match self {
-            // It would cost as much as the novelty; the last value does instead.
-            Self::Nearest(_) => None,
-            _ => self.inner().expected(context),
-        }
+        self.inner().expected(context)
     }
 
     fn heap_bytes(&self) -> usize {

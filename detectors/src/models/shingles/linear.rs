@@ -1,21 +1,9 @@
 //! Sums and a factorisation that the models share, in an order of their own: a sum that is added up
 //! in another order has other bits.
 
-/// Sum of a function of each number, in four interleaved sums.
-#[inline]
-pub(super) fn sum(a: &[f64], of: impl Fn(f64) -> f64) -> f64 {
-    let (blocks, rest) = a.as_chunks::<4>();
-    let mut sums = [0.0; 4];
-    for block in blocks {
-        sums = std::array::from_fn(|lane| sums[lane] + of(block[lane]));
-    }
-    let rest: f64 = rest.iter().map(|&x| of(x)).sum();
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
 /// Sum of a function of pairs, in four interleaved sums; as many pairs as the shorter slice has.
 #[inline]
-fn sum_of_pairs<T: Copy>(a: &[f64], b: &[T], of: impl Fn(f64, T) -> f64) -> f64 {
+pub(super) fn sum_of_pairs<T: Copy>(a: &[f64], b: &[T], of: impl Fn(f64, T) -> f64) -> f64 {
     let n = a.len().min(b.len());
     let ((a, a_rest), (b, b_rest)) = (a[..n].as_chunks::<4>(), b[..n].as_chunks::<4>());
     let mut sums = [0.0; 4];

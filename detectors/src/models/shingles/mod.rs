@@ -25,6 +25,7 @@ pub(crate) use core::{Core, Shape};
 mod laws;
 mod linear;
 mod neighbours;
+mod rolling;
 mod symmetric;
 
 /// How strange a window is: larger is stranger; finite and ≥ 0 for any finite window of the right

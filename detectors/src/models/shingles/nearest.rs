@@ -1,32 +1,52 @@
-//! `nearest`: distance to the most similar stretch of the past.
+//! `nearest`: distance to the most similar stretches of the past.
 //!
 //! ```text
-//! novelty(w) = min_j ‖w − x_j‖ / r + ¼ · min_j ‖z(w) − z(x_j)‖ / s,    z(w) = (w − mean) / max(sd, 0.05)
+//! novelty(w) = 0.9 · s(w; past) + 0.1 · s(w; training),    s(w) = d₃(w) / r + ¼ · z₃(w) / q
+//! d(w, x)² = Σ weight·(w − x)²,  z(w, x) = d(z(w), z(x)),  z(w) = (w − mean) / max(sd, 0.05)
 //! ```
 //!
-//! over all kept windows x_j; r and s are the medians of the two distances over training windows.
-//! The second distance sees shape, the first level and amplitude (left matrix profile: Yeh et al.,
-//! *Matrix Profile I*, ICDM 2016; the rolling inner product: Zhu et al., *Matrix Profile II*, ICDM
-//! 2016; Lu et al., *Matrix Profile XXIV*, KDD 2022, on neighbours from the left only). What differs
-//! here: both distances are summed, the second with a quarter of its weight; the floor under sd, in units of the training series, makes two
-//! flat windows alike instead of undefined; what is kept is bounded. The most recent
-//! [`RECENT_MAX`] points are kept in full, of what is older up to [`OLDER_MAX`] in stretches.
+//! d₃ and z₃ are the distances to the third nearest window by either distance, r and q their medians
+//! over training windows. The second sees shape, the first level and amplitude (left
+//! matrix profile: Yeh et al., *Matrix Profile I*, ICDM 2016; Lu et al., *Matrix Profile XXIV*, KDD
+//! 2022; the third instead of the first: Ramaswamy et al., *Efficient algorithms for mining outliers*,
+//! SIGMOD 2000).
 //!
-//! The last m/2 windows of the series are never neighbours, so that no window that ends after the
-//! series is compared with one it overlaps by more than half.
+//! What differs here:
 //!
-//! Inner products find the neighbour; its distance is then computed anew from the differences, so
-//! that what the products round away does not reach the result.
+//! - Points weigh the less the older they are, e⁻⁸ of the last at the other end of the window. A
+//!   window of equal weights is novel until an anomaly has left it, a period later; and a short one
+//!   does not know where in the period it is.
+//! - The past is what is kept of the training series, and of the series that is scored the windows
+//!   before: at most [`Recent::REACH`] of them. A neighbour starts at least [`APART`] windows before,
+//!   so that what just began is no neighbour of itself. A tenth is the distance to the training
+//!   alone: what goes on for long becomes usual, but not as usual as what was always there.
+//! - Both distances are summed, the second with a quarter of its weight. The floor under sd, in units
+//!   of the training series, makes two flat windows alike instead of undefined.
+//! - What is kept is bounded: the most recent [`RECENT_MAX`] points in full, of what is older up to
+//!   [`OLDER_MAX`] in stretches.
+//!
+//! Inner products find the neighbours; a distance that counts is computed anew from the differences,
+//! so that what the products round away does not reach the result.
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::neighbours::{Index, Neighbours, Query, Rows, products};
-use super::windows::{Windows, golden};
-use super::{Novelty, ShingleError, all_finite, bounded, linear, quantile, require};
+use super::neighbours::{Found, Sums, Weights, WindowSums};
+use super::rolling::{Kept, Recent};
+use super::windows::{Windows, clipped, golden};
+use super::{Novelty, ShingleError, all_finite, bounded, quantile, require};
 
 /// Weight of the distance between shapes beside that between values. Alone, shapes make most of a
 /// flat stretch of noise; without them an amplitude that grows hides what changes form.
 const SHAPE_WEIGHT: f64 = 0.25;
+
+/// Weight of the distance to the training alone, beside that to all of the past.
+const TRAINING_WEIGHT: f64 = 0.1;
+
+/// Windows between a window and its neighbours before it. The kept ones of a training window may be
+/// on either side of it, and are one window apart.
+const APART: usize = 2;
 
 /// Most recent points that are kept.
 pub(crate) const RECENT_MAX: usize = 12_288;
@@ -60,8 +80,10 @@ struct Stored {
 #[serde(from = "Stored", into = "Stored")]
 pub(crate) struct Nearest {
     stored: Stored,
-    /// Derived; kept because their square roots would double the cost of a score.
-    index: Index,
+    weights: Weights,
+    /// Of the windows that start at the kept points. Derived; kept because their square roots would
+    /// double the cost of a score.
+    sums: Sums,
 }
 
 impl Nearest {
@@ -77,11 +99,11 @@ impl Nearest {
         if total < needed {
             return Err(ShingleError::TooFewWindows { needed, got: total });
         }
-        let (points, pieces) = kept(series, m);
+        let ranges = kept(series.len(), m);
         let mut model = Self::from(Stored {
             m: m as u32,
-            points,
-            pieces,
+            points: points_of(series, &ranges).collect(),
+            pieces: ranges.iter().map(|range| range.len() as u32).collect(),
             raw: 1.0,
             shape: 1.0,
         });
@@ -105,22 +127,57 @@ impl Nearest {
             && [stored.raw, stored.shape]
                 .iter()
                 .all(|typical| typical.is_finite() && *typical > 0.0)
-            && self.index.square.iter().any(|square| square.is_finite())
+            && self.sums.has_any()
     }
 
     /// Novelty of every window of a series that follows the training series, in order: shape
-    /// `[n − m + 1]`, `O(n · kept)`; the same as [`Novelty::novelty`] of each, at a fraction of the
-    /// cost because neighbouring windows share all but one product.
+    /// `[n − m + 1]`. The first window is the one that the first point after training completes; each
+    /// has those before it for neighbours as well.
+    ///
+    /// `O(n · (kept + REACH))`, because neighbouring windows share all but two products.
     pub(crate) fn profile(&self, series: &[f64]) -> Vec<f64> {
         let m = self.m();
         let series: Vec<f64> = series.iter().map(|&value| bounded(value)).collect();
-        let mut rows = Rows::new(&self.index, self.wide_points());
+        let mut kept = Kept::new(&self.weights, self.wide_points());
+        let mut recent = Recent::new(&self.weights, APART * m);
+        let novelty = |start: usize| {
+            let window = &series[start..start + m];
+            let query = WindowSums::of(&self.weights, window);
+            let mut found = Found::default();
+            let products = kept.advance(&series, start);
+            self.search(&query, products, 0..self.far_enough(start), &mut found);
+            let of_training = self.over_typical(self.distances(window, &found, &series));
+            recent.advance(&series, start);
+            recent.search(&query, self.sums.len(), &mut found);
+            let of_past = self.over_typical(self.distances(window, &found, &series));
+            of_past + TRAINING_WEIGHT * (of_training - of_past)
+        };
         (0..(series.len() + 1).saturating_sub(m))
-            .map(|start| {
-                let products = rows.advance(&series, start);
-                self.novelty_from(&series[start..start + m], products)
-            })
+            .map(novelty)
             .collect()
+    }
+
+    /// Novelty of the windows from `first` on of the training series itself, each as if it had not
+    /// been there: among the kept windows that it does not overlap, on either side.
+    ///
+    /// `None` of a series that the model was not fitted to.
+    pub(crate) fn left_out(&self, series: &[f64], first: usize) -> Option<Vec<f64>> {
+        let m = self.m();
+        let series: Vec<f64> = series.iter().map(|&value| clipped(value)).collect();
+        let ranges = kept(series.len(), m);
+        if !points_of(&series, &ranges).eq(self.stored.points.iter().copied()) {
+            return None;
+        }
+        let positions: Vec<usize> = ranges.into_iter().flatten().collect();
+        let mut kept = Kept::new(&self.weights, self.wide_points());
+        let novelty = |start: usize| {
+            let before = positions.partition_point(|position| position + m <= start);
+            let after = positions.partition_point(|position| *position < start + m);
+            let overlapping = before.min(self.sums.len())..after.min(self.sums.len());
+            self.over_typical(self.distances_without(&mut kept, (&series, start), overlapping))
+        };
+        let windows = first..(series.len() + 1).saturating_sub(m);
+        Some(windows.map(novelty).collect())
     }
 
     fn m(&self) -> usize {
@@ -132,72 +189,80 @@ impl Nearest {
         self.stored.points.iter().map(|&x| f64::from(x)).collect()
     }
 
-    fn novelty_from(&self, window: &[f64], products: &[f64]) -> f64 {
-        let (raw, shape) = self.distances(window, products, 0..0);
+    /// Kept windows that start far enough before the window at `start` of a series that follows.
+    fn far_enough(&self, start: usize) -> usize {
+        let before = (self.sums.len() + start + 1).saturating_sub(APART * self.m());
+        before.min(self.sums.len())
+    }
+
+    fn search(&self, query: &WindowSums, products: &[f64], range: Range<usize>, found: &mut Found) {
+        let (products, first) = (&products[range.clone()], range.start);
+        (self.sums).search(query, (self.m(), products), range, first, found);
+    }
+
+    /// The kept window at a place that was found, or the one of the series itself.
+    fn neighbour(&self, place: usize, series: &[f64]) -> Vec<f64> {
+        let m = self.m();
+        match place.checked_sub(self.sums.len()) {
+            None => {
+                let points = &self.stored.points[place..place + m];
+                points.iter().map(|&x| f64::from(x)).collect()
+            }
+            Some(start) => series[start..start + m].to_vec(),
+        }
+    }
+
+    /// Both distances to what was found; 0 where nothing was.
+    fn distances(&self, window: &[f64], found: &Found, series: &[f64]) -> (f64, f64) {
+        let raw = found.raw.last().map(|place| {
+            let neighbour = self.neighbour(place, series);
+            self.weights.distance(window, &neighbour)
+        });
+        let shape = found.shape.last().map(|place| {
+            let neighbour = self.neighbour(place, series);
+            let z = |points: &[f64]| -> Vec<f64> {
+                let sums = WindowSums::of(&self.weights, points);
+                points.iter().map(|&x| sums.z(x)).collect()
+            };
+            self.weights.distance(&z(window), &z(&neighbour))
+        });
+        (raw.unwrap_or(0.0), shape.unwrap_or(0.0))
+    }
+
+    fn over_typical(&self, (raw, shape): (f64, f64)) -> f64 {
         raw / f64::from(self.stored.raw) + SHAPE_WEIGHT * shape / f64::from(self.stored.shape)
     }
 
-    /// Both distances to the nearest kept windows outside of `excluded`.
-    fn distances(
+    /// Both distances of the window of a series at `start` to kept windows, save those at the
+    /// `excluded` places.
+    fn distances_without(
         &self,
-        window: &[f64],
-        products: &[f64],
-        excluded: std::ops::Range<usize>,
+        kept: &mut Kept<'_>,
+        (series, start): (&[f64], usize),
+        excluded: Range<usize>,
     ) -> (f64, f64) {
-        let query = Query::of(window);
-        let left = self.index.search(&query, products, 0..excluded.start);
-        let right = self
-            .index
-            .search(&query, products, excluded.end..products.len());
-        let measure = |found: Option<Neighbours>| match found {
-            Some(at) => (
-                self.raw_distance(window, at.raw),
-                self.shape_distance(window, &query, at.shape),
-            ),
-            None => (f64::INFINITY, f64::INFINITY),
-        };
-        let (a, b) = (measure(left), measure(right));
-        let finite = |distance: f64| if distance.is_finite() { distance } else { 0.0 };
-        (finite(a.0.min(b.0)), finite(a.1.min(b.1)))
+        let window = &series[start..start + self.m()];
+        let query = WindowSums::of(&self.weights, window);
+        let mut found = Found::default();
+        let products = kept.advance(series, start);
+        self.search(&query, products, 0..excluded.start, &mut found);
+        self.search(&query, products, excluded.end..products.len(), &mut found);
+        self.distances(window, &found, series)
     }
 
-    fn raw_distance(&self, window: &[f64], j: usize) -> f64 {
-        linear::squared_distance_f32(window, &self.stored.points[j..j + window.len()]).sqrt()
-    }
-
-    fn shape_distance(&self, window: &[f64], query: &Query, j: usize) -> f64 {
-        let (mean, inverse_sd) = (self.index.mean[j], self.index.inverse_sd[j]);
-        let kept = &self.stored.points[j..j + window.len()];
-        let sum: f64 = window
-            .iter()
-            .zip(kept)
-            .map(|(&x, &y)| {
-                let difference =
-                    (x - query.mean) * query.inverse_sd - (f64::from(y) - mean) * inverse_sd;
-                difference * difference
-            })
-            .sum();
-        sum.sqrt()
-    }
-
-    /// Medians of both distances over kept windows, each compared with those it does not overlap by
-    /// more than half.
+    /// Medians of both distances over kept windows, each compared with those it does not overlap.
     fn typical_distances(&self) -> (f64, f64) {
-        let m = self.m();
+        let (m, starts) = (self.m(), self.sums.len());
         let points = self.wide_points();
         let (mut raw, mut shape) = (Vec::new(), Vec::new());
-        let starts = self.index.square.len();
+        let mut kept = Kept::new(&self.weights, self.wide_points());
         for run in 0..RUNS {
             let first = run * starts / RUNS + golden(run, starts / RUNS);
-            let mut rows = Rows::new(&self.index, self.wide_points());
-            for start in first..(first + RUN).min(starts) {
-                // A start whose window would leave its piece.
-                if self.index.square[start].is_infinite() {
-                    break;
-                }
-                let products = rows.advance(&points, start);
-                let excluded = start.saturating_sub(m / 2)..(start + m / 2 + 1).min(starts);
-                let (r, s) = self.distances(&points[start..start + m], products, excluded);
+            // As far as a window leaves its piece.
+            let whole = (first..(first + RUN).min(starts)).take_while(|&at| self.sums.has(at));
+            for start in whole {
+                let overlapping = (start + 1).saturating_sub(m)..(start + m).min(starts);
+                let (r, s) = self.distances_without(&mut kept, (&points, start), overlapping);
                 raw.push(r);
                 shape.push(s);
             }
@@ -208,30 +273,17 @@ impl Nearest {
 
 impl Novelty for Nearest {
     fn novelty(&self, window: &[f64]) -> f64 {
-        let window: Vec<f64> = window.iter().map(|&value| bounded(value)).collect();
-        let products = products(&self.wide_points(), self.m(), &window);
-        self.novelty_from(&window, &products)
+        self.profile(window).first().copied().unwrap_or(0.0)
     }
 
-    /// What followed the stretch nearest to the context, by raw distance.
-    fn expected(&self, context: &[f64]) -> Option<f64> {
-        let context: Vec<f64> = context.iter().map(|&value| bounded(value)).collect();
-        let m = self.m();
-        let products = products(&self.wide_points(), m, &context);
-        let mut nearest = (f64::INFINITY, None);
-        for (j, product) in products.into_iter().enumerate() {
-            let last = f64::from(self.stored.points[j + m - 1]);
-            let distance = self.index.square[j] - last * last - 2.0 * product;
-            if distance < nearest.0 {
-                nearest = (distance, Some(last));
-            }
-        }
-        nearest.1
+    /// To look for what followed the nearest context would cost as much as the novelty.
+    fn expected(&self, _context: &[f64]) -> Option<f64> {
+        None
     }
 
     fn heap_bytes(&self) -> usize {
-        4 * (self.stored.points.capacity() + self.stored.pieces.capacity())
-            + 8 * 4 * self.index.square.capacity()
+        let Stored { points, pieces, .. } = &self.stored;
+        4 * (points.capacity() + pieces.capacity()) + 8 * self.m() + self.sums.heap_bytes()
     }
 }
 
@@ -244,12 +296,21 @@ impl From<Stored> for Nearest {
         // The bound is here as well as in `check`, so that forged bytes cost no more than true ones.
         let fits = stored.points.len() <= RECENT_MAX + OLDER_MAX
             && lengths.sum::<u64>() == stored.points.len() as u64;
-        let index = if fits && (M_MIN..=M_MAX).contains(&m) {
-            Index::of(m, &stored.points, &stored.pieces)
-        } else {
-            Index::default()
-        };
-        Self { stored, index }
+        if !fits || !(M_MIN..=M_MAX).contains(&m) {
+            let (weights, sums) = (Weights::default(), Sums::default());
+            return Self {
+                stored,
+                weights,
+                sums,
+            };
+        }
+        let weights = Weights::new(m);
+        let sums = sums_of(&weights, &stored.points, &stored.pieces);
+        Self {
+            stored,
+            weights,
+            sums,
+        }
     }
 }
 
@@ -259,112 +320,175 @@ impl From<Nearest> for Stored {
     }
 }
 
-/// The points that are kept, and the lengths of their contiguous pieces.
-fn kept(series: &[f64], m: usize) -> (Vec<f32>, Vec<u32>) {
-    let recent = series.len().min(RECENT_MAX);
-    let older = series.len() - recent;
-    let mut ranges = Vec::new();
+/// Sums over the windows that start at each of the points, none where one would leave its piece.
+/// The lengths of the pieces add up to the number of points.
+fn sums_of(weights: &Weights, points: &[f32], pieces: &[u32]) -> Sums {
+    let m = weights.m();
+    let wide: Vec<f64> = points.iter().map(|&x| f64::from(x)).collect();
+    let starts = (wide.len() + 1).saturating_sub(m);
+    let mut sums = Sums::default();
+    let mut piece_end = 0;
+    for &length in pieces {
+        let piece = piece_end..piece_end + length as usize;
+        piece_end = piece.end;
+        for start in piece.start..piece.end.min(starts) {
+            if start + m <= piece.end {
+                sums.push(WindowSums::of(weights, &wide[start..start + m]));
+            } else {
+                sums.push_none();
+            }
+        }
+    }
+    sums
+}
+
+/// The stretches that are kept of a series of `n` points, oldest first.
+fn kept(n: usize, m: usize) -> Vec<Range<usize>> {
+    let older = n - n.min(RECENT_MAX);
+    if older <= OLDER_MAX {
+        return vec![Range { start: 0, end: n }];
+    }
     // Long enough that most of the windows of a piece are whole.
     let length = (4 * m).max(256);
-    if older <= OLDER_MAX {
-        ranges.push(0..series.len());
-    } else {
-        let count = OLDER_MAX / length;
-        for i in 0..count {
-            let edge = |i: usize| (i as u128 * older as u128 / count as u128) as usize;
-            let (left, right) = (edge(i), edge(i + 1));
-            let start = left + golden(i, (right - left).saturating_sub(length) + 1);
-            ranges.push(start..start + length);
-        }
-        ranges.push(older..series.len());
-    }
-    let pieces = ranges.iter().map(|range| range.len() as u32).collect();
-    let points = ranges
-        .into_iter()
-        .flat_map(|range| &series[range])
-        .map(|&x| x as f32)
-        .collect();
-    (points, pieces)
+    let count = OLDER_MAX / length;
+    let piece = |i: usize| {
+        let edge = |i: usize| (i as u128 * older as u128 / count as u128) as usize;
+        let (left, right) = (edge(i), edge(i + 1));
+        let start = left + golden(i, (right - left).saturating_sub(length) + 1);
+        start..start + length
+    };
+    (0..count).map(piece).chain([older..n]).collect()
+}
+
+/// The points of some stretches of a series, as they are kept.
+fn points_of<'a>(series: &'a [f64], ranges: &'a [Range<usize>]) -> impl Iterator<Item = f32> + 'a {
+    let stretches = ranges.iter().flat_map(|range| &series[range.clone()]);
+    stretches.map(|&x| x as f32)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::neighbours::{SD_MIN, mean_and_sd};
+    use super::super::neighbours::{NEIGHBOURS, SD_MIN};
     use super::*;
-    use crate::models::shingles::laws::{self, M, SEASON, fitted, sine};
+    use crate::models::shingles::laws::{self, M, fitted, noise, sine};
 
     laws::laws!(Nearest, -4.0, [sine, beats]);
 
-    /// The definition, word by word.
-    fn by_definition(model: &Nearest, window: &[f64], candidates: usize) -> f64 {
+    /// The definition, word by word, of a window and its candidates.
+    fn by_definition<'a>(
+        model: &Nearest,
+        window: &[f64],
+        candidates: impl Iterator<Item = &'a [f64]>,
+    ) -> f64 {
         let m = window.len();
+        let ages = (0..m).rev().map(|age| age as f64 / m as f64);
+        let shares: Vec<f64> = ages.map(|age| libm::exp(-8.0 * age)).collect();
+        let sum: f64 = shares.iter().sum();
+        let weights: Vec<f64> = shares.iter().map(|share| share * m as f64 / sum).collect();
+        let mean = |of: &dyn Fn(usize) -> f64| -> f64 {
+            (0..m).map(|k| weights[k] * of(k)).sum::<f64>() / m as f64
+        };
         let normalised = |x: &[f64]| -> Vec<f64> {
-            let (mean, sd) = mean_and_sd(x);
-            x.iter().map(|x| (x - mean) / sd.max(SD_MIN)).collect()
+            let center = mean(&|k| x[k]);
+            let sd = mean(&|k| (x[k] - center) * (x[k] - center)).sqrt();
+            x.iter().map(|x| (x - center) / sd.max(SD_MIN)).collect()
         };
         let distance = |a: &[f64], b: &[f64]| -> f64 {
-            let squares = a.iter().zip(b).map(|(x, y)| (x - y) * (x - y));
-            squares.sum::<f64>().sqrt()
+            (m as f64 * mean(&|k| (a[k] - b[k]) * (a[k] - b[k]))).sqrt()
         };
-        let kept: Vec<f64> = model.stored.points.iter().map(|&x| f64::from(x)).collect();
-        let nearest = |of: &dyn Fn(&[f64]) -> f64| {
-            let kept = kept.windows(m).take(candidates);
-            kept.map(of).fold(f64::INFINITY, f64::min)
-        };
-        let raw = nearest(&|x| distance(window, x));
         let z = normalised(window);
-        let shape = nearest(&|x| distance(&z, &normalised(x)));
-        raw / f64::from(model.stored.raw) + SHAPE_WEIGHT * shape / f64::from(model.stored.shape)
+        let (mut raw, mut shape): (Vec<f64>, Vec<f64>) = candidates
+            .map(|x| (distance(window, x), distance(&z, &normalised(x))))
+            .unzip();
+        raw.sort_by(f64::total_cmp);
+        shape.sort_by(f64::total_cmp);
+        let third = |all: &[f64]| all[(NEIGHBOURS - 1).min(all.len() - 1)];
+        third(&raw) / f64::from(model.stored.raw)
+            + SHAPE_WEIGHT * third(&shape) / f64::from(model.stored.shape)
+    }
+
+    fn as_kept(series: &[f64]) -> Vec<f64> {
+        series.iter().map(|&x| f64::from(x as f32)).collect()
     }
 
     #[test]
-    fn novelty_is_the_definition() {
-        let series = sine(700, 4);
-        let model = fitted(Nearest::fit, &series[..500], M).unwrap();
-        for window in series[500 - M / 2..].windows(M).step_by(7) {
-            let expected = by_definition(&model, window, 500 - M + 1 - M / 2);
-            let novelty = model.novelty(window);
-            assert!(
-                (novelty - expected).abs() < 1e-9 * expected,
-                "{novelty} {expected}"
-            );
-        }
-    }
-
-    #[test]
-    fn profile_agrees_with_single_windows() {
-        let mut series = sine(3_500, 4);
+    fn profile_is_the_definition() {
+        let mut series = sine(3_600, 4);
         // Values that make the products of the windows they leave worthless.
         for (place, value) in [(3_010, 1e15), (3_060, -1e300), (3_200, 40.0)] {
             series[place] = value;
         }
         series[3_300..3_400].fill(0.0);
-        let model = fitted(Nearest::fit, &series[..3_000], M).unwrap();
-        let profile = model.profile(&series[3_000..]);
-        assert_eq!(profile.len(), 500 - M + 1);
-        for (window, bulk) in series[3_000..].windows(M).zip(profile) {
-            let single = model.novelty(window);
-            assert!((bulk - single).abs() <= 1e-6 * single, "{bulk} {single}");
+        let model = fitted(Nearest::fit, &series[..500], M).unwrap();
+        let first = 500 + 1 - M;
+        let profile = model.profile(&series[first..]);
+        assert_eq!(profile.len(), 3_100);
+        let (kept, own) = (as_kept(&series[..500]), &series[first..]);
+        let bounded: Vec<f64> = own.iter().map(|&value| bounded(value)).collect();
+        for (start, &found) in profile.iter().enumerate().step_by(17) {
+            let from_kept = kept.windows(M).enumerate();
+            let from_kept = from_kept.filter(|(j, _)| first + start - j >= 2 * M);
+            let reach =
+                start.saturating_sub(2 * M + Recent::REACH - 1)..(start + 1).saturating_sub(2 * M);
+            let from_own = bounded.windows(M).skip(reach.start).take(reach.len());
+            let from_kept = from_kept.map(|(_, window)| window);
+            let window = &bounded[start..start + M];
+            let of_training = by_definition(&model, window, from_kept.clone());
+            let of_past = by_definition(&model, window, from_kept.chain(from_own));
+            let expected = 0.9 * of_past + 0.1 * of_training;
+            assert!(
+                (found - expected).abs() <= 1e-6 * (1.0 + expected),
+                "{start}: {found} {expected}"
+            );
         }
+        let alone = model.novelty(&series[first..first + M]);
+        assert_eq!(alone.to_bits(), profile[0].to_bits());
         assert!(model.profile(&series[..M - 1]).is_empty());
     }
 
     #[test]
-    fn a_window_is_not_its_own_neighbour() {
-        let mut series = sine(1_000, 4);
-        // Unlike anything before; the window that ends here must not find its own beginning.
-        for (i, value) in series[1_000 - M / 2..].iter_mut().enumerate() {
-            *value = 3.0 + 0.1 * i as f64;
-        }
+    fn a_training_window_is_judged_as_if_it_had_not_been_there() {
+        let mut series = sine(900, 4);
+        series[450] = 7.0;
         let model = fitted(Nearest::fit, &series, M).unwrap();
-        let usual = model.novelty(&series[500..500 + M]);
-        let strange = model.novelty(&series[1_000 - M..]);
-        assert!(usual < 1e-3 && strange > 3.0, "{usual} {strange}");
+        let left_out = model.left_out(&series, 400).unwrap();
+        assert_eq!(left_out.len(), 900 + 1 - M - 400);
+        let kept = as_kept(&series);
+        for (index, &found) in left_out.iter().enumerate().step_by(7) {
+            let start = 400 + index;
+            let candidates = kept.windows(M).enumerate();
+            let candidates = candidates.filter(|(j, _)| j.abs_diff(start) >= M);
+            let candidates = candidates.map(|(_, window)| window);
+            let expected = by_definition(&model, &series[start..start + M], candidates);
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        // The window that the odd value completes stands out, which it would not beside itself.
+        let odd = left_out[450 + 1 - M - 400];
+        let usual = quantile(&mut left_out.clone(), 0.5);
+        assert!(odd > 3.0 * usual, "{odd} {usual}");
+        assert!(model.left_out(&series[1..], 0).is_none());
     }
 
     #[test]
-    fn a_long_series_keeps_its_end_and_pieces_of_the_rest() {
-        let series = sine(60_000, 4);
+    fn what_began_after_training_becomes_usual() {
+        let mut noise = noise(8);
+        let past = sine(1_000, 4);
+        let model = fitted(Nearest::fit, &past, M).unwrap();
+        // Another wave, four times as fast, for as long as it takes.
+        let other = |i: usize| 1.35 * libm::sin(std::f64::consts::TAU * i as f64 / 6.25);
+        let series: Vec<f64> = (0..600).map(|i| other(i) + 0.05 * noise()).collect();
+        let profile = model.profile(&series);
+        let mean = |range: Range<usize>| -> f64 {
+            let n = range.len() as f64;
+            profile[range].iter().sum::<f64>() / n
+        };
+        let (first, later) = (mean(0..M), mean(400..500));
+        assert!(first > 3.0 * later, "{first} {later}");
+    }
+
+    #[test]
+    fn a_long_series_is_kept_in_bounds() {
+        let series = sine(60_000, 3);
         let model = fitted(Nearest::fit, &series, M).unwrap();
         let stored = &model.stored;
         assert_eq!(stored.points.len(), RECENT_MAX + OLDER_MAX);
@@ -375,21 +499,12 @@ mod tests {
         let last = stored.points[stored.points.len() - 1];
         assert_eq!(last, series[59_999] as f32);
         // No window joins two pieces.
-        assert!(model.index.square[256 - M].is_finite());
-        assert!(model.index.square[256 - M + 1].is_infinite());
-        assert!(model.index.square[256].is_finite());
-    }
-
-    #[test]
-    fn expects_what_followed_the_nearest_context() {
-        let clean: Vec<f64> = (0..500)
-            .map(|i| libm::sin(std::f64::consts::TAU * (i % SEASON) as f64 / SEASON as f64))
-            .collect();
-        let model = fitted(Nearest::fit, &clean, M).unwrap();
-        for start in 100..150 {
-            let expected = model.expected(&clean[start..start + M - 1]).unwrap();
-            assert!((expected - clean[start + M - 1]).abs() < 1e-6);
-        }
+        assert!(model.sums.has(256 - M));
+        assert!(!model.sums.has(256 - M + 1));
+        assert!(model.sums.has(256));
+        // Its own windows are found among the pieces.
+        let left_out = model.left_out(&series, 59_000).unwrap();
+        assert!(left_out.iter().all(|novelty| *novelty > 0.0));
     }
 
     #[test]

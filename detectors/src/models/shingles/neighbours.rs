@@ -1,260 +1,280 @@
-//! The search behind `nearest`: kept windows with their sums, and the inner products that find the
+//! The search behind `nearest`: windows with their weighted sums, and the inner products that find the
 //! nearest of them.
 //!
-//! With the inner product p_j of the query w and the kept window x_j, of m points each,
+//! A point that is a steps older than the last of its window has the weight c·λᵃ, the weights of a
+//! window being m in sum. With the weighted inner product p_j of the query w and the window x_j, and
+//! weighted means and standard deviations,
 //!
 //! ```text
 //! ‖w − x_j‖² = ‖w‖² + ‖x_j‖² − 2 p_j
 //! ‖z(w) − z(x_j)‖² = ‖z(w)‖² + ‖z(x_j)‖² − 2 (p_j − m·mean(w)·mean(x_j)) / (sd(w)·sd(x_j))
 //! ```
-//!
-//! and from one window of a series to the next, p_j loses one product and gains one.
+
+use std::ops::Range;
 
 use super::linear;
+use crate::stats::elementary::exp;
 
+/// Neighbours looked for: the distance to the last of them counts.
+pub(super) const NEIGHBOURS: usize = 3;
 /// Standard deviation below which a window counts as flat, in that of the training series.
 pub(super) const SD_MIN: f64 = 0.05;
-/// Rolled products are computed anew after this many rows, or when they may be off by this share of
-/// the sum of squares of the window: a value that was far larger than the rest has just left it.
-const ROWS_MAX: usize = 512;
-const ERROR_MAX: f64 = 1e-13;
-/// Kept windows are searched in blocks of this many.
+/// The first point of a window weighs e⁻⁸ of the last: it has all but left the window already.
+const DECAY: f64 = 8.0;
+/// Windows are searched in blocks of this many.
 const BLOCK: usize = 64;
 
-/// Sums over every window that starts at a kept point; those that a window must not be compared
-/// with have a `square` of infinity.
+/// What each point of a window weighs.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Index {
-    /// Points of a window.
-    m: usize,
-    /// Mean.
-    pub(super) mean: Vec<f64>,
-    /// `1 / max(sd, SD_MIN)`.
-    pub(super) inverse_sd: Vec<f64>,
-    /// Sum of squares.
-    pub(super) square: Vec<f64>,
-    /// Sum of squares of the z-normalised window.
-    pub(super) z_square: Vec<f64>,
-    /// Largest absolute value of the kept points.
-    pub(super) largest: f64,
+pub(super) struct Weights {
+    /// Oldest point first; as many in sum as there are.
+    of: Vec<f64>,
+    /// Of a point in the next window, over that in this one: λ.
+    pub(super) decay: f64,
+    /// Of the point that enters, the last.
+    pub(super) entering: f64,
+    /// What the point that leaves would still weigh.
+    pub(super) leaving: f64,
 }
 
-/// A window to be compared.
-pub(super) struct Query {
-    pub(super) mean: f64,
-    pub(super) inverse_sd: f64,
-}
-
-impl Query {
-    pub(super) fn of(window: &[f64]) -> Self {
-        let (mean, sd) = mean_and_sd(window);
+impl Weights {
+    /// Of windows of `m` ≥ 1 points.
+    pub(super) fn new(m: usize) -> Self {
+        let share = |age: usize| exp(-DECAY * age as f64 / m as f64);
+        let shares: Vec<f64> = (0..m).rev().map(share).collect();
+        let scale = m as f64 / shares.iter().sum::<f64>();
+        let of: Vec<f64> = shares.iter().map(|share| scale * share).collect();
+        let decay = share(1);
         Self {
-            mean,
-            inverse_sd: 1.0 / sd.max(SD_MIN),
+            decay,
+            entering: of[m - 1],
+            leaving: decay * of[0],
+            of,
         }
+    }
+
+    /// Points of a window.
+    pub(super) fn m(&self) -> usize {
+        self.of.len()
+    }
+
+    /// A window times its weights.
+    pub(super) fn times(&self, window: &[f64]) -> Vec<f64> {
+        let points = window.iter().zip(&self.of);
+        points.map(|(x, weight)| x * weight).collect()
+    }
+
+    /// `√Σ weight·(w − x)²`.
+    pub(super) fn distance(&self, w: &[f64], x: &[f64]) -> f64 {
+        let points = w.iter().zip(x).zip(&self.of);
+        let squares = points.map(|((w, x), weight)| weight * (w - x) * (w - x));
+        squares.sum::<f64>().sqrt()
     }
 }
 
-/// Kept windows nearest to a query.
-#[derive(Clone, Copy)]
-pub(super) struct Neighbours {
-    pub(super) raw: usize,
-    pub(super) shape: usize,
+/// Sums over one window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WindowSums {
+    mean: f64,
+    /// `1 / max(sd, SD_MIN)`.
+    inverse_sd: f64,
+    /// Sum of squares.
+    square: f64,
+    /// Sum of squares of the z-normalised window.
+    z_square: f64,
 }
 
-impl Index {
-    /// Of the windows of `m` points within each of the `pieces`, whose lengths add up to the number
-    /// of points.
-    pub(super) fn of(m: usize, points: &[f32], pieces: &[u32]) -> Self {
-        let starts = (points.len() + 1).saturating_sub(m);
-        let mut index = Self {
-            m,
-            mean: vec![0.0; starts],
-            inverse_sd: vec![1.0; starts],
-            square: vec![f64::INFINITY; starts],
-            z_square: vec![f64::INFINITY; starts],
-            largest: 0.0,
-        };
-        for &x in points {
-            index.largest = index.largest.max(f64::from(x).abs());
-        }
-        let mut window = vec![0.0; m];
-        let mut piece_start = 0;
-        for (i, &length) in pieces.iter().enumerate() {
-            let piece_end = piece_start + length as usize;
-            // Of the last piece, the last windows are too near to what will be scored.
-            let kept_back = if i + 1 == pieces.len() { m / 2 } else { 0 };
-            for start in piece_start..(piece_end + 1).saturating_sub(m + kept_back) {
-                for (x, &y) in window.iter_mut().zip(&points[start..start + m]) {
-                    *x = f64::from(y);
-                }
-                index.set(start, &window);
-            }
-            piece_start = piece_end;
-        }
-        index
-    }
-
-    fn set(&mut self, start: usize, window: &[f64]) {
-        let (mean, sd) = mean_and_sd(window);
+impl WindowSums {
+    pub(super) fn of(weights: &Weights, window: &[f64]) -> Self {
+        let (n, of) = (weights.m() as f64, &weights.of);
+        let mean = linear::sum_of_pairs(window, of, |x, weight| weight * x) / n;
+        let squares =
+            linear::sum_of_pairs(window, of, |x, weight| weight * (x - mean) * (x - mean));
+        let sd = (squares / n).sqrt();
         let inverse_sd = 1.0 / sd.max(SD_MIN);
         let z = sd * inverse_sd;
-        self.mean[start] = mean;
-        self.inverse_sd[start] = inverse_sd;
-        self.square[start] = linear::dot(window, window);
-        self.z_square[start] = window.len() as f64 * z * z;
+        Self {
+            mean,
+            inverse_sd,
+            square: linear::sum_of_pairs(window, of, |x, weight| weight * x * x),
+            z_square: n * z * z,
+        }
     }
 
-    /// The nearest windows by their inner products with the query: the block with the least value,
-    /// then the place in it, because a running minimum with its place would cost several times as
-    /// much.
+    /// The z-normalised value of a point of the window.
+    pub(super) fn z(&self, x: f64) -> f64 {
+        (x - self.mean) * self.inverse_sd
+    }
+}
+
+/// Sums over many windows, in columns.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Sums {
+    mean: Vec<f64>,
+    inverse_sd: Vec<f64>,
+    square: Vec<f64>,
+    z_square: Vec<f64>,
+}
+
+impl Sums {
+    pub(super) fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    pub(super) fn push(&mut self, window: WindowSums) {
+        self.mean.push(window.mean);
+        self.inverse_sd.push(window.inverse_sd);
+        self.square.push(window.square);
+        self.z_square.push(window.z_square);
+    }
+
+    /// A place without a window, infinitely far from every other.
+    pub(super) fn push_none(&mut self) {
+        self.push(WindowSums {
+            mean: 0.0,
+            inverse_sd: 1.0,
+            square: f64::INFINITY,
+            z_square: f64::INFINITY,
+        });
+    }
+
+    /// Whether there is a window at a place.
+    pub(super) fn has(&self, place: usize) -> bool {
+        self.square[place].is_finite()
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        self.square.iter().any(|square| square.is_finite())
+    }
+
+    /// Drops the first `count`.
+    pub(super) fn drop_first(&mut self, count: usize) {
+        for column in [
+            &mut self.mean,
+            &mut self.inverse_sd,
+            &mut self.square,
+            &mut self.z_square,
+        ] {
+            column.drain(..count);
+        }
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        4 * size_of::<f64>() * self.square.capacity()
+    }
+
+    /// Looks at the windows in `range`, whose inner products with the query are `products`. In
+    /// what is found, the first of them has the place `first`.
     pub(super) fn search(
         &self,
-        query: &Query,
-        products: &[f64],
-        range: std::ops::Range<usize>,
-    ) -> Option<Neighbours> {
+        query: &WindowSums,
+        (m, products): (usize, &[f64]),
+        range: Range<usize>,
+        first: usize,
+        found: &mut Found,
+    ) {
         let mut values = [[f64::INFINITY; BLOCK]; 2];
-        let mut best = [(f64::INFINITY, range.start); 2];
-        for start in range.clone().step_by(BLOCK) {
-            let end = (start + BLOCK).min(range.end);
-            self.fill(query, products, start..end, &mut values);
-            for (best, values) in best.iter_mut().zip(&values) {
-                let least = least(values);
-                if least < best.0 {
-                    *best = (least, start);
+        for (block, products) in products[..range.len()].chunks(BLOCK).enumerate() {
+            let offset = block * BLOCK;
+            let start = range.start + offset;
+            self.fill(
+                query,
+                m,
+                products,
+                start..start + products.len(),
+                &mut values,
+            );
+            for (found, values) in [&mut found.raw, &mut found.shape].into_iter().zip(&values) {
+                // Nearly every block is without one: a running minimum with its place would cost
+                // several times as much.
+                if least(values) < found.bound() {
+                    for (i, &value) in values.iter().enumerate() {
+                        found.offer(value, first + offset + i);
+                    }
                 }
             }
         }
-        let mut place = |which: usize| {
-            let (least, start) = best[which];
-            let end = (start + BLOCK).min(range.end);
-            self.fill(query, products, start..end, &mut values);
-            let place = values[which].iter().position(|&value| value == least)?;
-            (least < f64::INFINITY).then_some(start + place)
-        };
-        Some(Neighbours {
-            raw: place(0)?,
-            shape: place(1)?,
-        })
     }
 
-    /// Both squared distances of at most [`BLOCK`] kept windows, less what they all share; infinite
-    /// beyond the end of the block.
+    /// Both squared distances of at most [`BLOCK`] windows, less what they all share; infinite beyond
+    /// the end of the block.
     #[inline]
     fn fill(
         &self,
-        query: &Query,
+        query: &WindowSums,
+        m: usize,
         products: &[f64],
-        block: std::ops::Range<usize>,
+        block: Range<usize>,
         [raw, shape]: &mut [[f64; BLOCK]; 2],
     ) {
         let squares = &self.square[block.clone()];
-        for ((value, product), square) in raw.iter_mut().zip(&products[block.clone()]).zip(squares)
-        {
+        for ((value, product), square) in raw.iter_mut().zip(products).zip(squares) {
             *value = square - 2.0 * product;
         }
-        let shift = self.m as f64 * query.mean;
+        let shift = m as f64 * query.mean;
         let scale = 2.0 * query.inverse_sd;
         let columns = self.mean[block.clone()]
             .iter()
             .zip(&self.inverse_sd[block.clone()])
-            .zip(&self.z_square[block.clone()]);
+            .zip(&self.z_square[block]);
         for ((value, product), ((mean, inverse_sd), z_square)) in
-            shape.iter_mut().zip(&products[block.clone()]).zip(columns)
+            shape.iter_mut().zip(products).zip(columns)
         {
             *value = z_square - (product - shift * mean) * scale * inverse_sd;
         }
-        raw[block.len()..].fill(f64::INFINITY);
-        shape[block.len()..].fill(f64::INFINITY);
+        raw[products.len()..].fill(f64::INFINITY);
+        shape[products.len()..].fill(f64::INFINITY);
     }
 }
 
-/// Inner products of consecutive windows with every kept window: rolled from one to the next.
-pub(super) struct Rows<'a> {
-    index: &'a Index,
-    points: Vec<f64>,
-    products: Vec<f64>,
-    /// Start of the window that `products` belong to.
-    at: Option<usize>,
-    rows: usize,
-    error: f64,
+/// What a search found so far, by either distance.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Found {
+    pub(super) raw: Nearest,
+    pub(super) shape: Nearest,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn new(index: &'a Index, points: Vec<f64>) -> Self {
+/// The nearest windows, nearest first: squared distances, less what they all share, and places.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nearest {
+    values: [f64; NEIGHBOURS],
+    places: [usize; NEIGHBOURS],
+}
+
+impl Default for Nearest {
+    fn default() -> Self {
         Self {
-            index,
-            points,
-            products: Vec::new(),
-            at: None,
-            rows: 0,
-            error: 0.0,
-        }
-    }
-
-    /// Products of the window of `series` at `start`.
-    pub(super) fn advance(&mut self, series: &[f64], start: usize) -> &[f64] {
-        let m = self.index.m;
-        let rolled = start > 0 && self.at == Some(start - 1);
-        if rolled {
-            let (leaving, entering) = (series[start - 1], series[start + m - 1]);
-            self.error += f64::EPSILON * self.index.largest * (leaving.abs() + entering.abs());
-            self.rows += 1;
-        }
-        let window = &series[start..start + m];
-        let allowed = ERROR_MAX * (m as f64 + linear::dot(window, window));
-        if rolled && self.rows < ROWS_MAX && self.error <= allowed {
-            self.roll(series, start, m);
-        } else {
-            self.products = products(&self.points, m, window);
-            (self.rows, self.error) = (0, 0.0);
-        }
-        self.at = Some(start);
-        &self.products
-    }
-
-    fn roll(&mut self, series: &[f64], start: usize, m: usize) {
-        let (leaving, entering) = (series[start - 1], series[start + m - 1]);
-        let last = self.products.len().saturating_sub(1);
-        self.products.copy_within(..last, 1);
-        // The product at j was that of the window before, at j − 1.
-        let (left, right) = (&self.points[..last], &self.points[m..]);
-        for ((product, x), y) in self.products[1..].iter_mut().zip(left).zip(right) {
-            *product += entering * y - leaving * x;
-        }
-        if let Some(product) = self.products.first_mut() {
-            *product = linear::dot(&series[start..start + m], &self.points[..m]);
+            values: [f64::INFINITY; NEIGHBOURS],
+            places: [0; NEIGHBOURS],
         }
     }
 }
 
-/// Inner products of a window of at most `m` values with the points from every start that has `m`.
-///
-/// Sixteen starts at a time: their sums stay in registers, and none has to be added up across.
-pub(super) fn products(points: &[f64], m: usize, window: &[f64]) -> Vec<f64> {
-    const TOGETHER: usize = 16;
-    let mut products = vec![0.0; (points.len() + 1).saturating_sub(m)];
-    let (blocks, rest) = products.as_chunks_mut::<TOGETHER>();
-    let mut start = 0;
-    for block in blocks {
-        let mut sums = [0.0; TOGETHER];
-        for (i, &x) in window.iter().enumerate() {
-            let Some(kept) = points[start + i..].first_chunk::<TOGETHER>() else {
-                break;
-            };
-            for (sum, y) in sums.iter_mut().zip(kept) {
-                *sum += x * y;
-            }
+impl Nearest {
+    /// What is not below it is none of the nearest.
+    fn bound(&self) -> f64 {
+        self.values[NEIGHBOURS - 1]
+    }
+
+    fn offer(&mut self, value: f64, place: usize) {
+        if value.is_nan() || value >= self.bound() {
+            return;
         }
-        *block = sums;
-        start += TOGETHER;
+        let mut at = NEIGHBOURS - 1;
+        while at > 0 && value < self.values[at - 1] {
+            self.values[at] = self.values[at - 1];
+            self.places[at] = self.places[at - 1];
+            at -= 1;
+        }
+        (self.values[at], self.places[at]) = (value, place);
     }
-    for (i, product) in rest.iter_mut().enumerate() {
-        let kept = &points[start + i..][..window.len()];
-        *product = window.iter().zip(kept).map(|(x, y)| x * y).sum();
+
+    /// The place of the last of them; `None` where nothing was found.
+    pub(super) fn last(&self) -> Option<usize> {
+        let found = self.values.iter().filter(|value| value.is_finite()).count();
+        Some(self.places[found.checked_sub(1)?])
     }
-    products
 }
 
 /// In interleaved minima, which the processor takes side by side.
@@ -273,9 +293,60 @@ fn least(values: &[f64; BLOCK]) -> f64 {
     lanes.into_iter().fold(f64::INFINITY, f64::min)
 }
 
-pub(super) fn mean_and_sd(window: &[f64]) -> (f64, f64) {
-    let n = window.len() as f64;
-    let mean = linear::sum(window, |x| x) / n;
-    let squares = linear::sum(window, |x| (x - mean) * (x - mean));
-    (mean, (squares / n).sqrt())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn weights_fall_to_the_past_and_add_up_to_the_points() {
+        for m in [1, 4, 25, 256] {
+            let weights = Weights::new(m);
+            assert!((weights.of.iter().sum::<f64>() - m as f64).abs() < 1e-9 * m as f64);
+            assert!(weights.of.is_sorted());
+            for pair in weights.of.windows(2) {
+                assert!((pair[0] - weights.decay * pair[1]).abs() < 1e-12 * pair[1]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_search_finds_what_a_sort_finds(
+            windows in proptest::collection::vec(-3.0_f64..3.0, 5..300),
+            query in proptest::collection::vec(-3.0_f64..3.0, 4),
+        ) {
+            let weights = Weights::new(4);
+            let mut sums = Sums::default();
+            for window in windows.windows(4) {
+                sums.push(WindowSums::of(&weights, window));
+            }
+            let weighted = weights.times(&query);
+            let product = |x: &[f64]| -> f64 { x.iter().zip(&weighted).map(|(x, w)| x * w).sum() };
+            let products: Vec<f64> = windows.windows(4).map(product).collect();
+            let of_query = WindowSums::of(&weights, &query);
+            let mut found = Found::default();
+            sums.search(&of_query, (4, &products), 0..sums.len(), 0, &mut found);
+            let third = |distance: &dyn Fn(&[f64]) -> f64| {
+                let mut all: Vec<f64> =
+                    windows.windows(4).map(distance).collect();
+                all.sort_by(f64::total_cmp);
+                all[(NEIGHBOURS - 1).min(all.len() - 1)]
+            };
+            let raw = |x: &[f64]| weights.distance(&query, x);
+            let z = |x: &[f64]| -> Vec<f64> {
+                let sums = WindowSums::of(&weights, x);
+                x.iter().map(|&x| sums.z(x)).collect()
+            };
+            let shape = |x: &[f64]| weights.distance(&z(&query), &z(x));
+            for (nearest, distance) in [
+                (&found.raw, &raw as &dyn Fn(&[f64]) -> f64),
+                (&found.shape, &shape),
+            ] {
+                let place = nearest.last().unwrap();
+                let at = distance(&windows[place..place + 4]);
+                prop_assert!((at - third(distance)).abs() < 1e-6, "{} {}", at, third(distance));
+            }
+        }
+    }
 }

@@ -17,10 +17,7 @@
 //! - Amplitudes below a floor, learned as a share of the variation of the training windows, count as
 //!   the floor: the logarithm would otherwise make rounding errors of a flat stretch salient.
 //!
-//! The transform is written out here, with angles from `libm`: libraries take them from the C
-//! library, which picks its code by the processor.
 
-use std::f64::consts::TAU;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -28,13 +25,13 @@ use serde::{Deserialize, Serialize};
 use super::windows::Windows;
 use super::{Novelty, ShingleError, bounded, require};
 use crate::stats::elementary::{exp, ln};
+use crate::stats::fourier::Fourier;
 
 /// Copies of the estimated next point.
 pub(crate) const AHEAD: usize = 5;
-/// Points that the transform takes, at most.
-pub(crate) const LENGTH_MAX: usize = 128;
-
-const LENGTH_MIN: usize = 16;
+/// Points that the transform takes: one of these.
+const LENGTHS: [usize; 4] = [16, 32, 64, 128];
+const LENGTH_MIN: usize = LENGTHS[0];
 const M_MIN: usize = LENGTH_MIN - AHEAD;
 const M_MAX: usize = 1_024;
 const WINDOWS_MIN: usize = 8;
@@ -86,24 +83,26 @@ impl SpectralResidual {
     }
 
     /// The saliency of each point of the transform.
-    fn saliency(&self, points: &[f64]) -> Vec<f64> {
-        let n = points.len();
-        let mut spectrum: Vec<Complex> =
-            points.iter().map(|&x| Complex { re: x, im: 0.0 }).collect();
-        transform(&mut spectrum);
+    fn saliency(&self, points: &[f64], fourier: &mut Fourier) -> Vec<f64> {
+        let mut spectrum = fourier.spectrum(points);
+        let last = spectrum.len() - 1;
         let floor = f64::from(self.floor);
-        let amplitudes: Vec<f64> = spectrum.iter().map(|c| c.amplitude()).collect();
+        let amplitude = |&(re, im): &(f64, f64)| (re * re + im * im).sqrt();
+        let amplitudes: Vec<f64> = spectrum.iter().map(amplitude).collect();
         let logarithms: Vec<f64> = amplitudes.iter().map(|a| ln(a.max(floor))).collect();
-        for (i, c) in spectrum.iter_mut().enumerate() {
-            // A spectrum has no ends: the neighbour of the last frequency is the first.
-            let around = logarithms[(i + n - 1) % n] + logarithms[i] + logarithms[(i + 1) % n];
+        for (i, (re, im)) in spectrum.iter_mut().enumerate() {
+            // The spectrum of real points is even: beyond either end it goes on as before it.
+            let (lower, upper) = (i.abs_diff(1), last - (i + 1).abs_diff(last));
+            let around = logarithms[lower] + logarithms[i] + logarithms[upper];
             let residual = logarithms[i] - around / 3.0;
             let factor = exp(residual) / amplitudes[i].max(floor);
-            // Conjugated, so that the same transform goes back.
-            (c.re, c.im) = (c.re * factor, -c.im * factor);
+            (*re, *im) = (*re * factor, *im * factor);
         }
-        transform(&mut spectrum);
-        spectrum.iter().map(|c| c.amplitude() / n as f64).collect()
+        let mut saliency = fourier.series(&spectrum);
+        for x in &mut saliency {
+            *x = x.abs() / points.len() as f64;
+        }
+        saliency
     }
 }
 
@@ -117,7 +116,8 @@ impl Novelty for SpectralResidual {
             .collect();
         let next = next_point(&points);
         points.resize(length, next);
-        let saliency = self.saliency(&points);
+        let mut fourier = transform(length).clone();
+        let saliency = self.saliency(&points, &mut fourier);
         let before = &saliency[seen - 1 - BEFORE.min(seen - 1)..seen - 1];
         let mean = before.iter().sum::<f64>() / before.len() as f64;
         let last = saliency[seen - 1];
@@ -140,7 +140,7 @@ impl Novelty for SpectralResidual {
 
 /// Points of the transform for windows of `m` ≥ [`M_MIN`] points, those ahead included.
 fn length(m: usize) -> usize {
-    let reach = (m + AHEAD).min(LENGTH_MAX);
+    let reach = (m + AHEAD).min(LENGTHS[LENGTHS.len() - 1]);
     1 << reach.ilog2()
 }
 
@@ -153,66 +153,11 @@ fn next_point(points: &[f64]) -> f64 {
     points[base + 1 - SLOPES] + slope * (SLOPES + 1) as f64
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Complex {
-    re: f64,
-    im: f64,
-}
-
-impl Complex {
-    fn amplitude(self) -> f64 {
-        (self.re * self.re + self.im * self.im).sqrt()
-    }
-}
-
-/// The roots of unity of order [`LENGTH_MAX`], clockwise.
-static ROOTS: LazyLock<Vec<Complex>> = LazyLock::new(|| {
-    (0..LENGTH_MAX / 2)
-        .map(|i| {
-            let (sin, cos) = libm::sincos(-TAU * i as f64 / LENGTH_MAX as f64);
-            Complex { re: cos, im: sin }
-        })
-        .collect()
-});
-
-/// Discrete Fourier transform of a power of two of at most [`LENGTH_MAX`] numbers, in place
-/// (Cooley & Tukey, Math. Comp. 19, 1965).
-fn transform(data: &mut [Complex]) {
-    let n = data.len();
-    if n < 2 {
-        return;
-    }
-    for i in 0..n {
-        let j = i.reverse_bits() >> (usize::BITS - n.ilog2());
-        if i < j {
-            data.swap(i, j);
-        }
-    }
-    let roots = &*ROOTS;
-    let mut half = 1;
-    while half < n {
-        let stride = LENGTH_MAX / (2 * half);
-        for block in data.chunks_exact_mut(2 * half) {
-            let (even, odd) = block.split_at_mut(half);
-            for ((a, b), root) in even.iter_mut().zip(odd).zip(roots.iter().step_by(stride)) {
-                let turned = Complex {
-                    re: b.re * root.re - b.im * root.im,
-                    im: b.re * root.im + b.im * root.re,
-                };
-                (*a, *b) = (
-                    Complex {
-                        re: a.re + turned.re,
-                        im: a.im + turned.im,
-                    },
-                    Complex {
-                        re: a.re - turned.re,
-                        im: a.im - turned.im,
-                    },
-                );
-            }
-        }
-        half *= 2;
-    }
+/// The transform of so many points, its roots of unity computed once.
+fn transform(length: usize) -> &'static Fourier {
+    static TRANSFORMS: LazyLock<[Fourier; LENGTHS.len()]> =
+        LazyLock::new(|| LENGTHS.map(Fourier::new));
+    &TRANSFORMS[(length / LENGTH_MIN).ilog2() as usize]
 }
 
 #[cfg(test)]
@@ -221,27 +166,6 @@ mod tests {
     use crate::models::shingles::laws::{self, M, fitted, sine};
 
     laws::laws!(SpectralResidual, -4.0, [sine]);
-
-    #[test]
-    fn the_transform_is_the_definition() {
-        for n in [2, 16, 64, 128] {
-            let values: Vec<f64> = (0..n).map(|i| (i * 37 % 29) as f64 - 11.0).collect();
-            let mut data: Vec<Complex> = values
-                .iter()
-                .map(|&re| Complex { re, im: 0.5 * re })
-                .collect();
-            transform(&mut data);
-            for (k, found) in data.iter().enumerate() {
-                let (mut re, mut im) = (0.0, 0.0);
-                for (i, &x) in values.iter().enumerate() {
-                    let (sin, cos) = libm::sincos(-TAU * (i * k % n) as f64 / n as f64);
-                    re += x * cos - 0.5 * x * sin;
-                    im += x * sin + 0.5 * x * cos;
-                }
-                assert!((found.re - re).abs() < 1e-10 && (found.im - im).abs() < 1e-10);
-            }
-        }
-    }
 
     #[test]
     fn the_next_point_of_a_line_is_on_it() {
@@ -256,6 +180,7 @@ mod tests {
     fn lengths_are_powers_of_two_within_the_window() {
         let lengths = [11, 26, 27, 59, 122, 123, 1_024].map(length);
         assert_eq!(lengths, [16, 16, 32, 64, 64, 128, 128]);
+        assert_eq!(LENGTHS.map(|length| transform(length).len()), LENGTHS);
     }
 
     #[test]

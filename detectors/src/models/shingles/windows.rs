@@ -52,8 +52,7 @@ impl<'a> Windows<'a> {
         let series = if series.iter().all(inside) {
             Cow::Borrowed(series)
         } else {
-            let clip = |value: &f64| value.clamp(-TRAINING_VALUE_MAX, TRAINING_VALUE_MAX);
-            Cow::Owned(series.iter().map(clip).collect())
+            Cow::Owned(series.iter().map(|&value| clipped(value)).collect())
         };
         Ok(Self {
             series,
@@ -107,6 +106,11 @@ impl<'a> Windows<'a> {
         let first = self.row(0);
         self.rows().all(|row| row == first)
     }
+}
+
+/// A training value as the models see it.
+pub(super) fn clipped(value: f64) -> f64 {
+    value.clamp(-TRAINING_VALUE_MAX, TRAINING_VALUE_MAX)
 }
 
 /// At most `cap` of the numbers below `total`, ascending.

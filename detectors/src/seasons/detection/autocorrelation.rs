@@ -7,8 +7,8 @@
 //! autocorrelated time-series*, JRSS Suppl. 8, 1946), and w counts at most half of those, which errs
 //! on the side of caution.
 
-use super::fourier::Fourier;
 use super::spectrum::{Spectrum, taper};
+use crate::stats::fourier::Fourier;
 
 /// Multiples of a lag looked at.
 const MULTIPLES: usize = 16;

@@ -21,7 +21,6 @@
 
 mod autocorrelation;
 mod candidates;
-mod fourier;
 mod grid;
 mod profile;
 mod search;
@@ -34,6 +33,8 @@ mod null_tests;
 
 use search::Season;
 
+use super::PERIODS_MAX;
+
 /// A season found in a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Period {
@@ -43,9 +44,6 @@ pub(crate) struct Period {
     /// to 1. Seasons are not taken out of each other: that of a week explains the days in it.
     pub(crate) strength: f64,
 }
-
-/// Most seasons told.
-const PERIODS_MAX: usize = 3;
 
 /// Most cells of a grid, and most points of which each has its own.
 const CELLS_MAX: usize = 32_768;

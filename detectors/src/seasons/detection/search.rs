@@ -6,10 +6,10 @@
 
 use super::autocorrelation::{self, Autocorrelation};
 use super::candidates::{Candidate, Search, explained, fits};
-use super::fourier::Fourier;
 use super::grid::Grid;
 use super::profile::{self, Profile};
 use super::spectrum::Spectrum;
+use crate::stats::fourier::Fourier;
 
 /// Fewest cells with a season.
 const CELLS_MIN: usize = 24;

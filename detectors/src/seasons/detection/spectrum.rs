@@ -14,8 +14,8 @@
 
 use crate::stats::elementary::{exp, ln};
 
-use super::fourier::Fourier;
 use super::grid::{Grid, bridge};
+use crate::stats::fourier::Fourier;
 
 /// Quantile of a band taken for its background; below the median, since the teeth of a comb may be
 /// a third of all bins when there are only three periods.

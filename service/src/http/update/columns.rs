@@ -1,19 +1,15 @@
 //! The reply to columns: learnt piece by piece, written once all pieces are durable.
 
 use api::update::UpdateColumnsReply;
-use api::{Columns, Points, Rejection};
+use api::{Column, Columns, Points, Rejection, VerdictColumns};
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
-use super::super::columns::Filling;
 use super::super::predict::Asked;
-use super::super::{convert, json_with_capacity};
+use super::super::{columns, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, durable};
 use crate::registry::{Applied, Origin, Pending, RegistryError, Updating};
 use crate::startup::State;
-
-/// Bytes of a number and of two words in the reply, with their commas.
-const LEARNT_BYTES: usize = 20;
 
 pub(super) async fn answer(
     state: &State,
@@ -63,7 +59,8 @@ struct Work {
     updating: Updating,
     timestamps: Vec<i64>,
     values: Vec<f64>,
-    filling: Filling<'static>,
+    fields: Columns,
+    verdicts: VerdictColumns<'static>,
     state_seq: Vec<u64>,
     learnt: Vec<bool>,
     alert: Vec<bool>,
@@ -74,11 +71,15 @@ struct Work {
 impl Work {
     fn new(updating: Updating, timestamps: Vec<i64>, values: Vec<f64>, asked: Asked) -> Self {
         let n = values.len();
+        let fields = asked.fields.unwrap_or(Columns::ALL);
+        let mut verdicts = VerdictColumns::default();
+        columns::make_room(&mut verdicts, n, fields);
         Self {
             updating,
             timestamps,
             values,
-            filling: Filling::new(asked.fields.unwrap_or(Columns::ALL), n),
+            fields,
+            verdicts,
             state_seq: Vec::with_capacity(n),
             learnt: Vec::with_capacity(n),
             alert: Vec::with_capacity(n),
@@ -118,7 +119,7 @@ impl Work {
         let applied = applied.map_err(|error| convert::start_rejection(&error))?;
         for scored in &applied.scored {
             let observed = scored.observed;
-            self.filling.push(&observed.score);
+            columns::push_score(&mut self.verdicts, &observed.score);
             self.state_seq.push(scored.state_seq);
             self.learnt.push(observed.learnt);
             self.alert.push(observed.alert);
@@ -131,20 +132,25 @@ impl Work {
     fn write(self) -> Bytes {
         let origin = self.origin.expect("a piece was learnt");
         let hash = digest_hex(&origin.digest);
-        let mut filling: Filling<'_> = self.filling;
-        filling.points(&self.timestamps, &self.values);
-        filling.reply.model_version = origin.version;
-        filling.reply.model_hash = &hash;
-        let capacity = filling.capacity() + LEARNT_BYTES * self.learnt.len();
+        let n = self.values.len();
+        let has = |column| self.fields.has(column);
+        let verdicts = VerdictColumns {
+            n_points: n,
+            timestamps: has(Column::Timestamps).then_some(&self.timestamps[..]),
+            values: has(Column::Values).then_some(&self.values[..]),
+            ..self.verdicts
+        };
         let reply = UpdateColumnsReply {
-            columns: filling.reply,
+            model_version: origin.version,
+            model_hash: &hash,
+            verdicts,
             n_learnt: count(&self.learnt),
             n_alerts: count(&self.alert),
             state_seq: &self.state_seq,
             learnt: &self.learnt,
             alert: &self.alert,
         };
-        json_with_capacity(&reply, capacity)
+        columns::written(&reply, n, self.fields)
     }
 }
 

@@ -10,7 +10,8 @@
 //! the passes are additions and products in a fixed order.
 
 /// Transform of a fixed length, with its roots of unity and its scratch.
-pub(super) struct Fourier {
+#[derive(Debug, Clone)]
+pub(crate) struct Fourier {
     /// Number of real points, a power of two, at least 4.
     len: usize,
     /// `e^(−2πi·k/len)` for k below `len / 2`.
@@ -23,7 +24,7 @@ pub(super) struct Fourier {
 
 impl Fourier {
     /// A transform of the power of two that is not below `at_least`.
-    pub(super) fn new(at_least: usize) -> Self {
+    pub(crate) fn new(at_least: usize) -> Self {
         let len = at_least.next_power_of_two().max(4);
         let half = len / 2;
         let roots = (0..half)
@@ -42,19 +43,47 @@ impl Fourier {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// `|X[k]|²` for k from 0 to `len / 2`, of points followed by zeros.
-    pub(super) fn power(&mut self, points: &[f64]) -> Vec<f64> {
+    /// `X[k]`, real and imaginary part, for k from 0 to `len / 2`, of points followed by zeros.
+    pub(crate) fn spectrum(&mut self, points: &[f64]) -> Vec<(f64, f64)> {
+        self.load(points);
         let half = self.len / 2;
-        let point = |t: usize| points.get(t).copied().unwrap_or(0.0);
+        (0..=half).map(|k| self.untangled(k)).collect()
+    }
+
+    /// The real series, times `len`, whose [`spectrum`](Self::spectrum) this is.
+    ///
+    /// With `X = a + i·b`, a even and b odd, it is `Σ a·cos − b·sin`: the real part of the transform of
+    /// the real series `a + b`, plus its imaginary part (Bracewell, *Discrete Hartley transform*,
+    /// JOSA 73, 1983).
+    pub(crate) fn series(&mut self, spectrum: &[(f64, f64)]) -> Vec<f64> {
+        let (len, half) = (self.len, self.len / 2);
+        let sum = |k: usize| {
+            if k <= half {
+                spectrum[k].0 + spectrum[k].1
+            } else {
+                spectrum[len - k].0 - spectrum[len - k].1
+            }
+        };
         for t in 0..half {
-            self.re[t] = point(2 * t);
-            self.im[t] = point(2 * t + 1);
+            self.re[t] = sum(2 * t);
+            self.im[t] = sum(2 * t + 1);
         }
         self.transform();
+        let at = |t: usize| {
+            let (even, odd) = self.untangled(t.min(len - t));
+            if t <= half { even + odd } else { even - odd }
+        };
+        (0..len).map(at).collect()
+    }
+
+    /// `|X[k]|²` for k from 0 to `len / 2`, of points followed by zeros.
+    pub(crate) fn power(&mut self, points: &[f64]) -> Vec<f64> {
+        self.load(points);
+        let half = self.len / 2;
         (0..=half)
             .map(|k| {
                 let (re, im) = self.untangled(k);
@@ -65,7 +94,7 @@ impl Fourier {
 
     /// `Σ s[k]·cos(2π·k·t/len)` over all `len` bins for t from 0 to `len / 2`, of a spectrum that
     /// is real and even and given for k from 0 to `len / 2`: the autocorrelation, not normalised.
-    pub(super) fn cosines(&mut self, spectrum: &[f64]) -> Vec<f64> {
+    pub(crate) fn cosines(&mut self, spectrum: &[f64]) -> Vec<f64> {
         let half = self.len / 2;
         let bin = |k: usize| spectrum[if k <= half { k } else { self.len - k }];
         for t in 0..half {
@@ -74,6 +103,16 @@ impl Fourier {
         }
         self.transform();
         (0..=half).map(|k| self.untangled(k).0).collect()
+    }
+
+    /// Transforms points, followed by zeros, as half as many complex ones.
+    fn load(&mut self, points: &[f64]) {
+        let point = |t: usize| points.get(t).copied().unwrap_or(0.0);
+        for t in 0..self.len / 2 {
+            self.re[t] = point(2 * t);
+            self.im[t] = point(2 * t + 1);
+        }
+        self.transform();
     }
 
     /// Bin k of the real series from the transform of its even and odd points.
@@ -162,6 +201,28 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_series_comes_back_from_its_spectrum() {
+        for n in [4, 16, 128] {
+            let points = points(n);
+            let mut fourier = Fourier::new(n);
+            let spectrum = fourier.spectrum(&points);
+            let back = fourier.series(&spectrum);
+            for (point, back) in points.iter().zip(&back) {
+                let found = back / n as f64;
+                assert!((found - point).abs() < 1e-12, "{n}: {found} {point}");
+            }
+        }
+    }
+
+    #[test]
+    fn power_is_that_of_the_spectrum() {
+        let mut fourier = Fourier::new(50);
+        let spectrum = fourier.spectrum(&points(50));
+        let of_spectrum = spectrum.into_iter().map(|(re, im)| re * re + im * im);
+        assert_eq!(of_spectrum.collect::<Vec<_>>(), fourier.power(&points(50)));
     }
 
     /// Wiener–Khinchin: the transform of the power is the autocorrelation.
