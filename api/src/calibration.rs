@@ -7,7 +7,8 @@ use serde::Serialize;
 pub struct CalibrationReply<'a> {
     /// As in the path.
     pub series_id: &'a str,
-    /// The version that was watched, as a bare number.
+    /// The version that was watched, or from which the online state that was watched began, as a
+    /// bare number.
     #[serde(serialize_with = "crate::version_as_text")]
     pub model_version: u64,
     /// Hash of the model's bytes.
@@ -35,6 +36,25 @@ pub struct CalibrationReply<'a> {
     pub drift: Drift<'a>,
     /// Whether alarms come too rarely.
     pub under_alarming: UnderAlarming,
+    /// With `?state=online`: the control of the alarm rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<OnlineControl>,
+}
+
+/// How an online state keeps its long-run alarm rate. It is part of the state: a restart keeps it,
+/// unlike the counts beside it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OnlineControl {
+    /// Points learnt by updates.
+    pub state_seq: u64,
+    /// Points that the control has seen, those after the warm-up.
+    pub n_points: u64,
+    /// Alarms among them.
+    pub n_alarms: u64,
+    /// `n_alarms / n_points`.
+    pub observed_alarm_rate: Option<f64>,
+    /// What is added to ln p: above 0 while alarms come more often than asked.
+    pub log_factor: f64,
 }
 
 /// An interval for a rate.

@@ -45,6 +45,19 @@ impl Rejection {
         }
     }
 
+    /// The same of a line of a body with many.
+    #[must_use]
+    pub fn at_line(mut self, index: usize) -> Self {
+        for error in &mut self.errors {
+            let after_body = error.loc.len().min(1);
+            error.loc.insert(after_body, Loc::Index(index));
+        }
+        if let Some(first) = self.errors.first() {
+            self.detail = format!("{}: {}", place(&first.loc), first.msg);
+        }
+        self
+    }
+
     /// `lengths_differ`, located at the first index that only one column has.
     #[must_use]
     pub fn lengths_differ(timestamps: usize, values: usize) -> Self {

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod query;
 pub mod series_id;
 pub mod timestamp;
+pub mod update;
 pub mod version;
 
 pub use decode::{Rejection, decode};

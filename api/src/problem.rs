@@ -47,12 +47,16 @@ problem_table! {
         "Fit the series first with POST /fit/{series_id}.";
     UnknownVersion = "unknown_version", 404, "The series has no such version",
         "Versions count from 1 without gaps; 0 or no version means the latest.";
+    NoOnlineState = "no_online_state", 404, "The series has no online state",
+        "Start one with POST /update/{series_id}.";
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
         "The Allow header lists the methods of this path.";
+    OnlineStateExists = "online_state_exists", 409, "The series has an online state already",
+        "Leave out the parameters that say how to start one; they cannot be changed.";
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Send fewer points in one request, or raise the server's --max-body.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not read",
-        "Send application/json, uncompressed.";
+        "Send application/json, or application/x-ndjson to an update, uncompressed.";
     MalformedJson = "malformed_json", 422, "The body is not JSON",
         "The detail gives line and column. NaN and Infinity are no JSON numbers.";
     MissingField = "missing_field", 422, "A required field is missing",

@@ -21,13 +21,21 @@ impl VersionSelector {
     /// # Errors
     /// `invalid_version`, located at `["query","version"]`.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
+        Self::parse_named("version", text)
+    }
+
+    /// As [`VersionSelector::parse`] for a parameter of another name.
+    ///
+    /// # Errors
+    /// `invalid_version`, located at `["query",name]`.
+    pub fn parse_named(name: &str, text: &str) -> Result<Self, Rejection> {
         let trimmed = text.trim();
         let digits = trimmed.strip_prefix(['v', 'V']).unwrap_or(trimmed);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Rejection::one(
                 Code::InvalidVersion,
                 FieldError::new(
-                    [Loc::from("query"), Loc::from("version")],
+                    [Loc::from("query"), Loc::from(name)],
                     format!(
                         "{text:?} is not a version: expected digits with an optional leading v, 0 for the latest"
                     ),

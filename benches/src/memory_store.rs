@@ -1,6 +1,9 @@
 //! A store that forgets: what a fit costs without one.
 
-use service::store::{Completion, Found, Put, Store, StoreError, VersionSelector};
+use service::store::{
+    Completion, Found, Put, StateCompletion, StatePut, Store, StoreError, StoredState,
+    VersionSelector,
+};
 
 /// Completes every put at once as version 1 and keeps nothing.
 pub struct MemoryStore;
@@ -15,6 +18,14 @@ impl Store for MemoryStore {
     }
 
     fn training(&self, _: &str, _: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    fn submit_state(&self, _: StatePut, done: StateCompletion) {
+        done(Ok(()));
+    }
+
+    fn state(&self, _: &str) -> Result<Option<StoredState>, StoreError> {
         Ok(None)
     }
 

@@ -117,3 +117,44 @@ impl AcrossSeries {
         out.extend_from_slice(&self.template);
     }
 }
+
+/// Updates of random series, each with a later time than the one before: its digits are written over a
+/// template.
+pub struct Updates {
+    requests: AcrossSeries,
+    /// Where in the template the time's ten digits are.
+    time: Range<usize>,
+    now: i64,
+}
+
+impl Updates {
+    /// Updates of series 0 to `n_series`.
+    #[must_use]
+    pub fn new(n_series: usize, seed: u64) -> Self {
+        let time = data::START.to_string();
+        let body = format!(r#"{{"timestamp":"{time}","value":20.123}}"#);
+        let template = post(&format!("/update/{}", data::series_id(0)), &body);
+        let at = template
+            .windows(time.len())
+            .position(|window| window == time.as_bytes());
+        let at = at.expect("the template has a time");
+        Self {
+            requests: AcrossSeries::new(template, 0..n_series, seed),
+            time: at..at + time.len(),
+            now: data::START,
+        }
+    }
+
+    /// The first time will be the one after `time`.
+    pub fn begin_after(&mut self, time: i64) {
+        self.now = time;
+    }
+
+    /// Writes the next request.
+    pub fn write(&mut self, out: &mut Vec<u8>) {
+        self.now += 1;
+        let digits = self.now.to_string();
+        self.requests.template[self.time.clone()].copy_from_slice(digits.as_bytes());
+        self.requests.write(out);
+    }
+}

@@ -29,5 +29,6 @@ mod restart;
 mod seasons;
 mod server;
 mod time_units;
+mod update;
 mod versions;
 mod window_models;

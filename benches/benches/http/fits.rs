@@ -28,7 +28,7 @@ pub(crate) fn run() {
     lone_fit();
 }
 
-fn fits() -> impl FnMut(&mut Vec<u8>) + 'static {
+pub(crate) fn fits() -> impl FnMut(&mut Vec<u8>) + 'static {
     let points = data::history(data::SHORT, 1);
     let template = requests::fit(&data::series_id(0), &points, None);
     let mut across = AcrossSeries::new(template, 0..N_SERIES, 7);

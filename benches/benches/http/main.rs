@@ -1,7 +1,8 @@
 //! The server over real sockets, beside servers that do less, in one run.
 //!
-//! Sections: `http/predict`, `http/explain`, `http/fits`, `http/columns`, `http/million`; a word on
-//! the command line chooses those that contain it. Ratios are what to quote, see `benches`' own documentation.
+//! Sections: `http/predict`, `http/explain`, `http/fits`, `http/updates`, `http/columns`, `http/million`; a
+//! word on the command line chooses those that contain it. Ratios are what to quote, see `benches`' own
+//! documentation.
 //!
 //! - `TIDEMARK_BENCH_HEAVY=1`: `http/million` runs on 10⁶ series; it is left out otherwise.
 //! - `TIDEMARK_BENCH_PEERS=1`: FastAPI takes part; needs `python3` and the package index.
@@ -13,6 +14,7 @@ mod fixture;
 mod million;
 mod peers;
 mod predict;
+mod updates;
 
 use benches::{is_heavy, is_smoke, machine, servers};
 
@@ -23,10 +25,11 @@ fn main() {
     servers::play_if_asked();
     println!("{}", machine::describe());
     machine::pin(machine::Core::Load);
-    let sections: [(&str, fn()); 5] = [
+    let sections: [(&str, fn()); 6] = [
         ("http/predict", predict::run),
         ("http/explain", explain::run),
         ("http/fits", fits::run),
+        ("http/updates", updates::run),
         ("http/columns", columns::run),
         ("http/million", million::run),
     ];

@@ -12,6 +12,18 @@ use bytes::{Bytes, BytesMut};
 /// A declared length is taken at its word up to here; beyond it, memory follows what arrives.
 const TRUSTED_BYTES: usize = 1024 * 1024;
 
+/// The media type of JSON lines.
+pub(super) const NDJSON: &str = "application/x-ndjson";
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    /// One JSON text.
+    Json,
+    /// JSON texts, one a line: `application/x-ndjson`.
+    Lines,
+}
+
 /// Reads the whole body of a JSON request.
 ///
 /// # Errors
@@ -21,7 +33,26 @@ pub(super) async fn read_json(
     payload: Payload,
     limit: usize,
 ) -> Result<Bytes, Rejection> {
-    check_media_type(request)?;
+    match media_type(request)? {
+        Media::Json => read(request, payload, limit).await,
+        Media::Lines => Err(unsupported("Content-Type", NDJSON)),
+    }
+}
+
+/// Reads the whole body of a request that is JSON or lines of it.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_json_or_lines(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+) -> Result<(Media, Bytes), Rejection> {
+    let media = media_type(request)?;
+    Ok((media, read(request, payload, limit).await?))
+}
+
+async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Rejection> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
@@ -62,39 +93,41 @@ pub(super) async fn read_json(
     }
 }
 
-fn check_media_type(request: &HttpRequest) -> Result<(), Rejection> {
-    let refuse = |what: &str, value: &str| {
-        Err(Rejection::new(
-            Code::UnsupportedMediaType,
-            format!("{what} {value:?} is not read: send application/json"),
-        ))
-    };
+fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     if let Some(encoding) = header_text(request, header::CONTENT_ENCODING)
         && !encoding.eq_ignore_ascii_case("identity")
     {
-        return refuse("Content-Encoding", encoding);
+        return Err(unsupported("Content-Encoding", encoding));
     }
     // A body without a media type is read as what it can only be.
     let Some(media_type) = header_text(request, header::CONTENT_TYPE) else {
-        return Ok(());
+        return Ok(Media::Json);
     };
     if media_type == "application/json" {
-        return Ok(());
+        return Ok(Media::Json);
     }
     let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
     let essence = essence.trim().to_ascii_lowercase();
-    let json = essence == "application/json"
+    let is_json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     let charset = parameters
         .split(';')
         .find_map(|p| p.trim().strip_prefix("charset="));
     let utf8 =
         charset.is_none_or(|charset| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
-    if json && utf8 {
-        Ok(())
-    } else {
-        refuse("Content-Type", media_type)
+    match essence.as_str() {
+        NDJSON if utf8 => Ok(Media::Lines),
+        _ if is_json && utf8 => Ok(Media::Json),
+        _ => Err(unsupported("Content-Type", media_type)),
     }
+}
+
+/// What to do about it.
+const SEND: &str = "send application/json";
+
+fn unsupported(what: &str, value: &str) -> Rejection {
+    let detail = format!("{what} {value:?} is not read: {SEND}");
+    Rejection::new(Code::UnsupportedMediaType, detail)
 }
 
 fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {

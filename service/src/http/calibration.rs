@@ -2,18 +2,24 @@
 
 use actix_web::HttpResponse;
 use api::calibration::{
-    CalibrationReply, Drift, Episode, Histogram, ObservedRate, RateInterval, UnderAlarming,
+    CalibrationReply, Drift, Episode, Histogram, ObservedRate, OnlineControl, RateInterval,
+    UnderAlarming,
 };
-use api::{Rejection, SeriesId, VersionSelector};
+use api::{Code, FieldError, Loc, Rejection, SeriesId, VersionSelector};
 use detectors::envelope::digest_hex;
 use detectors::monitor::{self, CONFIDENCE, EDGES, Monitor, RateReport, Report};
 
 use super::{Call, convert, ok};
-use crate::registry::{Observed, ServedModel};
+use crate::registry::{ONLINE, Observed};
 
 pub(super) async fn handle(call: &Call<'_>, id: &str) -> Result<HttpResponse, Rejection> {
     let series = SeriesId::parse(id)?;
-    let [version] = api::query::read(call.request.query_string(), ["version"])?;
+    let query = call.request.query_string();
+    let [version, state] = api::query::read(query, ["version", "state"])?;
+    if let Some(state) = state {
+        check_state(&state, version.is_some())?;
+        return online(call, series).await;
+    }
     let selector = version.map_or(Ok(VersionSelector::Latest), |text| {
         VersionSelector::parse(&text)
     })?;
@@ -23,13 +29,68 @@ pub(super) async fn handle(call: &Call<'_>, id: &str) -> Result<HttpResponse, Re
         .await
         .map_err(|error| convert::rejection(&error))?;
     let observed = registry.monitors().read(series.as_str(), model.version);
-    Ok(reply(series, &model, observed.as_ref()))
+    let watched = Watched {
+        series,
+        model_version: model.version,
+        digest: model.digest,
+        alarm_rate: model.fitted.alarm_rate(),
+        online: None,
+    };
+    Ok(reply(&watched, observed.as_ref()))
 }
 
-fn reply(series: SeriesId<'_>, model: &ServedModel, observed: Option<&Observed>) -> HttpResponse {
+/// The online state instead of a version.
+async fn online(call: &Call<'_>, series: SeriesId<'_>) -> Result<HttpResponse, Rejection> {
+    let registry = call.state.registry()?;
+    let summary = registry.online().summary(series.as_str()).await;
+    let summary = summary.map_err(|error| convert::rejection(&error))?;
+    let observed = registry.monitors().read(series.as_str(), ONLINE);
+    let control = summary.control;
+    let share = control.alarms as f64 / control.points as f64;
+    let watched = Watched {
+        series,
+        model_version: summary.origin.version,
+        digest: summary.origin.digest,
+        alarm_rate: summary.alarm_rate,
+        online: Some(OnlineControl {
+            state_seq: summary.state_seq,
+            n_points: control.points,
+            n_alarms: control.alarms,
+            observed_alarm_rate: (control.points > 0).then_some(share),
+            log_factor: control.log_factor,
+        }),
+    };
+    Ok(reply(&watched, observed.as_ref()))
+}
+
+fn check_state(state: &str, has_version: bool) -> Result<(), Rejection> {
+    let refuse = |name: &str, reason: String| {
+        let error = FieldError::new([Loc::from("query"), Loc::from(name)], reason);
+        Err(Rejection::one(Code::InvalidQuery, error))
+    };
+    match state {
+        "online" if has_version => refuse("version", "the online state has no version".into()),
+        "online" => Ok(()),
+        other => refuse(
+            "state",
+            format!("{other:?} is not a state: expected online"),
+        ),
+    }
+}
+
+/// What the reply is about.
+struct Watched<'a> {
+    series: SeriesId<'a>,
+    model_version: u64,
+    digest: [u8; 16],
+    alarm_rate: f64,
+    online: Option<OnlineControl>,
+}
+
+fn reply(watched: &Watched<'_>, observed: Option<&Observed>) -> HttpResponse {
     let report = match observed {
         Some(observed) => observed.monitor.report(),
-        None => Monitor::new(model.fitted.summary().alarm_rate).report(),
+        None => Monitor::new(watched.alarm_rate).report(),
     };
     let Report {
         alarms,
@@ -40,9 +101,9 @@ fn reply(series: SeriesId<'_>, model: &ServedModel, observed: Option<&Observed>)
         ..
     } = report;
     ok(&CalibrationReply {
-        series_id: series.as_str(),
-        model_version: model.version,
-        model_hash: &digest_hex(&model.digest),
+        series_id: watched.series.as_str(),
+        model_version: watched.model_version,
+        model_hash: &digest_hex(&watched.digest),
         since: observed.map(|observed| observed.since),
         alarm_rate: alarms.requested,
         n_scored: alarms.n,
@@ -73,6 +134,7 @@ fn reply(series: SeriesId<'_>, model: &ServedModel, observed: Option<&Observed>)
             log10_evidence: under_alarming.log10_evidence,
             false_alarm_probability_bound: under_alarming.false_alarm_probability_bound,
         },
+        online: watched.online,
     })
 }
 

@@ -2,11 +2,12 @@
 
 use api::{Column, Columns, ColumnsReply, VerdictColumns};
 use bytes::Bytes;
+use detectors::envelope::digest_hex;
 use detectors::{Explanation, Score};
 
 use super::predict::Asked;
 use super::{convert, json_with_capacity};
-use crate::registry::Watch;
+use crate::registry::{ServedModel, Watch};
 
 /// Columns that need no score: the verdict alone is a comparison with the bounds.
 const WITHOUT_SCORES: [Column; 3] = [Column::Timestamps, Column::Values, Column::Anomaly];
@@ -16,17 +17,16 @@ const EXPLAINED_MAX: usize = 1_000;
 
 pub(super) fn reply(
     watch: Watch<'_>,
-    hash: &str,
+    model: &ServedModel,
     timestamps: &[i64],
     values: &[f64],
     asked: Asked,
 ) -> Bytes {
     let fields = asked.fields.unwrap_or(Columns::ALL);
-    let model = watch.model;
-    let n = values.len();
+    let (n, hash) = (values.len(), digest_hex(&model.digest));
     let mut reply = ColumnsReply {
         model_version: model.version,
-        model_hash: hash,
+        model_hash: &hash,
         verdicts: of_points(timestamps, values, fields),
         reasons: None,
     };
@@ -37,7 +37,7 @@ pub(super) fn reply(
         watch.verdicts(n, reply.verdicts.n_anomalies);
         return written(&reply, n, fields);
     }
-    let explanations = fill(&mut reply, watch, timestamps, values, asked);
+    let explanations = fill(&mut reply, (watch, model), timestamps, values, asked);
     if asked.explain {
         let reasons = explanations.iter().map(|one| match one {
             Some(explanation) => convert::reasons(explanation),
@@ -88,7 +88,7 @@ const fn width(column: Column) -> usize {
 /// Fills the columns asked for; where reasons are, too, gives those of each point that has them.
 fn fill(
     reply: &mut ColumnsReply<'_>,
-    watch: Watch<'_>,
+    (watch, model): (Watch<'_>, &ServedModel),
     timestamps: &[i64],
     values: &[f64],
     asked: Asked,
@@ -96,7 +96,7 @@ fn fill(
     let n = values.len();
     make_room(&mut reply.verdicts, n, asked.fields.unwrap_or(Columns::ALL));
     let mut explanations = Vec::with_capacity(if asked.explain { n } else { 0 });
-    let (model, mut watched) = (watch.model, watch.column());
+    let mut watched = watch.column();
     let mut points = timestamps.iter().zip(values);
     model.fitted.score_columns(timestamps, values, |score| {
         watched.point(score.p_value);

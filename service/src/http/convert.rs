@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use api::update::Start;
 use api::{
     Code, DetectRequest, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality, Timestamp,
 };
@@ -13,7 +14,7 @@ use detectors::{
 
 use crate::compute::ComputeError;
 use crate::detection::{Detection, DetectionError};
-use crate::registry::{FitJob, RegistryError, ServedModel};
+use crate::registry::{FitJob, RegistryError, StartRequest};
 use crate::store::training::TrainingPoints;
 use crate::store::{PutError, StoreError};
 
@@ -47,6 +48,26 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
             exclude,
         },
         fitted_at_ms,
+    })
+}
+
+/// How an update says to start an online state.
+pub(super) fn start_request(start: Start) -> Result<StartRequest, Rejection> {
+    let (first_given, first_of_params) = (start.first_given(), start.first_of_params());
+    let time_unit = start.time_unit.as_deref();
+    let time_unit = time_unit.map(|name| named("time_unit", name)).transpose();
+    Ok(StartRequest {
+        from: start.from,
+        params: Params {
+            model: Some("tail_views".to_owned()),
+            alarm_rate: start.alarm_rate,
+            seasons: start.seasonality.map(seasons),
+            timezone: start.timezone,
+            time_unit: time_unit.map_err(in_query)?,
+            ..Params::default()
+        },
+        first_given,
+        first_of_params,
     })
 }
 
@@ -139,7 +160,7 @@ pub(super) fn reasons(explanation: &Explanation) -> Vec<api::Reason<'_>> {
 
 /// A score as the reply has it.
 pub(super) fn point_reply<'a>(
-    model: &ServedModel,
+    model_version: u64,
     hash: &'a str,
     timestamp: i64,
     value: f64,
@@ -147,7 +168,7 @@ pub(super) fn point_reply<'a>(
 ) -> PointReply<'a> {
     PointReply {
         anomaly: score.anomaly,
-        model_version: model.version,
+        model_version,
         timestamp,
         value,
         anomaly_score: score.anomaly_score,
@@ -170,6 +191,14 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
     match error {
         RegistryError::UnknownSeries(_) => plain(Code::UnknownSeries),
         RegistryError::UnknownVersion { .. } => plain(Code::UnknownVersion),
+        RegistryError::OnlineStateExists { parameter, .. } => {
+            at_parameter(Code::OnlineStateExists, parameter, error.to_string())
+        }
+        RegistryError::StartConflict { parameter, .. } => {
+            at_parameter(Code::ParameterConflict, parameter, error.to_string())
+        }
+        RegistryError::NoOnlineState(_) => plain(Code::NoOnlineState),
+        RegistryError::NothingLearnt(_) => plain(Code::TooFewPoints),
         RegistryError::Series(series) => series_rejection(series),
         RegistryError::TooFewPoints { .. } => Rejection::one(
             Code::TooFewPoints,
@@ -190,6 +219,31 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         },
         RegistryError::WorkerLost => plain(Code::Internal),
     }
+}
+
+/// As [`rejection`], where parameters come in the query.
+pub(super) fn start_rejection(error: &RegistryError) -> Rejection {
+    let rejection = rejection(error);
+    match error {
+        RegistryError::Params(_) => in_query(rejection),
+        _ => rejection,
+    }
+}
+
+/// Says of a place in the body that it is in the query.
+fn in_query(rejection: Rejection) -> Rejection {
+    let Some(mut error) = rejection.errors.into_iter().next() else {
+        return Rejection::new(rejection.code, rejection.detail);
+    };
+    if let Some(place) = error.loc.first_mut() {
+        *place = Loc::from("query");
+    }
+    Rejection::one(rejection.code, error)
+}
+
+fn at_parameter(code: Code, parameter: &str, reason: String) -> Rejection {
+    let loc = [Loc::from("query"), Loc::from(parameter)];
+    Rejection::one(code, FieldError::new(loc, reason))
 }
 
 /// Why a series cannot be judged, as a problem.

@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::{Calibration, FitReply, FitRequest, Rejection, SeriesId, Warning, decode};
 use bytes::Bytes;
+use detectors::Summary;
 use detectors::envelope::digest_hex;
 
 use super::{Call, body, convert, ok};
@@ -63,8 +64,25 @@ fn run(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
 }
 
 fn reply(series: SeriesId<'_>, version: u64, fitting: &Fitting, duration_ms: f64) -> HttpResponse {
-    let summary = fitting.fitted.summary();
-    ok(&FitReply {
+    let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
+    ok(&fit_reply(
+        series,
+        version,
+        fitting,
+        (&summary, &hash),
+        duration_ms,
+    ))
+}
+
+/// What is told of a version that is stored.
+pub(super) fn fit_reply<'a>(
+    series: SeriesId<'a>,
+    version: u64,
+    fitting: &Fitting,
+    (summary, model_hash): (&'a Summary, &'a str),
+    duration_ms: f64,
+) -> FitReply<'a> {
+    FitReply {
         series_id: series.as_str(),
         version,
         points_used: fitting.points_used,
@@ -79,7 +97,7 @@ fn reply(series: SeriesId<'_>, version: u64, fitting: &Fitting, duration_ms: f64
             method: summary.calibration.method,
             min_attainable_alarm_rate: summary.calibration.min_attainable_alarm_rate,
         },
-        model_hash: &digest_hex(&fitting.digest),
+        model_hash,
         trained_from: fitting.trained_from,
         trained_to: fitting.trained_to,
         duration_ms,
@@ -91,5 +109,5 @@ fn reply(series: SeriesId<'_>, version: u64, fitting: &Fitting, duration_ms: f64
                 detail: &w.detail,
             })
             .collect(),
-    })
+    }
 }

@@ -13,6 +13,8 @@ mod predict;
 mod problems;
 pub mod router;
 pub mod stamp;
+mod update;
+mod versions;
 
 use actix_http::ConnectionType;
 use actix_web::body::BoxBody;
@@ -29,7 +31,7 @@ use stamp::Received;
 /// A request whose head was read, with what its handler needs.
 struct Call<'a> {
     request: &'a HttpRequest,
-    state: &'a State,
+    state: &'a Data<State>,
     received: &'a Received,
 }
 
@@ -68,6 +70,8 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
     let _in_flight = call.state.enter();
     let outcome = match resource {
         Resource::Predict(id) => predict::handle(call, payload, id).await,
+        Resource::Update(id) => update::handle(call, payload, id).await,
+        Resource::Versions(id) => versions::handle(call, payload, id).await,
         Resource::Fit(id) => fit::handle(call, payload, id).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Calibration(id) => calibration::handle(call, id).await,

@@ -64,21 +64,13 @@ pub(super) async fn handle(
     };
     // A window is compared with thousands of others: not on a thread that serves connections.
     let reply = if is_small && !model.fitted.is_windowed() {
-        let watch = Watch {
-            monitors: registry.monitors(),
-            series: series.as_str(),
-            model: &model,
-        };
-        answer(watch, points, asked)?
+        let watch = Watch::of_version(registry.monitors(), series.as_str(), &model);
+        answer(watch, &model, points, asked)?
     } else {
         let (monitors, name) = (Arc::clone(registry.monitors()), series.as_str().to_owned());
         let scored = move || {
-            let watch = Watch {
-                monitors: &monitors,
-                series: &name,
-                model: &model,
-            };
-            answer(watch, points, asked)
+            let watch = Watch::of_version(&monitors, &name, &model);
+            answer(watch, &model, points, asked)
         };
         let answer = state.compute.run(scored).await;
         answer.map_err(convert::compute_rejection)??
@@ -96,7 +88,7 @@ async fn find(
     model.map_err(|error| convert::rejection(&error))
 }
 
-fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
+pub(super) fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
     let points = decode::<PredictRequest>(body)?.into_points()?;
     if asked.fields.is_some() && matches!(points, Points::One(..)) {
         let reason = "`fields` chooses columns; the reply to a single point has none";
@@ -106,15 +98,19 @@ fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
     Ok(points)
 }
 
-fn answer(watch: Watch<'_>, points: Points, asked: Asked) -> Result<Bytes, Rejection> {
-    let model = watch.model;
+fn answer(
+    watch: Watch<'_>,
+    model: &ServedModel,
+    points: Points,
+    asked: Asked,
+) -> Result<Bytes, Rejection> {
     let hash = digest_hex(&model.digest);
     let per_second = model.fitted.time_unit().ticks_per_second();
     Ok(match points.in_ticks(per_second)? {
         Points::One(timestamp, value) => {
             let score = model.fitted.score(timestamp, value);
             watch.point(score.p_value);
-            let mut reply = convert::point_reply(model, &hash, timestamp, value, &score);
+            let mut reply = convert::point_reply(model.version, &hash, timestamp, value, &score);
             if !asked.explain {
                 return Ok(json(&reply));
             }
@@ -123,7 +119,7 @@ fn answer(watch: Watch<'_>, points: Points, asked: Asked) -> Result<Bytes, Rejec
             json_with_capacity(&reply, EXPLAINED_BYTES)
         }
         Points::Columns(timestamps, values) => {
-            columns::reply(watch, &hash, &timestamps, &values, asked)
+            columns::reply(watch, model, &timestamps, &values, asked)
         }
     })
 }

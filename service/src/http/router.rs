@@ -10,12 +10,16 @@ use actix_web::http::Method;
 pub enum Resource<'a> {
     /// `/predict/{series_id}`
     Predict(&'a str),
+    /// `/update/{series_id}`
+    Update(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
     /// `/detect`
     Detect,
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
+    /// `/series/{series_id}/versions`
+    Versions(&'a str),
     /// `/healthcheck`
     Healthcheck,
     /// `/plot`
@@ -39,6 +43,9 @@ impl<'a> Resource<'a> {
         if let Some(id) = path.strip_prefix("/predict/") {
             return Self::Predict(id);
         }
+        if let Some(id) = path.strip_prefix("/update/") {
+            return Self::Update(id);
+        }
         if let Some(id) = path.strip_prefix("/fit/") {
             return Self::Fit(id);
         }
@@ -48,6 +55,7 @@ impl<'a> Resource<'a> {
         {
             return match rest {
                 "calibration" => Self::Calibration(id),
+                "versions" => Self::Versions(id),
                 _ => Self::Unknown,
             };
         }
@@ -69,7 +77,11 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Predict(_) | Self::Fit(_) | Self::Detect => "POST",
+            Self::Predict(_)
+            | Self::Update(_)
+            | Self::Fit(_)
+            | Self::Detect
+            | Self::Versions(_) => "POST",
             Self::Calibration(_)
             | Self::Healthcheck
             | Self::Plot
@@ -101,6 +113,11 @@ mod tests {
             Resource::Predict("a%2Fb/c")
         );
         assert_eq!(Resource::at("/fit/"), Resource::Fit(""));
+        assert_eq!(Resource::at("/update/a/b"), Resource::Update("a/b"));
+        assert_eq!(
+            Resource::at("/series/a%2Fb/versions"),
+            Resource::Versions("a%2Fb")
+        );
         assert_eq!(
             Resource::at("/series/a%2Fb/calibration"),
             Resource::Calibration("a%2Fb")
@@ -116,6 +133,8 @@ mod tests {
             "/series/calibration",
             "/series/a/b/calibration",
             "/series/a/calibration/",
+            "/series/a/versions/1",
+            "/update",
             "/predict",
             "/fit",
             "/detect/",

@@ -144,9 +144,9 @@ impl ModelCache {
         Arc::clone(&self.beside)
     }
 
-    /// What is left of the budget for models: three quarters of it at least, however small it is.
+    /// What is left of the budget for models: half of it at least, however small it is.
     fn budget(&self) -> usize {
-        self.budget - self.beside.load(Ordering::Relaxed).min(self.budget / 4)
+        self.budget - self.beside.load(Ordering::Relaxed).min(self.budget / 2)
     }
 
     /// Whether a pass is due.
@@ -248,7 +248,7 @@ fn size_of_entry(key: &str, model: &ServedModel) -> usize {
 }
 
 /// A coin for each key and pass that comes up with probability `share`.
-fn falls_within(key: &str, salt: u64, share: f64) -> bool {
+pub(super) fn falls_within(key: &str, salt: u64, share: f64) -> bool {
     let hash = ahash::RandomState::with_seeds(salt, 0x7469, 0x6465, 0x6d61).hash_one(key);
     (hash >> 11) as f64 / (1u64 << 53) as f64 <= share
 }
@@ -292,10 +292,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_beside_takes_up_to_a_quarter_of_the_budget() {
+    fn what_is_kept_beside_takes_up_to_half_of_the_budget() {
         let size = size_of_entry("0", &model(1));
-        for (beside, room) in [(0, 40), (size / 2, 39), (100 * size, 30)] {
-            let cache = ModelCache::new(40 * size);
+        for (beside, room) in [(0, 400), (size / 2, 399), (1_000 * size, 200)] {
+            let cache = ModelCache::new(400 * size);
             cache.beside().store(beside, Ordering::Relaxed);
             while !cache.is_over_budget() {
                 cache.offer_latest(&cache.len().to_string(), model(1), cache.epoch());

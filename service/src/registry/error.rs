@@ -20,6 +20,28 @@ pub enum RegistryError {
         /// The newest version there is.
         latest: u64,
     },
+    /// The series has an online state, and the request says how to start one.
+    #[error("series {series} has an online state: {parameter} cannot be chosen any more")]
+    OnlineStateExists {
+        /// The series.
+        series: String,
+        /// The parameter that says so.
+        parameter: &'static str,
+    },
+    /// The request says how to start from nothing, and the series has a version to start from.
+    #[error("the online state starts from version {version}, which has a {parameter} of its own")]
+    StartConflict {
+        /// The parameter that says so.
+        parameter: &'static str,
+        /// The version.
+        version: u64,
+    },
+    /// The series has no online state.
+    #[error("series {0} has no online state")]
+    NoOnlineState(String),
+    /// The online state was started and has learnt nothing.
+    #[error("the online state of series {0} has learnt no point yet")]
+    NothingLearnt(String),
     /// The history is not a series.
     #[error(transparent)]
     Series(#[from] SeriesError),

@@ -116,32 +116,50 @@ impl FitJob {
         let used = Used::of(timestamps, &self.params.exclude);
         let (trained_from, trained_to) = enough(used, series.len(), options)?;
         let fitted = params.fit(&series)?;
+        Ok(Fitting::seal(
+            fitted,
+            self.fitted_at_ms,
+            used.n_points,
+            (trained_from, trained_to),
+            &self.points,
+        ))
+    }
+}
+
+impl Fitting {
+    /// Seals a model and the points that stand behind it.
+    pub(super) fn seal(
+        fitted: Fitted,
+        fitted_at_ms: i64,
+        points_used: usize,
+        (trained_from, trained_to): (i64, i64),
+        points: &TrainingPoints,
+    ) -> Self {
         let model = fitted.encode();
         let digest = model_digest(&model).expect("the model was sealed just now");
-        let sealed = self.points.seal();
+        let sealed = points.seal();
         let (inline, apart) = if sealed.len() <= INLINE_TRAINING_BYTES {
             (Some(sealed), None)
         } else {
             (None, Some(sealed))
         };
         let record = VersionRecord {
-            fitted_at_ms: self.fitted_at_ms,
-            points_used: used.n_points as u64,
+            fitted_at_ms,
+            points_used: points_used as u64,
             trained_from,
             trained_to,
             model,
             training: inline,
         };
-        let record = record.seal();
-        Ok(Fitting {
+        Self {
             fitted,
             digest,
-            points_used: used.n_points,
+            points_used,
             trained_from,
             trained_to,
-            record,
+            record: record.seal(),
             training: apart,
-        })
+        }
     }
 }
 

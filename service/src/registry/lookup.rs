@@ -67,26 +67,33 @@ impl Registry {
         on_blocking_thread(move || {
             let stored = find(&*store, &name, selector)?;
             let model = ServedModel::from_stored(&name, &stored)?;
-            let key = || format!("{name} version {} (training points)", stored.version);
-            let sealed =
-                match &stored.record.training {
-                    Some(inline) => inline.clone(),
-                    None => store.training(&name, stored.version)?.ok_or_else(|| {
-                        StoreError::Damaged {
-                            key: key(),
-                            reason: "they are missing".into(),
-                        }
-                    })?,
-                };
-            let points = TrainingPoints::open(&sealed)
-                .map_err(|reason| StoreError::Damaged { key: key(), reason })?;
+            let points = training_of(&*store, &name, &stored)?;
             Ok((model, points))
         })
         .await
     }
 }
 
-fn find(
+/// The training points of a version, from its record or from beside it.
+pub(super) fn training_of(
+    store: &dyn Store,
+    series: &str,
+    stored: &StoredVersion,
+) -> Result<TrainingPoints, StoreError> {
+    let damaged = |reason: String| StoreError::Damaged {
+        key: format!("{series} version {} (training points)", stored.version),
+        reason,
+    };
+    let sealed = match &stored.record.training {
+        Some(inline) => inline.clone(),
+        None => store
+            .training(series, stored.version)?
+            .ok_or_else(|| damaged("they are missing".into()))?,
+    };
+    TrainingPoints::open(&sealed).map_err(damaged)
+}
+
+pub(super) fn find(
     store: &dyn Store,
     series: &str,
     selector: VersionSelector,
@@ -106,7 +113,8 @@ fn find(
     }
 }
 
-async fn on_blocking_thread<T: Send + 'static>(
+/// Runs `read` where it may wait for the disk or for a lock.
+pub(super) async fn on_blocking_thread<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, RegistryError> {
     tokio::task::spawn_blocking(read)

@@ -1,4 +1,5 @@
-//! The use cases: fit a series, find a version, read its training points. No HTTP in here.
+//! The use cases: fit a series, find a version, read its training points, update an online state.
+//! No HTTP in here.
 //!
 //! The registry stands between a bounded map of ready models and the durable store. The map is
 //! only ever a copy of what the store has committed: a miss is read from the store, and a commit
@@ -10,13 +11,18 @@ mod fit;
 mod lookup;
 mod model;
 mod observed;
+mod online;
 
 use std::sync::Arc;
 
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
-pub use observed::{Monitors, Observed, Watch};
+pub use observed::{Monitors, ONLINE, Observed, Watch};
+pub use online::{
+    Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,
+    StartRequest, Updating,
+};
 
 use crate::store::Store;
 use cache::ModelCache;
@@ -26,7 +32,8 @@ use cache::ModelCache;
 pub struct RegistryOptions {
     /// Fewest points a fit takes.
     pub min_training_points: usize,
-    /// Bytes of models and their monitors kept in memory; other models come back from the store.
+    /// Bytes of models, online states and monitors kept in memory; other models and states come back
+    /// from the store.
     pub model_cache_bytes: usize,
 }
 
@@ -35,6 +42,7 @@ pub struct Registry {
     store: Arc<dyn Store>,
     cache: Arc<ModelCache>,
     monitors: Arc<Monitors>,
+    online: Arc<OnlineStates>,
     options: RegistryOptions,
 }
 
@@ -42,12 +50,20 @@ impl Registry {
     /// A registry over an open store. Nothing is loaded until it is asked for.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
-        let cache = ModelCache::new(options.model_cache_bytes);
-        let monitors = Monitors::new(options.model_cache_bytes, cache.beside());
+        let budget = options.model_cache_bytes;
+        let cache = ModelCache::new(budget);
+        let monitors = Arc::new(Monitors::new(budget, cache.beside()));
+        let online = OnlineStates::new(
+            Arc::clone(&store),
+            Arc::clone(&monitors),
+            budget,
+            cache.beside(),
+        );
         Self {
             store,
             cache: Arc::new(cache),
-            monitors: Arc::new(monitors),
+            monitors,
+            online: Arc::new(online),
             options,
         }
     }
@@ -74,6 +90,12 @@ impl Registry {
     #[must_use]
     pub fn monitors(&self) -> &Arc<Monitors> {
         &self.monitors
+    }
+
+    /// The online states.
+    #[must_use]
+    pub fn online(&self) -> &Arc<OnlineStates> {
+        &self.online
     }
 
     /// Completes what is queued and closes the store. Blocks.

@@ -30,6 +30,9 @@ const SLOT_BYTES: usize = 120;
 /// Points of a column that are fed at once: some microseconds under the lock.
 const CHUNK: usize = 256;
 
+/// What stands for the online state of a series where a version would: no version has this number.
+pub const ONLINE: u64 = 0;
+
 /// Nearly every list has one version and no room for more: one step from the slot to the counts.
 type Series = HashMap<CompactString, Vec<Watched>, ahash::RandomState>;
 
@@ -110,15 +113,20 @@ impl Monitors {
         self.len() == 0
     }
 
-    fn feed(&self, series: &str, model: &ServedModel, points: impl Fn(&mut Monitor)) {
+    fn feed(&self, watch: &Watch<'_>, points: impl Fn(&mut Monitor)) {
+        let Watch {
+            series,
+            version,
+            alarm_rate,
+            ..
+        } = *watch;
         let mut shard = self.shard(series);
-        if shard.feed(series, model.version, &points) {
+        if shard.feed(series, version, &points) {
             return;
         }
         let before = shard.bytes;
-        let monitor = Monitor::new(model.fitted.alarm_rate());
-        shard.insert(series, model.version, monitor);
-        shard.feed(series, model.version, &points);
+        shard.insert(series, version, Monitor::new(alarm_rate));
+        shard.feed(series, version, &points);
         shard.evict(self.budget);
         let after = shard.bytes;
         drop(shard);
@@ -222,15 +230,27 @@ pub struct Watch<'a> {
     pub monitors: &'a Monitors,
     /// The series.
     pub series: &'a str,
-    /// The version that scores.
-    pub model: &'a ServedModel,
+    /// The version that scores, or [`ONLINE`].
+    pub version: u64,
+    /// Its target.
+    pub alarm_rate: f64,
 }
 
 impl<'a> Watch<'a> {
+    /// What `model`, a version of `series`, scores.
+    #[must_use]
+    pub fn of_version(monitors: &'a Monitors, series: &'a str, model: &ServedModel) -> Self {
+        Self {
+            monitors,
+            series,
+            version: model.version,
+            alarm_rate: model.fitted.alarm_rate(),
+        }
+    }
+
     /// Notes one point.
     pub fn point(&self, p_value: f64) {
-        let Self { series, model, .. } = self;
-        self.monitors.feed(series, model, |m| m.observe(p_value));
+        self.monitors.feed(self, |m| m.observe(p_value));
     }
 
     /// Notes `n` points of which only the verdicts are known.
@@ -238,7 +258,7 @@ impl<'a> Watch<'a> {
         let (n, n_anomalies) = (n as u64, n_anomalies as u64);
         if n > 0 {
             let points = |m: &mut Monitor| m.observe_alarms(n, n_anomalies);
-            self.monitors.feed(self.series, self.model, points);
+            self.monitors.feed(self, points);
         }
     }
 
@@ -275,12 +295,7 @@ impl WatchedColumn<'_> {
         let chunk = &self.waiting[..std::mem::take(&mut self.n)];
         if !chunk.is_empty() {
             let points = |m: &mut Monitor| chunk.iter().for_each(|p| m.observe(*p));
-            let Watch {
-                monitors,
-                series,
-                model,
-            } = self.watch;
-            monitors.feed(series, model, points);
+            self.watch.monitors.feed(&self.watch, points);
         }
     }
 }
@@ -308,11 +323,7 @@ mod tests {
     }
 
     fn watch<'a>(monitors: &'a Monitors, series: &'a str, model: &'a ServedModel) -> Watch<'a> {
-        Watch {
-            monitors,
-            series,
-            model,
-        }
+        Watch::of_version(monitors, series, model)
     }
 
     fn scored(monitors: &Monitors, series: &str, version: u64) -> Option<u64> {

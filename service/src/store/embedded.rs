@@ -15,7 +15,10 @@ use super::committer::{self, Queued, Shared, Tables};
 use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
-use super::{Completion, Found, Put, PutError, Store, StoreError, StoredVersion, VersionSelector};
+use super::{
+    Completion, Found, Learnt, Put, PutError, StateCompletion, StatePut, StateRecord, Store,
+    StoreError, StoredState, StoredVersion, VersionSelector,
+};
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
 /// about as much again that is being written.
@@ -25,6 +28,8 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// limit, so that it is rarely the journal that forces a table to be written.
 const VERSIONS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
 const HEADS_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
+const ONLINE_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
+const POINTS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Training columns above this size stand in a file of values of their own, which compaction
 /// does not rewrite.
@@ -106,6 +111,8 @@ impl EmbeddedStore {
                 "training",
                 KeyspaceCreateOptions::default().with_kv_separation(Some(large)),
             )?,
+            online: table("online", buffered(ONLINE_BUFFER_BYTES))?,
+            points: table("points", buffered(POINTS_BUFFER_BYTES))?,
             db: db.clone(),
             sync: match options.durability {
                 Durability::Synced => Some(PersistMode::SyncData),
@@ -137,11 +144,8 @@ impl EmbeddedStore {
     fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
         read_number(&self.tables.heads, series)
     }
-}
 
-impl Store for EmbeddedStore {
-    fn submit(&self, put: Put, done: Completion) {
-        let queued = Queued { put, done };
+    fn enqueue(&self, queued: Queued) {
         let refused = match &*self.queue.read().unwrap_or_else(PoisonError::into_inner) {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
             Some(queue) => match queue.try_send(queued) {
@@ -153,8 +157,47 @@ impl Store for EmbeddedStore {
             },
         };
         if let Some((queued, error)) = refused {
-            (queued.done)(Err(error));
+            queued.complete(Err(error));
         }
+    }
+
+    /// The points of `series` from the number `from` on. What a snapshot replaced lies before it and
+    /// is not even passed over.
+    fn log(&self, series: &str, from: u64) -> Result<Vec<Learnt>, StoreError> {
+        let keys = version_key(series, from)..=version_key(series, u64::MAX);
+        let records = self.tables.points.range(keys).map(|record| {
+            let (_, bytes) = record.into_inner().map_err(unavailable)?;
+            Learnt::open(&bytes).map_err(|reason| StoreError::Damaged {
+                key: format!("{series} (points learnt after {from})"),
+                reason,
+            })
+        });
+        records.collect()
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn submit(&self, put: Put, done: Completion) {
+        self.enqueue(Queued::Version(put, done));
+    }
+
+    fn submit_state(&self, put: StatePut, done: StateCompletion) {
+        self.enqueue(Queued::State(put, done));
+    }
+
+    fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
+        let Some(bytes) = self.tables.online.get(series).map_err(unavailable)? else {
+            return Ok(None);
+        };
+        let damaged = |reason| StoreError::Damaged {
+            key: format!("{series} (online state)"),
+            reason,
+        };
+        let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
+        let log = self.log(series, snapshot.seq.saturating_add(1))?;
+        StoredState::assemble(snapshot, log)
+            .map(Some)
+            .map_err(damaged)
     }
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {

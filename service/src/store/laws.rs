@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 
 use super::record::VersionRecord;
+use super::state_laws;
 use super::{
     EmbeddedOptions, EmbeddedStore, Found, Put, PutError, Store, StoreError, StoredVersion,
     VersionSelector,
@@ -147,6 +148,10 @@ fn every_law(open: impl Fn() -> Arc<dyn Store>) {
     what_is_not_there_is_told_apart(&*open());
     concurrent_puts_get_distinct_versions_in_commit_order(&*open());
     a_closed_store_refuses_puts_and_completes_the_queued(&*open());
+    state_laws::a_state_is_its_snapshot_and_the_points_after_it(&*open());
+    state_laws::changes_that_share_a_commit_keep_their_order(&*open());
+    state_laws::a_lost_point_is_an_error_and_no_state(&*open());
+    state_laws::a_closed_store_refuses_changes_and_keeps_the_queued(&*open());
 }
 
 #[test]
@@ -176,6 +181,14 @@ fn a_reopened_store_continues_where_it_was() {
     assert_eq!(second.series_count(), 2);
     assert_eq!(put_and_wait(&second, put("a", 2)), Ok(2));
     assert_eq!(found(&second, "a", VersionSelector::Exactly(1)), (1, 1));
+}
+
+#[test]
+fn a_reopened_store_has_its_states() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || EmbeddedStore::open(&EmbeddedOptions::at(folder.path())).unwrap();
+    state_laws::changes_that_share_a_commit_keep_their_order(&open());
+    state_laws::the_shared_commits_are_there(&open());
 }
 
 #[test]

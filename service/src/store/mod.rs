@@ -1,4 +1,4 @@
-//! Where versions live: the trait every store keeps, and the embedded one.
+//! Where versions and online states live: the trait every store keeps, and the embedded one.
 //!
 //! A store allocates version numbers in commit order and completes a put only after its record
 //! is synced. Reads block (they may touch the disk) and are called from blocking threads only.
@@ -8,6 +8,9 @@ pub mod embedded;
 #[cfg(test)]
 mod laws;
 pub mod record;
+pub mod state;
+#[cfg(test)]
+mod state_laws;
 pub mod training;
 
 use compact_str::CompactString;
@@ -15,6 +18,7 @@ use compact_str::CompactString;
 pub use api::VersionSelector;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use record::VersionRecord;
+pub use state::{Learnt, StateRecord, StoredState};
 
 /// A version to be stored. Its number is the store's to give.
 #[derive(Clone, Debug)]
@@ -34,7 +38,42 @@ pub struct Put {
 /// behind an await that a closed connection cancels.
 pub type Completion = Box<dyn FnOnce(Result<u64, PutError>) + Send>;
 
-/// Why a put has no version number.
+/// A change of a series' online state to be stored.
+#[derive(Clone, Debug)]
+pub struct StatePut {
+    /// The series; a valid id.
+    pub series: CompactString,
+    /// What changes.
+    pub change: StateChange,
+}
+
+/// What changes of an online state. The changes of one series are submitted in their order.
+#[derive(Clone, Debug)]
+pub enum StateChange {
+    /// Nothing: completed once all that was queued before is durable.
+    Nothing,
+    /// Points were learnt.
+    Points {
+        /// The number of the first one.
+        first_seq: u64,
+        /// The sealed [`Learnt`].
+        record: Vec<u8>,
+    },
+    /// The whole state as it is now.
+    Snapshot {
+        /// The sealed [`StateRecord`].
+        record: Vec<u8>,
+        /// The first numbers of all [`StateChange::Points`] since the snapshot before, none of
+        /// which is needed any more.
+        replaces: Vec<u64>,
+    },
+}
+
+/// Called once, on the store's own thread or by `submit_state` itself when it refuses: the change is
+/// durable, or why it is not. Completions of one series run in the order of its changes.
+pub type StateCompletion = Box<dyn FnOnce(Result<(), PutError>) + Send>;
+
+/// Why a put is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
     /// The queue is full; nothing was written.
@@ -117,6 +156,16 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the record is damaged or the store cannot be read.
     fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Queues a change of an online state; `done` learns when it is durable.
+    fn submit_state(&self, put: StatePut, done: StateCompletion);
+
+    /// Reads the online state of a series, if it has one. For callers that have no change of it
+    /// under way.
+    ///
+    /// # Errors
+    /// When a record is damaged, a point is missing, or the store cannot be read.
+    fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError>;
 
     /// Distinct series with at least one version.
     fn series_count(&self) -> u64;

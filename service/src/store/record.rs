@@ -8,6 +8,8 @@
 //! | `heads` | 0x00, `series` | sealed number of distinct series |
 //! | `meta` | `format` | sealed number: the store's format |
 //!
+//! Online states are in two keyspaces of their own (see `state`).
+//!
 //! No byte of a series id is 0x00, so no series' keys are a prefix of another's.
 
 use detectors::envelope;
@@ -66,7 +68,7 @@ impl VersionRecord {
     }
 }
 
-/// The key of a version.
+/// The key of a version, or of another number of a series.
 #[must_use]
 pub fn version_key(series: &str, version: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(series.len() + 9);

@@ -13,7 +13,7 @@ const TAG_PCO: u16 = 1;
 const RAW_BELOW: usize = 64;
 
 /// A series' history: timestamps in Unix seconds, strictly increasing, and as many values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingPoints {
     /// Unix seconds.
     pub timestamps: Vec<i64>,

@@ -142,6 +142,21 @@ fn a_store_of_format_1_takes_further_versions() {
 }
 
 #[test]
+fn a_store_of_format_1_takes_online_states() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    unpack(folder.path());
+    for seq in 1..=2 {
+        let server = Tidemark::start(folder.path(), &[]);
+        let body = json!({"timestamp": 1_800_000_000 + seq, "value": 50.5}).to_string();
+        let update = once(server.addr, "POST", "/update/long", body.as_bytes());
+        let update = update.expect("a reply").json();
+        assert_eq!(update["state_seq"], seq, "{update}");
+        assert_eq!(update["model_version"], "1", "{update}");
+        server.stop();
+    }
+}
+
+#[test]
 fn a_store_of_a_later_format_is_refused_in_words() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     unpack(folder.path());

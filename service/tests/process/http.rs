@@ -38,8 +38,19 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, method: &str, target: &str, body: &[u8]) -> Result<()> {
+        self.send_with("", method, target, body)
+    }
+
+    /// As [`Connection::send`] with further header lines.
+    pub(crate) fn send_with(
+        &mut self,
+        headers: &str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> Result<()> {
         let mut request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         )
         .into_bytes();

@@ -17,6 +17,7 @@ mod read_back;
 mod sync_order;
 #[cfg(feature = "syscall-tests")]
 mod trace;
+mod updates;
 
 /// A whole number from the environment, for the long form of a test.
 fn from_env(name: &str, default: u64) -> u64 {

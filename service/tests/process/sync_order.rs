@@ -1,4 +1,4 @@
-//! D2: the record of a fit is synced before its reply is written. `kill -9` alone does not show
+//! D2: the record of a fit or an update is synced before its reply is written. `kill -9` alone does not show
 //! this, because the page cache survives the process; the order of system calls does.
 
 use std::path::{Path, PathBuf};
@@ -59,20 +59,53 @@ fn traced(data_dir: &Path, trace: &Path, disk: Disk) -> Tidemark {
     Tidemark::spawn(&mut command)
 }
 
-/// Fits every series once, the first half one after the other, the second half concurrently.
-fn fit_all(server: &Tidemark, series: &[String]) {
-    let fit = |connection: &mut Connection, idx: usize| {
-        let target = format!("/fit/{}", series[idx]);
-        let n = if idx % 10 == 9 { 300 } else { 4 };
-        let body = payload::fit(idx as u64, n);
-        let reply = connection
-            .exchange("POST", &target, &body)
-            .expect("a reply");
+/// What is traced of every series.
+#[derive(Clone, Copy)]
+enum Traced {
+    Fit,
+    /// The second update: the first one, before the trace begins, starts the state with a snapshot.
+    Update,
+}
+
+impl Traced {
+    fn request(self, connection: &mut Connection, series: &str, idx: usize) {
+        let sent = match self {
+            Self::Fit => {
+                let n = if idx % 10 == 9 { 300 } else { 4 };
+                let target = format!("/fit/{series}");
+                connection.send("POST", &target, &payload::fit(idx as u64, n))
+            }
+            Self::Update => {
+                let id = format!("X-Request-ID: {series}\r\n");
+                let target = format!("/update/{series}");
+                let point = br#"{"timestamp":"1769846460","value":12.5}"#;
+                connection.send_with(&id, "POST", &target, point)
+            }
+        };
+        let reply = sent.and_then(|()| connection.receive()).expect("a reply");
         assert_eq!(reply.status, 200, "{}", reply.text());
-    };
+    }
+
+    /// What has to be there before the trace begins.
+    fn prepare(self, data_dir: &Path, series: &[String]) {
+        if matches!(self, Self::Update) {
+            let server = Tidemark::start(data_dir, &[]);
+            let mut connection = Connection::open(server.addr).expect("it listens");
+            for series in series {
+                let target = format!("/update/{series}");
+                let reply = connection.exchange("POST", &target, payload::POINT);
+                assert_eq!(reply.expect("a reply").status, 200);
+            }
+            server.stop();
+        }
+    }
+}
+
+/// One request a series, the first half one after the other, the second half concurrently.
+fn request_all(server: &Tidemark, series: &[String], traced: Traced) {
     let half = series.len() / 2;
     let mut connection = Connection::open(server.addr).expect("it listens");
-    (0..half).for_each(|idx| fit(&mut connection, idx));
+    (0..half).for_each(|idx| traced.request(&mut connection, &series[idx], idx));
     let next = AtomicU64::new(half as u64);
     std::thread::scope(|scope| {
         for _ in 0..CONCURRENT {
@@ -83,21 +116,22 @@ fn fit_all(server: &Tidemark, series: &[String]) {
                     if idx >= series.len() {
                         break;
                     }
-                    fit(&mut connection, idx);
+                    traced.request(&mut connection, &series[idx], idx);
                 }
             });
         }
     });
 }
 
-/// The trace of a server that made `fits` fits and stopped in order.
-fn trace_of(fits: u64, disk: Disk) -> (String, Vec<String>) {
+/// The trace of a server that answered `n` requests and stopped in order.
+fn trace_of(n: u64, kind: Traced, disk: Disk) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = folder.path().join("trace");
-    let series: Vec<String> = (0..fits).map(name).collect();
-    let server = traced(&folder.path().join("data"), &path, disk);
+    let (data, path) = (folder.path().join("data"), folder.path().join("trace"));
+    let series: Vec<String> = (0..n).map(name).collect();
+    kind.prepare(&data, &series);
+    let server = traced(&data, &path, disk);
     let pid = server.pid().to_string();
-    fit_all(&server, &series);
+    request_all(&server, &series, kind);
     server.stop();
     let started = Instant::now();
     loop {
@@ -116,14 +150,12 @@ fn trace_of(fits: u64, disk: Disk) -> (String, Vec<String>) {
     }
 }
 
-#[test]
-fn strace_shows_the_sync_before_the_reply() {
-    let fits = from_env("TIDEMARK_D2_FITS", 200);
-    let (trace, series) = trace_of(fits, Disk::Real);
+fn assert_synced(n: u64, kind: Traced) {
+    let (trace, series) = trace_of(n, kind, Disk::Real);
     assert_eq!(violations(&trace, &series), []);
     let of_journal = |line: &&str| line.contains("sync(") && line.contains(".jnl>");
     let syncs = trace.lines().filter(of_journal).count();
-    println!("{fits} fits, {syncs} syncs of the journal, 0 violations");
+    println!("{n} requests, {syncs} syncs of the journal, 0 violations");
     let unsynced: Vec<&str> = trace
         .lines()
         .filter(|line| !line.contains("sync"))
@@ -137,8 +169,20 @@ fn strace_shows_the_sync_before_the_reply() {
 }
 
 #[test]
+fn strace_shows_the_sync_before_the_reply() {
+    assert_synced(from_env("TIDEMARK_D2_FITS", 200), Traced::Fit);
+}
+
+#[test]
+fn strace_shows_the_sync_before_the_reply_to_an_update() {
+    assert_synced(from_env("TIDEMARK_D2_UPDATES", 200), Traced::Update);
+}
+
+#[test]
 fn a_server_whose_syncs_do_nothing_is_caught() {
-    let (trace, series) = trace_of(40, Disk::SyncsIgnored);
-    let all = series.iter().cloned().map(Violation::NotSynced);
-    assert_eq!(violations(&trace, &series), all.collect::<Vec<_>>());
+    for kind in [Traced::Fit, Traced::Update] {
+        let (trace, series) = trace_of(40, kind, Disk::SyncsIgnored);
+        let all = series.iter().cloned().map(Violation::NotSynced);
+        assert_eq!(violations(&trace, &series), all.collect::<Vec<_>>());
+    }
 }

@@ -1,6 +1,6 @@
 //! The order of system calls in a trace of strace: was each reply preceded by a sync of its record?
 //!
-//! For the reply to the fit of series s: some `fdatasync` or `fsync` of the journal that succeeded
+//! For the reply to the fit or update of series s: some `fdatasync` or `fsync` of the journal that succeeded
 //! began after the last write of s's record to the journal had ended, and ended before the write
 //! of the reply began. strace writes a call's beginning and end in the order in which it stopped
 //! the threads there; a call does not run before its beginning is seen and has run when its end
@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-/// What the trace says about the fit of one series.
+/// What the trace says about the fit or the update of one series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
     /// No reply to it was written.
@@ -39,7 +39,7 @@ pub(crate) fn name(i: u64) -> String {
     format!("{MARK}{i:06}@")
 }
 
-/// The violations among fits of `series`, each of which was fitted once.
+/// The violations among `series`, each of which was fitted or updated once.
 pub(crate) fn violations(trace: &str, series: &[String]) -> Vec<Violation> {
     let calls = calls(trace);
     let on_journal = |call: &&Call| call.succeeded && call.arguments.contains(".jnl>");
@@ -53,8 +53,11 @@ pub(crate) fn violations(trace: &str, series: &[String]) -> Vec<Violation> {
         .filter(on_journal)
         .filter(|call| matches!(call.name, "write" | "writev" | "pwrite64"));
     let writes = by_name(writes);
+    // The reply to a fit names its series, that to an update repeats the id of its request.
+    let told = [r#"\"series_id\":\""#, "x-request-id: fit@"];
     let replies = by_name(calls.iter().filter(|call| {
-        call.arguments.contains("HTTP/1.1 200") && call.arguments.contains(r#"\"series_id\":\""#)
+        call.arguments.contains("HTTP/1.1 200")
+            && told.iter().any(|name| call.arguments.contains(name))
     }));
     let judge = |series: &String| {
         let Some(reply) = replies.get(series.as_str()).and_then(|all| all.first()) else {

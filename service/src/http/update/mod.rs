@@ -1,0 +1,161 @@
+//! `POST /update/{series_id}`: score each point, then learn it; answered when it is durable.
+
+mod columns;
+mod lines;
+
+use actix_web::HttpResponse;
+use actix_web::web::Payload;
+use api::update::{Start, UpdateQuery, UpdateReply};
+use api::{Code, FieldError, Loc, Points, Rejection, SeriesId, Timestamp};
+use detectors::envelope::digest_hex;
+use detectors::online::Observed;
+
+use super::body::{self, Media};
+use super::predict::{self, Asked};
+use super::{Call, convert, ok, ok_bytes};
+use crate::compute::POOL_FROM_BYTES;
+use crate::registry::{Applied, Opened, Origin, Pending, Registry, Scored, Updating};
+use crate::startup::State;
+
+/// So many points are learnt on a thread that serves connections; more go to the compute pool.
+const INLINE_POINTS: usize = 16;
+
+/// Points of a request that are learnt at once: some milliseconds under the lock of their state, one
+/// record of the store. Those of other requests may come between two pieces.
+const PIECE_POINTS: usize = 1_024;
+
+pub(super) async fn handle(
+    call: &Call<'_>,
+    payload: Payload,
+    id: &str,
+) -> Result<HttpResponse, Rejection> {
+    let Call { request, state, .. } = *call;
+    let series = SeriesId::parse(id)?;
+    let query = UpdateQuery::read(request.query_string())?;
+    let registry = state.registry()?;
+    let (media, body) = body::read_json_or_lines(request, payload, state.max_body_bytes).await?;
+    if media == Media::Lines {
+        if query.fields.is_some() {
+            let reason = "`fields` chooses columns; the reply to lines has none";
+            let error = FieldError::new([Loc::from("query"), Loc::from("fields")], reason);
+            return Err(Rejection::one(Code::InvalidQuery, error));
+        }
+        return lines::handle(call, registry, series, query.start, body).await;
+    }
+    let asked = Asked {
+        fields: query.fields,
+        explain: false,
+    };
+    // As in a predict: what is wrong with a body does not depend on what is stored.
+    let points = if body.len() < POOL_FROM_BYTES {
+        predict::read(&body, asked)?
+    } else {
+        let read = state.compute.run(move || predict::read(&body, asked)).await;
+        read.map_err(convert::compute_rejection)??
+    };
+    if matches!(&points, Points::Columns(_, values) if values.is_empty()) {
+        let loc = [Loc::from("body"), Loc::from("timestamps")];
+        let error = FieldError::new(loc, "there is no point");
+        return Err(Rejection::one(Code::TooFewPoints, error));
+    }
+    let updating = open(state, registry, series, query.start).await?;
+    match points {
+        Points::One(timestamp, value) => one(state, updating, timestamp, value).await,
+        Points::Columns(timestamps, values) => {
+            let columns = (timestamps, values);
+            columns::answer(state, updating, columns, asked)
+                .await
+                .map(ok_bytes)
+        }
+    }
+}
+
+async fn one(
+    state: &State,
+    updating: Updating,
+    timestamp: Timestamp,
+    value: f64,
+) -> Result<HttpResponse, Rejection> {
+    let per_second = updating.time_unit().ticks_per_second();
+    let Points::One(timestamp, value) = Points::One(timestamp, value).in_ticks(per_second)? else {
+        unreachable!("one point stays one point")
+    };
+    let (_, applied) = apply(state, updating, vec![(timestamp, value)]).await?;
+    durable(applied.pending).await?;
+    let hash = digest_hex(&applied.origin.digest);
+    let scored = applied.scored.first().expect("a verdict a point");
+    Ok(ok(&reply(
+        applied.origin,
+        &hash,
+        (timestamp, value),
+        scored,
+    )))
+}
+
+/// The online state of `series`, started if need be.
+async fn open(
+    state: &State,
+    registry: &Registry,
+    series: SeriesId<'_>,
+    start: Start,
+) -> Result<Updating, Rejection> {
+    let request = convert::start_request(start)?;
+    let opened = registry.online().open(series.as_str(), request).await;
+    let job = match opened.map_err(|error| convert::start_rejection(&error))? {
+        Opened::Ready(updating) => return Ok(updating),
+        Opened::Start(job) => job,
+    };
+    let started = if job.is_light() {
+        job.run()
+    } else {
+        let run = state.compute.run(move || job.run()).await;
+        run.map_err(convert::compute_rejection)?
+    };
+    started.map_err(|error| convert::start_rejection(&error))
+}
+
+/// Scores and learns points, here if they are few and nobody else works on the state.
+async fn apply(
+    state: &State,
+    mut updating: Updating,
+    points: Vec<(i64, f64)>,
+) -> Result<(Updating, Applied), Rejection> {
+    let at_once = (points.len() <= INLINE_POINTS).then(|| updating.try_apply(&points));
+    let (updating, applied) = match at_once.flatten() {
+        Some(applied) => (updating, applied),
+        None => {
+            let job = move || {
+                let applied = updating.apply(&points);
+                (updating, applied)
+            };
+            let run = state.compute.run(job).await;
+            run.map_err(convert::compute_rejection)?
+        }
+    };
+    let applied = applied.map_err(|error| convert::start_rejection(&error))?;
+    Ok((updating, applied))
+}
+
+async fn durable(pending: Pending) -> Result<(), Rejection> {
+    let durable = pending.durable().await;
+    durable.map_err(|error| convert::rejection(&error))
+}
+
+fn reply<'a>(
+    origin: Origin,
+    hash: &'a str,
+    (timestamp, value): (i64, f64),
+    scored: &Scored,
+) -> UpdateReply<'a> {
+    let Observed {
+        score,
+        alert,
+        learnt,
+    } = scored.observed;
+    UpdateReply {
+        point: convert::point_reply(origin.version, hash, timestamp, value, &score),
+        state_seq: scored.state_seq,
+        learnt,
+        alert,
+    }
+}

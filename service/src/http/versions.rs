@@ -1,0 +1,41 @@
+//! `POST /series/{series_id}/versions`: freezes the online state into an immutable version.
+
+use actix_web::HttpResponse;
+use actix_web::web::Payload;
+use api::update::{FrozenReply, VersionRequest};
+use api::{Rejection, SeriesId, decode};
+use detectors::envelope::digest_hex;
+
+use super::fit::fit_reply;
+use super::{Call, body, convert, ok};
+
+pub(super) async fn handle(
+    call: &Call<'_>,
+    payload: Payload,
+    id: &str,
+) -> Result<HttpResponse, Rejection> {
+    let Call {
+        request,
+        state,
+        received,
+    } = *call;
+    let series = SeriesId::parse(id)?;
+    api::query::read(request.query_string(), [])?;
+    let registry = state.registry()?;
+    let body = body::read_json(request, payload, BODY_MAX_BYTES.min(state.max_body_bytes)).await?;
+    decode::<VersionRequest>(&body)?.check()?;
+    let frozen = registry.online().freeze(series.as_str()).await;
+    let mut frozen = frozen.map_err(|error| convert::rejection(&error))?;
+    let version = registry.store(series.as_str(), &mut frozen.fitting).await;
+    let version = version.map_err(|error| convert::rejection(&error))?;
+    let fitting = &frozen.fitting;
+    let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
+    let duration_ms = received.elapsed().as_secs_f64() * 1e3;
+    Ok(ok(&FrozenReply {
+        version: fit_reply(series, version, fitting, (&summary, &hash), duration_ms),
+        state_seq: frozen.state_seq,
+    }))
+}
+
+/// Such a body has one short field.
+const BODY_MAX_BYTES: usize = 4 * 1024;
