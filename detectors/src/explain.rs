@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::fitted::{Fitted, Inner};
 use crate::models::banded::Banded;
-use crate::params::{Direction, PERIODS_MAX, TimeUnit};
-use crate::score::{Score, Side};
+use crate::models::fan::Fan;
+use crate::params::{Direction, MinDeviation, PERIODS_MAX, TimeUnit};
+use crate::score::{Score, Side, Status};
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +34,7 @@ impl Fitted {
         }
         let (n, direction, scale) = match &self.inner {
             Inner::LocationScale(model) => (model.n, model.direction, model.scale),
-            Inner::Banded(model) => (model.n, model.direction, model.at(timestamp).scale),
+            Inner::Banded(model) => (model.n.into(), model.direction, model.at(timestamp).scale),
             Inner::Windowed(model) => (model.n, Direction::Both, model.unit),
         };
         let mut reasons = vec![deviation(value, score, scale), rank(score, n, direction)];
@@ -104,19 +105,19 @@ fn rank(score: &Score, n: u64, direction: Direction) -> Reason {
 
 /// What the expected value is made of, where it is made of anything.
 fn parts(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
-    let elapsed = timestamp.saturating_sub(model.trained.1).max(0) as f64;
-    let trend = finite(model.slope * elapsed);
+    let slope = model.rest.motion.as_ref().map_or(0.0, |m| m.slope);
+    let trend = finite(slope * model.elapsed(timestamp));
     let mut numbers = vec![("level", model.level)];
     let mut detail = format!(
         "the expected {} is a level of {}",
         short(score.expected),
         short(model.level)
     );
-    if model.slope != 0.0 {
+    if slope != 0.0 {
         numbers.push(("trend", trend));
         let _ = write!(detail, ", a trend that has added {}", short(trend));
     }
-    if let Some(seasonality) = &model.seasonality {
+    if let Some(seasonality) = model.seasonality() {
         let local = seasonality.clock.local(timestamp);
         for (season, name) in seasonality.seasons.iter().zip(SEASONS) {
             let part = finite(model.scale * season.at(local));
@@ -134,12 +135,9 @@ fn parts(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
 
 /// What made the band wider or narrower than it was in training on average.
 fn band(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
-    let elapsed = timestamp.saturating_sub(model.trained.1).max(0) as f64;
-    let since = finite(model.fan.width(elapsed));
-    let shape = model
-        .seasonality
-        .as_ref()
-        .map_or(1.0, |s| s.at(timestamp).shape);
+    let fan = model.rest.motion.as_ref().map_or(Fan::NONE, |m| m.fan);
+    let since = finite(fan.width(model.elapsed(timestamp)));
+    let shape = model.seasonality().map_or(1.0, |s| s.at(timestamp).shape);
     let mut words = Vec::new();
     let mut numbers = Vec::new();
     if since > 1.0 {
@@ -156,10 +154,14 @@ fn band(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
         ));
         numbers.push(("width_at_phase", shape));
     }
-    let least = model
-        .min_deviation
-        .abs
-        .max(finite(model.min_deviation.rel * score.expected.abs()));
+    if score.status == Status::Extrapolated && model.rest.far != (0.0, 0.0) {
+        words.push(
+            "wider than in training, because this point is further from it than it is long"
+                .to_owned(),
+        );
+    }
+    let MinDeviation { abs, rel } = model.rest.min_deviation;
+    let least = abs.max(finite(rel * score.expected.abs()));
     if least > 0.0 {
         words.push(format!(
             "at least {} on each side because of min_deviation",

@@ -19,8 +19,9 @@ use crate::stats::student_t::StudentT;
 /// First bytes of a model.
 pub const MAGIC: [u8; 4] = *b"TMDL";
 
-/// Format written, and the newest that is read.
-pub const FORMAT: u16 = 1;
+/// The newest format that is written and read. A model is written in the oldest that can hold it, so that
+/// what an earlier release wrote is written again byte for byte.
+pub const FORMAT: u16 = 2;
 
 const TAG_GAUSSIAN: u16 = 1;
 const TAG_ROBUST: u16 = 2;
@@ -85,31 +86,32 @@ struct LocationScaleV1 {
 
 pub(crate) fn encode(model: &Inner) -> Vec<u8> {
     // Writing numbers into a growing vector has no way to fail.
-    let (tag, payload) = match model {
+    let (format, tag, payload) = match model {
         Inner::LocationScale(model) => {
             let tag = match model.kind {
                 Kind::Gaussian => TAG_GAUSSIAN,
                 Kind::Robust | Kind::RobustTied => TAG_ROBUST,
             };
-            (tag, postcard::to_allocvec(&LocationScaleV1::from(model)))
+            (1, tag, postcard::to_allocvec(&LocationScaleV1::from(model)))
         }
-        Inner::Banded(model) => {
-            let payload = postcard::to_allocvec(&banded::BandedV1::from(&**model));
-            (TAG_BANDED, payload)
-        }
+        Inner::Banded(model) => match banded::BandedV2::from(model).into_v1() {
+            Ok(model) => (1, TAG_BANDED, postcard::to_allocvec(&model)),
+            Err(model) => (2, TAG_BANDED, postcard::to_allocvec(&model)),
+        },
         Inner::Windowed(model) => {
             let payload = postcard::to_allocvec(&windowed::WindowedV1::from(&**model));
-            (TAG_WINDOWED, payload)
+            (1, TAG_WINDOWED, payload)
         }
     };
-    envelope::seal(MAGIC, FORMAT, tag, &payload.unwrap_or_default())
+    envelope::seal(MAGIC, format, tag, &payload.unwrap_or_default())
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
     let envelope = envelope::open(MAGIC, bytes)?;
-    match envelope.format {
-        1 => {}
+    let (format, tag, payload) = (envelope.format, envelope.tag, envelope.payload);
+    match format {
         0 => return Err(DecodeError::UnknownFormat { found: 0 }),
+        1..=FORMAT => {}
         found => {
             return Err(DecodeError::NewerFormat {
                 found,
@@ -117,20 +119,27 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
             });
         }
     }
-    match envelope.tag {
-        TAG_GAUSSIAN | TAG_ROBUST => {
-            let model = read::<LocationScaleV1>(envelope.payload)?.into_model(envelope.tag)?;
+    match (tag, format) {
+        (TAG_GAUSSIAN | TAG_ROBUST, 1) => {
+            let model = read::<LocationScaleV1>(payload)?.into_model(tag)?;
             Ok(Inner::LocationScale(model))
         }
-        TAG_BANDED => {
-            let model = read::<banded::BandedV1>(envelope.payload)?.into_model()?;
-            Ok(Inner::Banded(Box::new(model)))
+        (TAG_BANDED, 1) => {
+            let model = banded::BandedV2::from(read::<banded::BandedV1>(payload)?);
+            Ok(Inner::Banded(model.into_model()?))
         }
-        TAG_WINDOWED => {
-            let model = read::<windowed::WindowedV1>(envelope.payload)?.into_model()?;
+        (TAG_BANDED, _) => match read::<banded::BandedV2>(payload)?.into_v1() {
+            Ok(_) => Err(DecodeError::Invalid { field: "format" }),
+            Err(model) => Ok(Inner::Banded(model.into_model()?)),
+        },
+        (TAG_WINDOWED, 1) => {
+            let model = read::<windowed::WindowedV1>(payload)?.into_model()?;
             Ok(Inner::Windowed(Box::new(model)))
         }
-        tag => Err(DecodeError::UnknownDetector { tag }),
+        (TAG_GAUSSIAN | TAG_ROBUST | TAG_WINDOWED, _) => {
+            Err(DecodeError::UnknownFormat { found: format })
+        }
+        (tag, _) => Err(DecodeError::UnknownDetector { tag }),
     }
 }
 
@@ -279,7 +288,7 @@ mod tests {
 
     fn decoded(payload: &LocationScaleV1, tag: u16) -> Result<Inner, DecodeError> {
         let payload = postcard::to_allocvec(payload).unwrap();
-        decode(&envelope::seal(MAGIC, FORMAT, tag, &payload))
+        decode(&envelope::seal(MAGIC, 1, tag, &payload))
     }
 
     #[test]
@@ -428,7 +437,11 @@ mod tests {
         );
         assert_eq!(
             sealed(2, 1, &payload),
-            Err(DecodeError::NewerFormat { found: 2, known: 1 })
+            Err(DecodeError::UnknownFormat { found: 2 })
+        );
+        assert_eq!(
+            sealed(3, 1, &payload),
+            Err(DecodeError::NewerFormat { found: 3, known: 2 })
         );
         assert_eq!(sealed(1, 1, &payload[1..]), Err(DecodeError::Malformed));
         payload.push(0);

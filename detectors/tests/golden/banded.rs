@@ -1,6 +1,8 @@
 //! One model of every kind that depends on the time, or can hold what was asked for beside its rate.
 //!
-//! Bytes are in `banded-<name>.bin`, hashes and scores in `banded.json`. Both were made by
+//! Bytes are in `banded-<name>.bin`, hashes and scores in `banded.json`, as the fits of format 1 gave
+//! them; those that today's fits give, in format 2 where they need it, are `banded2-<name>.bin` and
+//! `banded2.json`. The latter were made by
 //!
 //! ```text
 //! TIDEMARK_WRITE_GOLDEN=1 cargo test -p detectors --test golden
@@ -13,7 +15,9 @@
 use std::path::{Path, PathBuf};
 
 use detectors::envelope::{self, digest_hex};
-use detectors::{Direction, Fitted, MAGIC, MinDeviation, Params, Seasons, Series, TimeUnit};
+use detectors::{
+    DecodeError, Direction, Fitted, MAGIC, MinDeviation, Params, Seasons, Series, TimeUnit,
+};
 use serde::{Deserialize, Serialize};
 
 /// 2026-03-01T00:00:00Z: a week before the clocks of New York go forward.
@@ -176,47 +180,92 @@ impl Asked {
         }
     }
 
-    fn file(&self) -> PathBuf {
-        folder().join(format!("banded-{}.bin", self.name))
+    fn file(&self, set: &str) -> PathBuf {
+        folder().join(format!("{set}-{}.bin", self.name))
     }
 }
+
+/// Sets of files: what was fitted when there was format 1 only, and what is fitted today.
+const SETS: [&str; 2] = ["banded", "banded2"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-fn write() {
+fn write(set: &str) {
     let mut records = Vec::new();
     for asked in asked() {
         let bytes = asked.fit().encode();
-        std::fs::write(asked.file(), &bytes).unwrap();
+        std::fs::write(asked.file(set), &bytes).unwrap();
         records.push(asked.record(&bytes));
     }
     let text = serde_json::to_string_pretty(&records).unwrap();
-    std::fs::write(folder().join("banded.json"), text + "\n").unwrap();
+    std::fs::write(folder().join(format!("{set}.json")), text + "\n").unwrap();
 }
 
 /// One test, so that nothing is read while it is written.
 #[test]
 fn of_every_kind_are_read_and_written_and_fitted_and_score_as_recorded() {
+    let today = SETS[SETS.len() - 1];
     if std::env::var_os("TIDEMARK_WRITE_GOLDEN").is_some() {
-        write();
+        write(today);
     }
-    let text = std::fs::read_to_string(folder().join("banded.json")).unwrap();
-    let records: Vec<Record> = serde_json::from_str(&text).unwrap();
-    assert_eq!(records.len(), asked().len());
-    for (asked, record) in asked().iter().zip(&records) {
-        let bytes = std::fs::read(asked.file()).unwrap();
-        let read = Fitted::decode(&bytes).unwrap();
-        assert_eq!(read.encode(), bytes, "{}: written again", asked.name);
-        assert_eq!(asked.fit().encode(), bytes, "{}: fitted today", asked.name);
-        assert_eq!(&asked.record(&bytes), record);
-        let kind = record.name.replace('-', "_");
-        assert_eq!(read.summary().model, kind);
+    for set in SETS {
+        let text = std::fs::read_to_string(folder().join(format!("{set}.json"))).unwrap();
+        let records: Vec<Record> = serde_json::from_str(&text).unwrap();
+        assert_eq!(records.len(), asked().len());
+        for (asked, record) in asked().iter().zip(&records) {
+            let bytes = std::fs::read(asked.file(set)).unwrap();
+            let read = Fitted::decode(&bytes).unwrap();
+            assert_eq!(read.encode(), bytes, "{set} {}: written again", asked.name);
+            if set == today {
+                assert_eq!(asked.fit().encode(), bytes, "{}: fitted today", asked.name);
+            }
+            assert_eq!(&asked.record(&bytes), record);
+            let kind = record.name.replace('-', "_");
+            assert_eq!(read.summary().model, kind);
+        }
     }
 }
 
-/// What the records are for is in them: points of both kinds, bounds that follow the time.
+/// Models that need nothing of format 2 are written in format 1, as ever: those that widen with time, and
+/// those without held-out deviations.
+#[test]
+fn are_written_in_the_oldest_format_that_can_hold_them() {
+    for asked in asked() {
+        let format = |bytes: &[u8]| envelope::open(MAGIC, bytes).unwrap().format;
+        let stays = ["robust", "seasonal"].contains(&asked.name);
+        let needs = if stays { 2 } else { 1 };
+        assert_eq!(format(&asked.fit().encode()), needs, "{}", asked.name);
+    }
+}
+
+/// Format 2 of what format 1 holds would be a second spelling of one model.
+#[test]
+fn one_model_has_one_spelling() {
+    let asked = asked().remove(0);
+    let bytes = std::fs::read(asked.file(SETS[0])).unwrap();
+    let envelope = envelope::open(MAGIC, &bytes).unwrap();
+    let shape = |at: usize| {
+        let bytes: [u8; 4] = envelope.payload[at..at + 4].try_into().unwrap();
+        f32::from_le_bytes(bytes)
+    };
+    // From the end: no season, n of one byte, half_cell, then the shapes of the tails.
+    let end = envelope.payload.len();
+    let (above, below) = (shape(end - 10), shape(end - 22));
+    let mut payload = envelope.payload.to_vec();
+    for number in [below, above, 0.0, 0.0, 0.0] {
+        payload.extend(number.to_le_bytes());
+    }
+    let respelt = envelope::seal(MAGIC, 2, envelope.tag, &payload);
+    assert_eq!(
+        Fitted::decode(&respelt),
+        Err(DecodeError::Invalid { field: "format" })
+    );
+}
+
+/// What the records are for is in them: points of both kinds, bounds that follow the time, and wider ones
+/// far from the training.
 #[test]
 fn records_tell_models_apart() {
     for asked in asked() {
@@ -225,8 +274,17 @@ fn records_tell_models_apart() {
         assert!((1..5).contains(&anomalies), "{record:?}");
         let follows = |of: fn(&ScoreRecord) -> f64| {
             let first = of(&record.scores[0]);
-            record.scores.iter().any(|score| of(score) != first)
+            record.scores[..4].iter().any(|score| of(score) != first)
         };
+        let [near, .., far] = &*record.scores else {
+            panic!("{record:?}")
+        };
+        let width = |score: &ScoreRecord| score.upper.min(1e9) - score.lower.max(-1e9);
+        assert_eq!(
+            width(far) > width(near),
+            asked.name != "gaussian",
+            "{record:?}"
+        );
         let is_level = ["robust", "gaussian"].contains(&asked.name);
         assert_eq!(follows(|score| score.upper), !is_level, "{record:?}");
     }
