@@ -154,7 +154,7 @@ fn band(model: &Banded, timestamp: i64, score: &Score) -> Option<Reason> {
         ));
         numbers.push(("width_at_phase", shape));
     }
-    if score.status == Status::Extrapolated && model.rest.far != (0.0, 0.0) {
+    if score.status == Status::Extrapolated && model.far != (0.0, 0.0) {
         words.push(
             "wider than in training, because this point is further from it than it is long"
                 .to_owned(),

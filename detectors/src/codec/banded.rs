@@ -100,7 +100,7 @@ impl From<&Banded> for BandedV2 {
             model: model.into(),
             far_shapes,
             level_reach,
-            far: model.rest.far,
+            far: model.far,
         }
     }
 }
@@ -108,13 +108,9 @@ impl From<&Banded> for BandedV2 {
 /// As format 1 had it: the same everywhere in time, and no level.
 impl From<BandedV1> for BandedV2 {
     fn from(model: BandedV1) -> Self {
-        let far_shapes = match &model.reference {
-            ReferenceV1::Normal | ReferenceV1::StudentT(_) => [0.0; 2],
-            ReferenceV1::Empirical(empirical) => [empirical.below[2], empirical.above[2]],
-        };
         Self {
+            far_shapes: model.reference.shapes(),
             model,
-            far_shapes,
             level_reach: 0.0,
             far: (0.0, 0.0),
         }
@@ -123,12 +119,11 @@ impl From<BandedV1> for BandedV2 {
 
 impl BandedV2 {
     /// The same in format 1, where that can hold it.
-    pub(super) fn into_v1(self) -> Result<BandedV1, Self> {
-        if Self::from(self.model.clone()) == self {
-            Ok(self.model)
-        } else {
-            Err(self)
-        }
+    pub(super) fn as_v1(&self) -> Option<&BandedV1> {
+        let near_shapes = self.model.reference.shapes();
+        let nothing_more =
+            self.far_shapes == near_shapes && self.level_reach == 0.0 && self.far == (0.0, 0.0);
+        nothing_more.then_some(&self.model)
     }
 }
 
@@ -257,8 +252,8 @@ impl BandedV2 {
                 },
                 motion: motion.boxed(),
                 reference: model.reference.into_model(n, far_shapes, level_reach)?,
-                far,
             }),
+            far,
             n,
             kind,
             direction,
@@ -310,6 +305,14 @@ impl BandedV1 {
 }
 
 impl ReferenceV1 {
+    /// Shape of the tail below and of that above, 0 where there are none.
+    fn shapes(&self) -> [f32; 2] {
+        match self {
+            Self::Normal | Self::StudentT(_) => [0.0; 2],
+            Self::Empirical(empirical) => [empirical.below[2], empirical.above[2]],
+        }
+    }
+
     fn into_model(
         self,
         n: u32,

@@ -94,10 +94,13 @@ pub(crate) fn encode(model: &Inner) -> Vec<u8> {
             };
             (1, tag, postcard::to_allocvec(&LocationScaleV1::from(model)))
         }
-        Inner::Banded(model) => match banded::BandedV2::from(model).into_v1() {
-            Ok(model) => (1, TAG_BANDED, postcard::to_allocvec(&model)),
-            Err(model) => (2, TAG_BANDED, postcard::to_allocvec(&model)),
-        },
+        Inner::Banded(model) => {
+            let model = banded::BandedV2::from(model);
+            match model.as_v1() {
+                Some(model) => (1, TAG_BANDED, postcard::to_allocvec(model)),
+                None => (2, TAG_BANDED, postcard::to_allocvec(&model)),
+            }
+        }
         Inner::Windowed(model) => {
             let payload = postcard::to_allocvec(&windowed::WindowedV1::from(&**model));
             (1, TAG_WINDOWED, payload)
@@ -128,10 +131,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
             let model = banded::BandedV2::from(read::<banded::BandedV1>(payload)?);
             Ok(Inner::Banded(model.into_model()?))
         }
-        (TAG_BANDED, _) => match read::<banded::BandedV2>(payload)?.into_v1() {
-            Ok(_) => Err(DecodeError::Invalid { field: "format" }),
-            Err(model) => Ok(Inner::Banded(model.into_model()?)),
-        },
+        (TAG_BANDED, _) => {
+            let model = read::<banded::BandedV2>(payload)?;
+            if model.as_v1().is_some() {
+                return Err(DecodeError::Invalid { field: "format" });
+            }
+            Ok(Inner::Banded(model.into_model()?))
+        }
         (TAG_WINDOWED, 1) => {
             let model = read::<windowed::WindowedV1>(payload)?.into_model()?;
             Ok(Inner::Windowed(Box::new(model)))

@@ -297,8 +297,8 @@ impl Banded {
                     location_scale::Reference::Normal => banded::Reference::Normal,
                     location_scale::Reference::StudentT(t) => banded::Reference::StudentT(t),
                 },
-                far: (0.0, 0.0),
             }),
+            far: (0.0, 0.0),
             n: u32::try_from(model.n).unwrap_or(u32::MAX),
             kind: match model.kind {
                 location_scale::Kind::Gaussian => banded::Kind::Gaussian,

@@ -347,3 +347,86 @@ fn interpolated(sorted: &[f64], place: f64) -> f64 {
     let right = (left + 1).min(sorted.len() - 1);
     sorted[left] + (sorted[right] - sorted[left]) * (place - left as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums of twelve numbers of a linear congruential generator, about normal.
+    fn noise(n: usize) -> Vec<f64> {
+        let mut state = 1_u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1_u32 << 31) - 0.5
+        };
+        (0..n)
+            .map(|_| (0..12).map(|_| uniform()).sum::<f64>())
+            .collect()
+    }
+
+    fn held_out(values: &[f64]) -> Empirical {
+        Empirical::fit_held_out(values).unwrap()
+    }
+
+    #[test]
+    fn noise_is_known_as_well_far_away_as_near() {
+        let noise = held_out(&noise(20_000));
+        for (p, z) in [(0.005, 2.576), (5e-4, 3.291)] {
+            let near = noise.upper_quantile(p, Reach::Near);
+            let far = noise.upper_quantile(p, Reach::Far);
+            assert!((near / z - 1.0).abs() < 0.1, "{p}: {near}");
+            assert!((1.0..1.2).contains(&(far / near)), "{p}: {far} {near}");
+        }
+    }
+
+    /// The same deviations, but a hundred in a row are alike: the tails are those of a hundredth of them.
+    #[test]
+    fn what_hangs_together_is_known_less_well() {
+        let noise = noise(200);
+        let runs: Vec<f64> = (0..20_000).map(|i| noise[i / 100]).collect();
+        let mixed: Vec<f64> = (0..20_000).map(|i| noise[i * 7_919 % 200]).collect();
+        let (runs, mixed) = (held_out(&runs), held_out(&mixed));
+        assert!(runs.above.shape > mixed.above.shape && runs.below.shape > mixed.below.shape);
+        for reach in [Reach::Near, Reach::Far] {
+            let tail = |empirical: &Empirical| empirical.two_sided(9.0, reach).p;
+            assert!(tail(&runs) > 10.0 * tail(&mixed), "{reach:?}");
+        }
+    }
+
+    #[test]
+    fn a_level_that_has_only_fallen_may_rise_far_away() {
+        let noise = noise(4_000);
+        let values: Vec<f64> = (0..4_000)
+            .map(|i| 0.1 * noise[i] - if i < 1_000 { 8.0 } else { 0.0 })
+            .collect();
+        let (empirical, z) = (held_out(&values), 6.0);
+        assert!(empirical.two_sided(z, Reach::Near).p < 1e-3);
+        assert!(empirical.two_sided(z, Reach::Far).p > 0.01);
+        assert!(empirical.at_or_above(z, Reach::Far).p > 0.005);
+        assert!(empirical.at_or_below(z, Reach::Far).p >= 0.5);
+        assert_eq!(Empirical::fit(&values).unwrap().level, 0.0);
+    }
+
+    #[test]
+    fn quantiles_undo_tails_near_and_far() {
+        let noise = noise(4_000);
+        let values: Vec<f64> = (0..4_000).map(|i| noise[i] + noise[i / 500]).collect();
+        let empirical = held_out(&values);
+        for reach in [Reach::Near, Reach::Far] {
+            for p in [0.1, 0.01, 1e-3, 1e-6] {
+                let above = empirical.upper_quantile(p, reach);
+                let below = empirical.lower_quantile(p, reach);
+                let found = [
+                    empirical.at_or_above(above, reach).p,
+                    empirical.at_or_below(below, reach).p,
+                ];
+                assert!(
+                    found.iter().all(|found| (found / p - 1.0).abs() < 1e-4),
+                    "{reach:?} {p}: {found:?}"
+                );
+            }
+        }
+    }
+}
