@@ -381,14 +381,20 @@ mod tests {
         }
     }
 
-    /// The same deviations, but a hundred in a row are alike: the tails are those of a hundredth of them.
+    /// The same deviations in another order, in which a thousand in a row are alike.
     #[test]
     fn what_hangs_together_is_known_less_well() {
-        let noise = noise(200);
-        let runs: Vec<f64> = (0..20_000).map(|i| noise[i / 100]).collect();
-        let mixed: Vec<f64> = (0..20_000).map(|i| noise[i * 7_919 % 200]).collect();
+        let noise = noise(20_020);
+        let (levels, noise) = noise.split_at(20);
+        let runs: Vec<f64> = (0..20_000)
+            .map(|i| levels[i / 1_000] + 0.5 * noise[i])
+            .collect();
+        // A stride without a common factor with their number takes each once.
+        let mixed: Vec<f64> = (0..20_000).map(|i| runs[i * 7_919 % 20_000]).collect();
         let (runs, mixed) = (held_out(&runs), held_out(&mixed));
-        assert!(runs.above.shape > mixed.above.shape && runs.below.shape > mixed.below.shape);
+        for (of_runs, of_mixed) in [(runs.above, mixed.above), (runs.below, mixed.below)] {
+            assert!(of_runs.shape > of_mixed.shape && of_runs.far_shape > of_mixed.far_shape);
+        }
         for reach in [Reach::Near, Reach::Far] {
             let tail = |empirical: &Empirical| empirical.two_sided(9.0, reach).p;
             assert!(tail(&runs) > 10.0 * tail(&mixed), "{reach:?}");
