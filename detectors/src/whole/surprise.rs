@@ -11,7 +11,7 @@ use std::f64::consts::LN_10;
 
 use super::constants::CONSTANTS;
 use crate::stats::elementary::ln;
-use crate::stats::pareto::Pareto;
+use crate::stats::pareto::{Pareto, Reach};
 
 /// A tail has at least so many points, and at most a quarter.
 const TAIL_POINTS_MIN: usize = 10;
@@ -27,9 +27,27 @@ fn points_in_tail(n: usize, share: f64) -> usize {
         .max(1)
 }
 
+/// What lies beyond a threshold.
+pub(super) struct UpperTail {
+    pub(super) threshold: f64,
+    pub(super) beyond: Pareto,
+}
+
+impl UpperTail {
+    /// ln P(X > x) for x beyond the threshold.
+    fn ln_p(&self, x: f64) -> f64 {
+        self.beyond.tail(x - self.threshold, Reach::Near).ln_p
+    }
+
+    /// What so large a share exceeds, at most that of the tail.
+    pub(super) fn quantile(&self, share: f64) -> f64 {
+        self.threshold + self.beyond.quantile(share, Reach::Near)
+    }
+}
+
 /// The tail above the largest `share` of at least two values, which are reordered; `None` where all
 /// are equal.
-pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<Pareto> {
+pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<UpperTail> {
     let n = values.len();
     let in_tail = points_in_tail(n, share);
     let (below, threshold, above) =
@@ -41,9 +59,11 @@ pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<Pareto> {
         return None;
     }
     let beyond: Vec<f64> = above.iter().map(|value| value - threshold).collect();
-    let limits = Pareto::limits(SCALE_MIN * (most - least), f64::INFINITY);
     let mass = in_tail as f64 / n as f64;
-    Some(Pareto::fit(threshold, mass, &beyond, limits))
+    Some(UpperTail {
+        threshold,
+        beyond: Pareto::as_estimated(mass, &beyond, SCALE_MIN * (most - least)),
+    })
 }
 
 /// −log₁₀ P(X ≥ x) of each value of a profile of which large values are strange.
@@ -57,7 +77,7 @@ pub(super) fn of_large(profile: &[f64]) -> Vec<f64> {
     let threshold = sorted[sorted.len() - 1 - points_in_tail(sorted.len(), CONSTANTS.tail_share)];
     let surprise = |x: &f64| {
         if *x > threshold {
-            return -tail.tail(*x).ln_p / LN_10;
+            return -tail.ln_p(*x) / LN_10;
         }
         // Ties share the middle of their ranks.
         let below = sorted.partition_point(|v| v < x) + sorted.partition_point(|v| v <= x);
@@ -84,11 +104,11 @@ pub(super) fn beyond_tails(view: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-fn excess(tail: &Pareto, x: f64) -> f64 {
-    if x <= f64::from(tail.threshold) {
+fn excess(tail: &UpperTail, x: f64) -> f64 {
+    if x <= tail.threshold {
         return 0.0;
     }
-    (ln(f64::from(tail.mass)) - tail.tail(x).ln_p).max(0.0) / LN_10
+    (ln(f64::from(tail.beyond.mass)) - tail.ln_p(x)).max(0.0) / LN_10
 }
 
 #[cfg(test)]
