@@ -72,7 +72,7 @@ problem_table! {
     LengthsDiffer = "lengths_differ", 422, "The columns have different lengths",
         "Send as many timestamps as values.";
     TooFewPoints = "too_few_points", 422, "There are too few points",
-        "A fit needs at least min_training_points points, 3 by default.";
+        "A fit needs at least min_training_points points, 3 by default; a detection 3, or min_points.";
     TimestampInvalid = "timestamp_invalid", 422, "A timestamp is not a time",
         "Send ticks of the time_unit since 1970, seconds by default: integers in a fit; digits in a string, an integer or RFC 3339 elsewhere.";
     TimestampNegative = "timestamp_negative", 422, "A timestamp is negative",

@@ -2,6 +2,8 @@
 
 #[path = "common/laws.rs"]
 mod common;
+#[path = "laws/online.rs"]
+mod online;
 
 use common::{check_bytes, check_columns, check_rule, check_scores, with_hard_points};
 use detectors::{

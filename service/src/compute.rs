@@ -24,8 +24,8 @@ pub struct Compute {
 
 /// The threads of the pool on which a job runs, for the parts of that job.
 ///
-/// While a job waits for a part that another thread took, its own thread may begin a job that waits:
-/// a short one can hold up a long one, never the other way round for good.
+/// A thread that waits for a part which another one took may begin a job of the queue meanwhile, and
+/// then ends that one first.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolWorkers;
 

@@ -9,6 +9,7 @@ mod columns;
 mod concurrency;
 mod contract;
 mod decision_rule;
+mod detect;
 mod every_model;
 mod eviction;
 mod explain;

@@ -142,7 +142,7 @@ impl From<Output> for Finished {
 impl Finished {
     /// The cells of the first line of a block that starts with `name`, numbers and all.
     pub(crate) fn line(&self, block: &str, name: &str) -> Vec<String> {
-        let head = format!(" {block}, mode online");
+        let head = format!(" {block}, mode ");
         let lines = self.stdout.lines().skip_while(|line| !line.contains(&head));
         let mut lines = lines.skip(1).take_while(|line| !line.starts_with("=="));
         let found = lines.find(|line| line.starts_with(name));

@@ -1,6 +1,7 @@
 //! `tidemark-bench quality` as its user runs it: the real binary over a small folder.
 
 mod folder;
+mod regression;
 
 use detectors::eval::LabelledScores;
 use detectors::eval::average_precision::average_precision;
@@ -78,6 +79,59 @@ fn alarm_rates_are_pooled_by_dataset_and_over_all() {
         assert!((0.4..2.0).contains(&ratio), "{block}: {ratio}");
         assert_eq!(ratios(block, "all").0, normal + 3 * guarded);
     }
+}
+
+#[test]
+fn a_whole_series_is_measured_beside_the_same_baselines() {
+    let folder = Folder::new();
+    let windows = folder.path("windows.json");
+    let out = folder.path("out");
+    let flags = ["--mode", "whole", "--nab-windows"];
+    let rest = [windows.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let run = folder.run(&[flags.as_slice(), &rest].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let heads: Vec<&str> = run.stdout.lines().filter(|l| l.starts_with("==")).collect();
+    assert!(
+        heads[0].contains("== model whole, mode whole,"),
+        "{}",
+        heads[0]
+    );
+    assert_eq!(heads.len(), 4, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("Constants {").count(), 1, "told once");
+    let nab = run.line("model whole", "NAB");
+    assert_eq!(
+        nab[3..],
+        ["1.000", "1.000"],
+        "50 deviations cannot be missed"
+    );
+    // Every row has a score, that which repeats a time included.
+    let (_, rows) = read_rows(&out.join("nab/repeated.csv"));
+    assert_eq!(rows.len(), ROWS);
+    assert_eq!(rows[100][2..], rows[99][2..]);
+    let (_, rows) = read_rows(&out.join("own/flat.csv"));
+    assert!(rows.iter().all(|row| row[3].parse::<f64>().unwrap() > 0.0));
+}
+
+#[test]
+fn published_figures_stand_beside_ours() {
+    let folder = Folder::new();
+    let peers = "split,file,dataset,Weak,Strong\ndev,own/plain.csv,OWN,0.25,0.5\n\
+                 dev,nab/repeated.csv,NAB,0.5,0.75\ndev,else/where.csv,X,1,0\n";
+    folder.write("peers.csv", peers.as_bytes());
+    let path = folder.path("peers.csv");
+    let run = folder.run(&["--model", "gaussian", "--peers", path.to_str().unwrap()]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let table = run.stdout.split("published series").nth(1).unwrap();
+    let row = |name: &str| -> Vec<&str> {
+        let line = table.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().collect()
+    };
+    assert_eq!(row("Strong"), ["0.625", "0.625", "2"]);
+    assert_eq!(row("Weak"), ["0.375", "0.375", "2"]);
+    assert_eq!(row("gaussian")[2], "2");
+    assert_eq!(row("random score")[2], "2");
+    let place = |name| table.find(name).unwrap();
+    assert!(place("Strong") < place("Weak"), "the best first");
 }
 
 #[test]
@@ -223,7 +277,7 @@ fn dates_and_seconds_are_the_same_time() {
 #[test]
 fn bad_input_is_named_by_file_and_line() {
     type Spoil = fn(&Folder);
-    let cases: [(Spoil, &[&str], &[&str]); 17] = [
+    let cases: [(Spoil, &[&str], &[&str]); 18] = [
         (
             |f| std::fs::remove_file(f.path("own/plain.csv")).unwrap(),
             &[],
@@ -325,6 +379,11 @@ fn bad_input_is_named_by_file_and_line() {
             &["--model", "oracle"],
             &["model \"oracle\"", "there are"],
         ),
+        (
+            |_| (),
+            &["--mode", "whole", "--model", "robust"],
+            &["model \"robust\"", "a whole series"],
+        ),
     ];
     for (spoil, flags, words) in cases {
         let folder = Folder::new();
@@ -380,8 +439,7 @@ fn bad_windows_are_named() {
 fn flags_that_cannot_be_used_are_usage_errors() {
     let folder = Folder::new();
     for flags in [
-        &["--model", "robust", "--mode", "whole"][..],
-        &[],
+        &["--model", "robust", "--mode", "sometimes"][..],
         &["--model", "robust", "--alarm-rate", "often"],
     ] {
         assert_eq!(folder.run(flags).code, Some(2), "{flags:?}");

@@ -1,5 +1,9 @@
 //! What holds for every series, the strangest included.
 
+use proptest::collection::vec;
+use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+use proptest::prelude::*;
+
 use super::{InTurn, Scores, Whole, Workers};
 use crate::models::FitError;
 use crate::params::{Params, Seasons, TimeUnit};
@@ -284,4 +288,65 @@ fn seasons_and_gaps_are_told() {
         matches!(error, Err(FitError::PeriodTooLong { .. })),
         "{error:?}"
     );
+}
+
+/// Values of every kind, and as many steps between them.
+fn any_series() -> impl Strategy<Value = (Vec<f64>, Vec<i64>)> {
+    let finite = POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO;
+    let step = prop_oneof![8 => Just(900_i64), 1 => 1..100_000_i64];
+    let values = prop_oneof![
+        2 => vec(-1.0..1.0_f64, 3..600),
+        1 => vec((-2..3_i8).prop_map(f64::from), 3..600),
+        1 => vec(prop_oneof![19 => Just(0.0), 1 => Just(7.0)], 3..600),
+        1 => vec(finite, 3..600),
+    ];
+    values.prop_flat_map(move |values| {
+        let steps = vec(step.clone(), values.len());
+        (Just(values), steps)
+    })
+}
+
+fn any_params() -> impl Strategy<Value = Params> {
+    let alarm_rate = prop_oneof![Just(1e-300), 1e-6..0.5_f64];
+    let zone = prop_oneof![Just(None), Just(Some("America/New_York".to_owned()))];
+    (alarm_rate, zone).prop_map(|(alarm_rate, timezone)| Params {
+        alarm_rate: Some(alarm_rate),
+        timezone,
+        ..Params::default()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_rule_holds_for_any_series((values, steps) in any_series(), params in any_params(), threads in 1..5_usize) {
+        let times: Vec<i64> = steps
+            .iter()
+            .scan(1_700_000_000, |time, step| {
+                *time += step;
+                Some(*time)
+            })
+            .collect();
+        let series = Series::new(&times, &values).unwrap();
+        let whole = Whole::new(&params).unwrap();
+        let scores = whole.detect(&series).unwrap();
+        prop_assert_eq!(scores.points.len(), values.len());
+        for (value, score) in values.iter().zip(&scores.points) {
+            holds(*value, scores.alarm_rate, score);
+        }
+        prop_assert_eq!(&scores, &whole.detect_with(&series, &Threads(threads)).unwrap());
+    }
+
+    #[test]
+    fn a_power_of_two_changes_no_bit_of_a_p_value(values in vec(-9.0..9.0_f64, 64..500), exponent in -300..300_i32) {
+        // It changes no digit, so that every distance and rank stays the same.
+        let factor = 2.0_f64.powi(exponent);
+        let changed: Vec<f64> = values.iter().map(|value| factor * value).collect();
+        let p_values = |values: &[f64]| -> Vec<u64> {
+            let scores = detect(&Params::default(), values);
+            scores.points.iter().map(|score| score.p_value.to_bits()).collect()
+        };
+        prop_assert_eq!(p_values(&values), p_values(&changed));
+    }
 }

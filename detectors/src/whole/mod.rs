@@ -24,7 +24,7 @@
 //! value ± the distance that a share of `alarm_rate` of all points exceeds, drawn in or out to have the
 //! value on the side that the decision says. They show the reach; they do not decide.
 //!
-//! Cost: `O(n²)` products up to 65,536 points, about n²/2 in all, and `O(n)` beyond, since each
+//! Cost: about n²/3 distances of a few instructions each up to 65,536 points, and `O(n)` beyond, since each
 //! stretch is then compared with [`reference_max`](Constants::reference_max) others. Memory is `O(n)`.
 //! The result has the same bits for any number of threads ([`Workers`]).
 
