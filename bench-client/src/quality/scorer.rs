@@ -155,17 +155,20 @@ impl Model {
                 });
             }
             Ok(fitted) => {
-                let mut rows = is_later.iter();
-                fitted.score_history(&fit_timestamps, &fit_values, 0, |score| {
-                    // Rows that were left out of the fit have no place in its history.
-                    for _ in rows.by_ref().take_while(|is_later| !**is_later) {
-                        scored.push(0.0, 1.0);
-                    }
+                let mut history = Vec::with_capacity(fit_values.len());
+                fitted.score_history(&fit_timestamps, &fit_values, 0, |score| history.push(score));
+                let mut history = history.into_iter();
+                for (row, &is_later) in is_later.iter().enumerate() {
+                    // A row that was left out of the fit has no place in its history, and stands alone.
+                    let score = if is_later {
+                        history.next().flatten()
+                    } else {
+                        Some(fitted.score(timestamps[row], values[row]))
+                    };
                     let (anomaly_score, p_value) =
                         score.map_or((0.0, 1.0), |score| (score.anomaly_score, score.p_value));
                     scored.push(anomaly_score, p_value);
-                });
-                rows.for_each(|_| scored.push(0.0, 1.0));
+                }
                 fitted.score_columns(&timestamps[train_len..], &values[train_len..], |score| {
                     scored.push(score.anomaly_score, score.p_value);
                 });

@@ -38,11 +38,10 @@ pub(crate) fn run() {
         ratio(explained, plain, |s| s.p99_ms),
         Target::AtMost(1.1),
     );
-    let of = |of| ratio(explained, plain, of);
     println!(
         "     p50 {:.3}, CPU {:.3}",
-        of(|s| s.p50_ms),
-        of(|s| s.cpu_us)
+        ratio(explained, plain, |s| s.p50_ms),
+        ratio(explained, plain, |s| s.cpu_us)
     );
 }
 

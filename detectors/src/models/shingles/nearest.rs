@@ -357,10 +357,8 @@ fn kept(n: usize, m: usize) -> Vec<Range<usize>> {
         let start = left + golden(i, (right - left).saturating_sub(length) + 1);
         start..start + length
     };
-    (0..count)
-        .map(piece)
-        .chain(std::iter::once(older..n))
-        .collect()
+    let recent = std::iter::once(older..n);
+    (0..count).map(piece).chain(recent).collect()
 }
 
 /// The points of some stretches of a series, as they are kept.
