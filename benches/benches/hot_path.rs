@@ -207,14 +207,14 @@ fn json(c: &mut Criterion) {
             values: Some(&points.values),
             ..VerdictColumns::default()
         },
-        reasons: None,
+        ..ColumnsReply::default()
     };
     let mut scores = Vec::with_capacity(n);
     model.score_columns(&points.timestamps, &points.values, |score| {
         scores.push(score)
     });
-    let verdicts = &mut reply.verdicts;
     let column = |of: fn(&detectors::Score) -> f64| Some(scores.iter().map(of).collect());
+    let verdicts = &mut reply.verdicts;
     verdicts.anomaly = Some(scores.iter().map(|s| s.anomaly).collect());
     verdicts.anomaly_score = column(|s| s.anomaly_score);
     verdicts.p_value = column(|s| s.p_value);
