@@ -41,7 +41,7 @@ pub fn render(
         }
         notes(&mut text, result);
         ranking(&mut text, &rows(&result.series));
-        if let Some(published) = published {
+        if let Some(published) = published.filter(|_| index < settings.models.len()) {
             line(&mut text, published.beside(&result.series));
         }
         alarms(&mut text, &alarm_rows(&result.series), settings.alarm_rate);

@@ -4,7 +4,7 @@
 //! tail probability, and added up:
 //!
 //! ```text
-//! evidence(t) = Σ_r surprise(raw_r)  +  mean_r surprise(shape_r)  +  Σ_f mean_{v in f} excess(v)
+//! evidence(t) = Σ_r surprise(raw_r)  +  mean_r surprise(shape_r)  +  1½ · Σ_f mean_{v in f} excess(v)
 //! ```
 //!
 //! - **Stretches** ([`resolution`]): the distance of the stretch around t to the third most similar
@@ -12,7 +12,8 @@
 //!   points, averaged over the length of a stretch. Waveforms. Shapes, with level and amplitude taken
 //!   out, have together the weight of one resolution.
 //! - **Views** ([`views`]): four families f of statistics of few points. Spikes, levels, hours of the
-//!   day. They count from their outermost 3 % on ([`surprise`]).
+//!   day. They count from their outermost 3 % on ([`surprise`]), and one and a half times, since they
+//!   are silent elsewhere.
 //!
 //! What the sum is where nothing is wrong is estimated from the series itself ([`null`]), which makes
 //! it a p-value. Adding up logarithms of p-values is Fisher's combination (*Statistical methods for
@@ -290,7 +291,7 @@ fn evidence(
         }
     };
     for family in views::families(series, seasonal, workers) {
-        add(&family, 1.0);
+        add(&family, CONSTANTS.view_weight);
     }
     let mut windows = Vec::new();
     let mut shapes = Vec::new();
