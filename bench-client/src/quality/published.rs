@@ -56,23 +56,33 @@ fn plain(file: &str) -> &str {
     file.strip_suffix(".gz").unwrap_or(file)
 }
 
+/// A series that has figures.
+struct Shared<'a> {
+    dataset: &'a str,
+    ours: f64,
+    published: &'a [f64],
+}
+
 impl Published {
     /// A sentence: our means on the series that have figures, and those of the best methods on the same.
     pub fn beside(&self, ours: &[SeriesResult]) -> String {
-        let shared: Vec<(&str, f64, &[f64])> = ours
+        let shared: Vec<Shared<'_>> = ours
             .iter()
             .filter_map(|one| {
-                let figures = self.by_file.get(plain(&one.file))?;
-                Some((&*one.dataset, one.metrics.vus_pr?, figures.as_slice()))
+                Some(Shared {
+                    dataset: &one.dataset,
+                    ours: one.metrics.vus_pr?,
+                    published: self.by_file.get(plain(&one.file))?,
+                })
             })
             .collect();
         if shared.is_empty() {
             return "no series has published figures".to_owned();
         }
-        let means = |figure: &dyn Fn(&(&str, f64, &[f64])) -> f64| {
+        let means = |figure: &dyn Fn(&Shared<'_>) -> f64| {
             let mut datasets: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
             for one in &shared {
-                datasets.entry(one.0).or_default().push(figure(one));
+                datasets.entry(one.dataset).or_default().push(figure(one));
             }
             let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
             let all: Vec<f64> = datasets.values().flatten().copied().collect();
@@ -80,10 +90,10 @@ impl Published {
             (mean(&all), mean(&of_datasets))
         };
         let mut methods: Vec<(&str, (f64, f64))> = (0..self.methods.len())
-            .map(|method| (&*self.methods[method], means(&|one| one.2[method])))
+            .map(|method| (&*self.methods[method], means(&|one| one.published[method])))
             .collect();
         methods.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
-        let (micro, macro_mean) = means(&|one| one.1);
+        let (micro, macro_mean) = means(&|one| one.ours);
         let mut text = format!(
             "VUS-PR micro / macro on the {} series with published figures: {micro:.3} / {macro_mean:.3}",
             shared.len()

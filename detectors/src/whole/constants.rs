@@ -55,7 +55,7 @@ pub const CONSTANTS: Constants = Constants {
     stretches_min: 3,
     view_weight: 1.5,
     tail_share: 0.03,
-    null_body: 0.8,
+    null_body: 0.85,
     null_scale_min: 0.2,
     means: [1, 3, 6, 12, 24],
     deviations: [12, 48],
