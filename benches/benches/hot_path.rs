@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use api::{ColumnsReply, FitRequest, PredictRequest, decode};
+use api::{ColumnsReply, FitRequest, PredictRequest, VerdictColumns, decode};
 use benches::memory_store::MemoryStore;
 use benches::{data, is_smoke, machine, requests};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
@@ -198,28 +198,31 @@ fn json(c: &mut Criterion) {
     let n = 1_000;
     let points = data::history(n, 2);
     let model = data::fit(&data::params("gaussian_t"), &data::history(n, 1));
-    let mut reply = ColumnsReply {
-        model_version: 1,
-        model_hash: "00112233445566778899aabbccddeeff",
-        n_points: n,
-        timestamps: Some(&points.timestamps),
-        values: Some(&points.values),
-        ..ColumnsReply::default()
-    };
     let mut scores = Vec::with_capacity(n);
     model.score_columns(&points.timestamps, &points.values, |score| {
         scores.push(score)
     });
     let column = |of: fn(&detectors::Score) -> f64| Some(scores.iter().map(of).collect());
-    reply.anomaly = Some(scores.iter().map(|s| s.anomaly).collect());
-    reply.anomaly_score = column(|s| s.anomaly_score);
-    reply.p_value = column(|s| s.p_value);
-    reply.severity = column(|s| s.severity);
-    reply.expected_value = column(|s| s.expected);
-    reply.lower_bound = column(|s| s.lower);
-    reply.upper_bound = column(|s| s.upper);
-    reply.direction = Some(scores.iter().map(|s| s.side.as_str()).collect());
-    reply.status = Some(scores.iter().map(|s| s.status.as_str()).collect());
+    let reply = ColumnsReply {
+        model_version: 1,
+        model_hash: "00112233445566778899aabbccddeeff",
+        verdicts: VerdictColumns {
+            n_points: n,
+            timestamps: Some(&points.timestamps),
+            values: Some(&points.values),
+            anomaly: Some(scores.iter().map(|s| s.anomaly).collect()),
+            anomaly_score: column(|s| s.anomaly_score),
+            p_value: column(|s| s.p_value),
+            severity: column(|s| s.severity),
+            expected_value: column(|s| s.expected),
+            lower_bound: column(|s| s.lower),
+            upper_bound: column(|s| s.upper),
+            direction: Some(scores.iter().map(|s| s.side.as_str()).collect()),
+            status: Some(scores.iter().map(|s| s.status.as_str()).collect()),
+            ..VerdictColumns::default()
+        },
+        reasons: None,
+    };
     group.throughput(Throughput::Elements(n as u64));
     group.bench_function("columns_reply", |b| {
         b.iter(|| serde_json::to_vec(black_box(&reply)).unwrap());
