@@ -30,9 +30,6 @@ const BLOCK: usize = 256;
 
 const M: usize = CONSTANTS.stretch_cells;
 
-/// Columns taken at once.
-const CHUNK: usize = 8;
-
 /// Stretches that begin less than so many cells apart are no neighbours: they are half the same.
 const APART: usize = M / 2;
 
@@ -186,26 +183,14 @@ impl Join<'_> {
         let (enters, leaves) = (self.series[row + M - 1], self.series[row - 1]);
         let entering = &self.series[run.start + M..run.end + M - 1];
         let leaving = &self.series[run.start..run.end - 1];
-        let along = |distances: &mut [f64], before: &[f64], entering: &[f64], leaving: &[f64]| {
-            let columns = distances.iter_mut().zip(before);
-            for ((distance, before), (entering, leaving)) in
-                columns.zip(entering.iter().zip(leaving))
-            {
-                let (enters, leaves) = (enters - entering, leaves - leaving);
-                *distance = before + (enters * enters - leaves * leaves);
-            }
-        };
-        // In chunks, whose length is known: the loop is unrolled.
-        let (chunks, rest) = distances.as_chunks_mut::<CHUNK>();
-        let (before, before_rest) = before[..before.len() - 1].as_chunks::<CHUNK>();
-        let (entering, entering_rest) = entering.as_chunks::<CHUNK>();
-        let (leaving, leaving_rest) = leaving.as_chunks::<CHUNK>();
-        let columns = chunks.iter_mut().zip(before);
-        for ((distances, before), (entering, leaving)) in columns.zip(entering.iter().zip(leaving))
-        {
-            along(distances, before, entering, leaving);
+        let columns = distances
+            .iter_mut()
+            .zip(before)
+            .zip(entering.iter().zip(leaving));
+        for ((distance, before), (entering, leaving)) in columns {
+            let (enters, leaves) = (enters - entering, leaves - leaving);
+            *distance = before + (enters * enters - leaves * leaves);
         }
-        along(rest, before_rest, entering_rest, leaving_rest);
     }
 
     /// The squared distances of the shapes of a row and of columns, from those of their values.
