@@ -66,24 +66,33 @@ pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<UpperTail> {
     })
 }
 
-/// −log₁₀ P(X ≥ x) of each value of a profile of which large values are strange.
+/// −log₁₀ P(X ≥ x) of each value of a profile of which large values are strange; not more than 2³²
+/// values.
 pub(super) fn of_large(profile: &[f64]) -> Vec<f64> {
-    let n = profile.len() as f64;
-    let mut sorted = profile.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let Some(tail) = upper_tail(&mut sorted.clone(), CONSTANTS.tail_share) else {
-        return vec![0.0; profile.len()];
+    let n = profile.len();
+    let mut surprises = vec![0.0; n];
+    let Some(tail) = upper_tail(&mut profile.to_vec(), CONSTANTS.tail_share) else {
+        return surprises;
     };
-    let threshold = sorted[sorted.len() - 1 - points_in_tail(sorted.len(), CONSTANTS.tail_share)];
-    let surprise = |x: &f64| {
-        if *x > threshold {
-            return -tail.ln_p(*x) / LN_10;
+    let mut order: Vec<(f64, u32)> = profile.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let threshold = order[n - 1 - points_in_tail(n, CONSTANTS.tail_share)].0;
+    let mut below = 0;
+    for ties in order.chunk_by(|a, b| a.0 == b.0) {
+        let x = ties[0].0;
+        let surprise = if x > threshold {
+            -tail.ln_p(x) / LN_10
+        } else {
+            // Ties share the middle of their ranks.
+            let middle = below as f64 + 0.5 * ties.len() as f64;
+            -ln(1.0 - middle / n as f64) / LN_10
+        };
+        for (_, index) in ties {
+            surprises[*index as usize] = surprise;
         }
-        // Ties share the middle of their ranks.
-        let below = sorted.partition_point(|v| v < x) + sorted.partition_point(|v| v <= x);
-        -ln(1.0 - 0.5 * below as f64 / n) / LN_10
-    };
-    profile.iter().map(surprise).collect()
+        below += ties.len();
+    }
+    surprises
 }
 
 /// By how much each value of a view is rarer, in powers of ten, than the share that lies in the tails:
