@@ -5,9 +5,11 @@ use std::fmt;
 /// The verdict on one point; every number is finite.
 ///
 /// `anomaly` ⇔ `p_value < alarm_rate` ⇔ `anomaly_score > 1` ⇔ the value is outside
-/// `[lower, upper]`. The comparison with the bounds decides; the tail probability of the point is
-/// then moved to the right side of the alarm rate where rounding, about 1e-13 of it, put it on the
-/// wrong one. So the four agree exactly, and nothing else depends on the order of evaluation.
+/// `[lower, upper]`. Where a model is a band, the comparison with the bounds decides; the tail
+/// probability of the point is then moved to the right side of the alarm rate where rounding, about
+/// 1e-13 of it, put it on the wrong one. Where evidence is judged (windows, `tail_views`, whole
+/// series), its p-value decides, and the bound next to the value is moved to the side that it says.
+/// So the four agree exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// Whether the point raises an alarm. A value that is NaN or infinite always does.

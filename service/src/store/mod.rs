@@ -33,9 +33,9 @@ pub struct Put {
 
 /// Called once with the version number of a put, or with why there is none.
 ///
-/// The completions of one series run in the order of its versions, on the store's own thread, also when the request that waited for it is gone: what
-/// must happen with every committed version (publishing it to readers) belongs in here, not
-/// behind an await that a closed connection cancels.
+/// The completions of one series run in the order of its versions, on the store's own thread, also when
+/// the request that waited for it is gone: what must happen with every committed version (publishing
+/// it to readers) belongs in here, not behind an await that a closed connection cancels.
 pub type Completion = Box<dyn FnOnce(Result<u64, PutError>) + Send>;
 
 /// A change of a series' online state to be stored.
