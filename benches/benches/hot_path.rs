@@ -198,32 +198,31 @@ fn json(c: &mut Criterion) {
     let n = 1_000;
     let points = data::history(n, 2);
     let model = data::fit(&data::params("gaussian_t"), &data::history(n, 1));
-    let mut reply = ColumnsReply {
+    let mut scores = Vec::with_capacity(n);
+    model.score_columns(&points.timestamps, &points.values, |score| {
+        scores.push(score)
+    });
+    let column = |of: fn(&detectors::Score) -> f64| Some(scores.iter().map(of).collect());
+    let reply = ColumnsReply {
         model_version: 1,
         model_hash: "00112233445566778899aabbccddeeff",
         verdicts: VerdictColumns {
             n_points: n,
             timestamps: Some(&points.timestamps),
             values: Some(&points.values),
+            anomaly: Some(scores.iter().map(|s| s.anomaly).collect()),
+            anomaly_score: column(|s| s.anomaly_score),
+            p_value: column(|s| s.p_value),
+            severity: column(|s| s.severity),
+            expected_value: column(|s| s.expected),
+            lower_bound: column(|s| s.lower),
+            upper_bound: column(|s| s.upper),
+            direction: Some(scores.iter().map(|s| s.side.as_str()).collect()),
+            status: Some(scores.iter().map(|s| s.status.as_str()).collect()),
             ..VerdictColumns::default()
         },
-        ..ColumnsReply::default()
+        reasons: None,
     };
-    let mut scores = Vec::with_capacity(n);
-    model.score_columns(&points.timestamps, &points.values, |score| {
-        scores.push(score)
-    });
-    let column = |of: fn(&detectors::Score) -> f64| Some(scores.iter().map(of).collect());
-    let verdicts = &mut reply.verdicts;
-    verdicts.anomaly = Some(scores.iter().map(|s| s.anomaly).collect());
-    verdicts.anomaly_score = column(|s| s.anomaly_score);
-    verdicts.p_value = column(|s| s.p_value);
-    verdicts.severity = column(|s| s.severity);
-    verdicts.expected_value = column(|s| s.expected);
-    verdicts.lower_bound = column(|s| s.lower);
-    verdicts.upper_bound = column(|s| s.upper);
-    verdicts.direction = Some(scores.iter().map(|s| s.side.as_str()).collect());
-    verdicts.status = Some(scores.iter().map(|s| s.status.as_str()).collect());
     group.throughput(Throughput::Elements(n as u64));
     group.bench_function("columns_reply", |b| {
         b.iter(|| serde_json::to_vec(black_box(&reply)).unwrap());

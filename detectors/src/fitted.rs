@@ -9,7 +9,7 @@ use crate::models::windowed::Windowed;
 use crate::online::tail_views::{TailViews, WARM_UP};
 use crate::params::{Direction, TimeUnit};
 use crate::score::{Score, Status};
-use crate::seasons::Clock;
+use crate::seasons::{Clock, Seasonality};
 
 /// A fitted model: what [`CheckedParams::fit`](crate::CheckedParams::fit) returns.
 ///
@@ -22,7 +22,7 @@ pub struct Fitted {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Inner {
     LocationScale(LocationScale),
-    Banded(Box<Banded>),
+    Banded(Banded),
     Windowed(Box<Windowed>),
     TailViews(Box<TailViews>),
 }
@@ -251,7 +251,7 @@ impl Fitted {
         match &self.inner {
             Inner::LocationScale(_) | Inner::Windowed(_) => Clock::default(),
             Inner::Banded(model) => {
-                let seasonality = model.seasonality.as_ref();
+                let seasonality = model.seasonality();
                 seasonality.map_or_else(Clock::default, |s| s.clock.clone())
             }
             Inner::TailViews(state) => state.clock.clone(),
@@ -284,7 +284,7 @@ impl From<LocationScale> for Fitted {
 impl From<Banded> for Fitted {
     fn from(model: Banded) -> Self {
         Self {
-            inner: Inner::Banded(Box::new(model)),
+            inner: Inner::Banded(model),
         }
     }
 }
@@ -352,14 +352,14 @@ fn summary_of_location_scale(model: &LocationScale) -> Summary {
 }
 
 fn summary_of_banded(model: &Banded) -> Summary {
-    let (method, tail) = match &model.reference {
+    let (method, tail) = match &model.rest.reference {
         banded::Reference::Normal => ("normal_tail", "assumed"),
         banded::Reference::StudentT(_) => ("student_t", "assumed"),
         banded::Reference::Empirical(_) => ("rank_pareto", "fitted to the tail"),
     };
-    let mut warnings = beyond_data(model.n, model.rate.alarm_rate, tail);
+    let mut warnings = beyond_data(model.n.into(), model.rate.alarm_rate, tail);
     let is_seasonal = model.kind == banded::Kind::Seasonal;
-    if is_seasonal && model.seasonality.is_none() {
+    if is_seasonal && model.seasonality().is_none() {
         let detail = "no season was found in the history, so the model has none; name its periods \
                       with seasonality, or give a longer history";
         warnings.push(Warning {
@@ -372,13 +372,12 @@ fn summary_of_banded(model: &Banded) -> Summary {
         alarm_rate: model.rate.alarm_rate,
         direction: model.direction,
         periods: model
-            .seasonality
-            .as_ref()
-            .map_or_else(Vec::new, |s| s.periods()),
+            .seasonality()
+            .map_or_else(Vec::new, Seasonality::periods),
         time_unit: model.time_unit,
-        calibration: calibration(model.n, method),
+        calibration: calibration(model.n.into(), method),
         warnings,
-        chosen_because: auto::reason(model.choice, model.n),
+        chosen_because: auto::reason(model.choice, model.n.into()),
     }
 }
 

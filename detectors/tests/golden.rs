@@ -1,11 +1,14 @@
 //! Models written by earlier releases: each must be read, score as it did, and be written again byte
 //! for byte. A file is never replaced; a new format adds files.
 //!
-//! The models that depend on the time are in [`banded`], those that judge windows in [`windowed`];
+//! The models that depend on the time are in [`banded`], those that judge windows in [`windowed`],
+//! the online state in [`online`];
 //! [`record`] tells how to record them.
 
 #[path = "golden/banded.rs"]
 mod banded;
+#[path = "golden/online.rs"]
+mod online;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/windowed.rs"]

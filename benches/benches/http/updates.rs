@@ -72,7 +72,7 @@ fn single_points() {
     };
     let rate = |other| ratio(synced, other, |s| s.per_second);
     verdict(
-        "-",
+        "update",
         "updates a second, synced / not synced",
         rate(buffered),
         Target::AtLeast(0.70),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DecodeError;
 use crate::auto::Choice;
-use crate::models::banded::{Banded, Kind, Reference};
+use crate::models::banded::{Banded, Kind, Motion, Reference, Rest};
 use crate::models::fan::Fan;
 use crate::models::verdict::Rate;
 use crate::params::{ALARM_RATE_MIN, Direction, MinDeviation};
@@ -12,6 +12,18 @@ use crate::seasons::{Clock, Profile, Seasonality};
 use crate::stats::empirical::{Empirical, KNOTS};
 use crate::stats::pareto::Pareto;
 use crate::stats::student_t::StudentT;
+
+/// Payload of the banded models, format 2: format 1 and what holds far from the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct BandedV2 {
+    model: BandedV1,
+    /// Of the empirical reference: shape of the tail below and of that above, far from the training.
+    far_shapes: [f32; 2],
+    /// Of the empirical reference: how far a level reaches.
+    level_reach: f32,
+    /// Bounds in scales far from the training; 0 where there is none of their own.
+    far: (f32, f32),
+}
 
 /// Payload of the banded models, format 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,8 +87,53 @@ struct ProfileV1 {
     knots: Vec<f32>,
 }
 
+impl From<&Banded> for BandedV2 {
+    fn from(model: &Banded) -> Self {
+        let (far_shapes, level_reach) = match &model.rest.reference {
+            Reference::Normal | Reference::StudentT(_) => ([0.0; 2], 0.0),
+            Reference::Empirical(empirical) => (
+                [empirical.below.far_shape, empirical.above.far_shape],
+                empirical.level,
+            ),
+        };
+        Self {
+            model: model.into(),
+            far_shapes,
+            level_reach,
+            far: model.far,
+        }
+    }
+}
+
+/// As format 1 had it: the same everywhere in time, and no level.
+impl From<BandedV1> for BandedV2 {
+    fn from(model: BandedV1) -> Self {
+        Self {
+            far_shapes: model.reference.shapes(),
+            model,
+            level_reach: 0.0,
+            far: (0.0, 0.0),
+        }
+    }
+}
+
+impl BandedV2 {
+    /// The same in format 1, where that can hold it.
+    pub(super) fn as_v1(&self) -> Option<&BandedV1> {
+        let near_shapes = self.model.reference.shapes();
+        let nothing_more =
+            self.far_shapes == near_shapes && self.level_reach == 0.0 && self.far == (0.0, 0.0);
+        nothing_more.then_some(&self.model)
+    }
+}
+
 impl From<&Banded> for BandedV1 {
     fn from(model: &Banded) -> Self {
+        let Motion {
+            slope,
+            fan,
+            seasonality,
+        } = model.rest.motion.as_deref().unwrap_or(&Motion::NONE);
         Self {
             kind: match model.kind {
                 Kind::Gaussian => 1,
@@ -88,37 +145,40 @@ impl From<&Banded> for BandedV1 {
             direction: super::code_of_direction(model.direction),
             time_unit: super::code_of_time_unit(model.time_unit),
             choice: model.choice as u8,
-            n: model.n,
-            trained_from: model.trained.0,
-            trained_to: model.trained.1,
+            n: model.n.into(),
+            trained_from: model.rest.trained.0,
+            trained_to: model.rest.trained.1,
             level: model.level,
-            slope: model.slope,
+            slope: *slope,
             scale: model.scale,
-            fan: [model.fan.linear, model.fan.quadratic, model.fan.cubic],
+            fan: [fan.linear, fan.quadratic, fan.cubic],
             alarm_rate: model.rate.alarm_rate,
             z_lower: model.z_lower,
             z_upper: model.z_upper,
-            min_deviation_abs: model.min_deviation.abs,
-            min_deviation_rel: model.min_deviation.rel,
-            reference: match &model.reference {
+            min_deviation_abs: model.rest.min_deviation.abs,
+            min_deviation_rel: model.rest.min_deviation.rel,
+            reference: match &model.rest.reference {
                 Reference::Normal => ReferenceV1::Normal,
                 Reference::StudentT(t) => ReferenceV1::StudentT(t.df()),
-                Reference::Empirical(empirical) => ReferenceV1::Empirical((&**empirical).into()),
+                Reference::Empirical(empirical) => {
+                    ReferenceV1::Empirical(EmpiricalV1::new(empirical, model.n))
+                }
             },
-            seasonality: model.seasonality.as_deref().map(SeasonalityV1::from),
+            seasonality: seasonality.as_ref().map(SeasonalityV1::from),
         }
     }
 }
 
-impl From<&Empirical> for EmpiricalV1 {
-    fn from(empirical: &Empirical) -> Self {
+impl EmpiricalV1 {
+    /// Of a sample of so many.
+    pub(super) fn new(empirical: &Empirical, n: u32) -> Self {
         let tail = |tail: &Pareto| [tail.mass, tail.scale, tail.shape];
         Self {
             knots: empirical.knots,
             below: tail(&empirical.below),
             above: tail(&empirical.above),
             half_cell: empirical.half_cell,
-            n: empirical.n,
+            n,
         }
     }
 }
@@ -144,10 +204,16 @@ impl From<&Profile> for ProfileV1 {
     }
 }
 
-impl BandedV1 {
+impl BandedV2 {
     pub(super) fn into_model(self) -> Result<Banded, DecodeError> {
-        self.check_numbers()?;
-        let kind = match self.kind {
+        let Self {
+            model,
+            far_shapes,
+            level_reach,
+            far,
+        } = self;
+        model.check_numbers()?;
+        let kind = match model.kind {
             1 => Kind::Gaussian,
             2 => Kind::Robust,
             3 => Kind::Ewma,
@@ -155,37 +221,49 @@ impl BandedV1 {
             5 => Kind::Seasonal,
             _ => return invalid("kind"),
         };
-        let time_unit = super::time_unit_of_code(self.time_unit)?;
-        let direction = super::direction_of_code(self.direction)?;
-        self.check_sides(direction)?;
-        let choice = Choice::from_code(self.choice);
-        let seasonality = self.seasonality.map(SeasonalityV1::into_model);
+        let time_unit = super::time_unit_of_code(model.time_unit)?;
+        let direction = super::direction_of_code(model.direction)?;
+        model.check_sides(direction)?;
+        if !(far.0.is_finite() && far.0 <= 0.0 && far.1.is_finite() && far.1 >= 0.0) {
+            return invalid("far");
+        }
+        let n = u32::try_from(model.n).map_err(|_| DecodeError::Invalid { field: "n" })?;
+        let choice = Choice::from_code(model.choice);
+        let seasonality = model.seasonality.map(SeasonalityV1::into_model);
         if !seasonality.as_ref().is_none_or(Seasonality::is_sound) {
             return invalid("seasonality");
         }
+        let motion = Motion {
+            slope: model.slope,
+            fan: fan_of(model.fan),
+            seasonality,
+        };
         Ok(Banded {
-            level: self.level,
-            slope: self.slope,
-            scale: self.scale,
-            trained: (self.trained_from, self.trained_to),
-            fan: fan_of(self.fan),
-            seasonality: seasonality.map(Box::new),
-            reference: self.reference.into_model()?,
-            z_lower: self.z_lower,
-            z_upper: self.z_upper,
-            rate: Rate::new(self.alarm_rate),
-            min_deviation: MinDeviation {
-                abs: self.min_deviation_abs,
-                rel: self.min_deviation_rel,
-            },
-            n: self.n,
+            level: model.level,
+            scale: model.scale,
+            z_lower: model.z_lower,
+            z_upper: model.z_upper,
+            rate: Rate::new(model.alarm_rate),
+            rest: Box::new(Rest {
+                trained: (model.trained_from, model.trained_to),
+                min_deviation: MinDeviation {
+                    abs: model.min_deviation_abs,
+                    rel: model.min_deviation_rel,
+                },
+                motion: motion.boxed(),
+                reference: model.reference.into_model(n, far_shapes, level_reach)?,
+            }),
+            far,
+            n,
             kind,
             direction,
             time_unit,
             choice: choice.ok_or(DecodeError::Invalid { field: "choice" })?,
         })
     }
+}
 
+impl BandedV1 {
     fn check_numbers(&self) -> Result<(), DecodeError> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
@@ -227,36 +305,60 @@ impl BandedV1 {
 }
 
 impl ReferenceV1 {
-    fn into_model(self) -> Result<Reference, DecodeError> {
+    /// Shape of the tail below and of that above, 0 where there are none.
+    fn shapes(&self) -> [f32; 2] {
+        match self {
+            Self::Normal | Self::StudentT(_) => [0.0; 2],
+            Self::Empirical(empirical) => [empirical.below[2], empirical.above[2]],
+        }
+    }
+
+    fn into_model(
+        self,
+        n: u32,
+        far_shapes: [f32; 2],
+        level_reach: f32,
+    ) -> Result<Reference, DecodeError> {
         Ok(match self {
             Self::Normal => Reference::Normal,
             Self::StudentT(0) => return invalid("degrees_of_freedom"),
             Self::StudentT(df) => Reference::StudentT(StudentT::new(df)),
             Self::Empirical(empirical) => {
-                let empirical = empirical.into_model();
+                let mut empirical = empirical.into_model(n.into())?;
+                [empirical.below.far_shape, empirical.above.far_shape] = far_shapes;
+                empirical.level = level_reach;
                 if !empirical.is_sound() {
                     return invalid("reference");
                 }
-                Reference::Empirical(Box::new(empirical))
+                Reference::Empirical(empirical)
             }
         })
     }
 }
 
 impl EmpiricalV1 {
-    pub(super) fn into_model(self) -> Empirical {
-        let tail = |threshold: f32, [mass, scale, shape]: [f32; 3]| Pareto {
-            threshold,
+    /// Of a model that rests on `n` points.
+    pub(super) fn into_model(self, n: u64) -> Result<Empirical, DecodeError> {
+        if u64::from(self.n) != n {
+            return invalid("n");
+        }
+        let tail = |[mass, scale, shape]: [f32; 3]| Pareto {
             mass,
             scale,
             shape,
+            far_shape: shape,
         };
-        Empirical {
-            below: tail(-self.knots[0], self.below),
-            above: tail(self.knots[KNOTS - 1], self.above),
+        let empirical = Empirical {
             knots: self.knots,
+            below: tail(self.below),
+            above: tail(self.above),
             half_cell: self.half_cell,
-            n: self.n,
+            level: 0.0,
+        };
+        if empirical.is_sound() {
+            Ok(empirical)
+        } else {
+            invalid("reference")
         }
     }
 }

@@ -21,8 +21,9 @@ use crate::stats::student_t::StudentT;
 /// First bytes of a model.
 pub const MAGIC: [u8; 4] = *b"TMDL";
 
-/// Format written, and the newest that is read.
-pub const FORMAT: u16 = 1;
+/// The newest format that is written and read. A model is written in the oldest that can hold it, so that
+/// what an earlier release wrote is written again byte for byte.
+pub const FORMAT: u16 = 2;
 
 const TAG_GAUSSIAN: u16 = 1;
 const TAG_ROBUST: u16 = 2;
@@ -32,6 +33,9 @@ const TAG_TAIL_VIEWS: u16 = 5;
 
 /// First bytes of an online state, which goes on learning.
 const ONLINE_MAGIC: [u8; 4] = *b"TONL";
+
+/// Format of online states that is written, and the newest that is read.
+const ONLINE_FORMAT: u16 = 1;
 
 /// Why bytes are not a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,34 +95,37 @@ struct LocationScaleV1 {
 
 pub(crate) fn encode(model: &Inner) -> Vec<u8> {
     // Writing numbers into a growing vector has no way to fail.
-    let (tag, payload) = match model {
+    let (format, tag, payload) = match model {
         Inner::LocationScale(model) => {
             let tag = match model.kind {
                 Kind::Gaussian => TAG_GAUSSIAN,
                 Kind::Robust | Kind::RobustTied => TAG_ROBUST,
             };
-            (tag, postcard::to_allocvec(&LocationScaleV1::from(model)))
+            (1, tag, postcard::to_allocvec(&LocationScaleV1::from(model)))
         }
         Inner::Banded(model) => {
-            let payload = postcard::to_allocvec(&banded::BandedV1::from(&**model));
-            (TAG_BANDED, payload)
+            let model = banded::BandedV2::from(model);
+            match model.as_v1() {
+                Some(model) => (1, TAG_BANDED, postcard::to_allocvec(model)),
+                None => (2, TAG_BANDED, postcard::to_allocvec(&model)),
+            }
         }
         Inner::Windowed(model) => {
             let payload = postcard::to_allocvec(&windowed::WindowedV1::from(&**model));
-            (TAG_WINDOWED, payload)
+            (1, TAG_WINDOWED, payload)
         }
-        Inner::TailViews(state) => (TAG_TAIL_VIEWS, payload_of(state)),
+        Inner::TailViews(state) => (1, TAG_TAIL_VIEWS, payload_of(state)),
     };
-    envelope::seal(MAGIC, FORMAT, tag, &payload.unwrap_or_default())
+    envelope::seal(MAGIC, format, tag, &payload.unwrap_or_default())
 }
 
 pub(crate) fn encode_online(state: &TailViews) -> Vec<u8> {
     let payload = payload_of(state).unwrap_or_default();
-    envelope::seal(ONLINE_MAGIC, FORMAT, TAG_TAIL_VIEWS, &payload)
+    envelope::seal(ONLINE_MAGIC, ONLINE_FORMAT, TAG_TAIL_VIEWS, &payload)
 }
 
 pub(crate) fn decode_online(bytes: &[u8]) -> Result<TailViews, DecodeError> {
-    let envelope = open(ONLINE_MAGIC, bytes)?;
+    let envelope = open(ONLINE_MAGIC, ONLINE_FORMAT, bytes)?;
     match envelope.tag {
         TAG_TAIL_VIEWS => read::<tail_views::TailViewsV1>(envelope.payload)?.into_state(),
         tag => Err(DecodeError::UnknownDetector { tag }),
@@ -129,39 +136,47 @@ fn payload_of(state: &TailViews) -> Result<Vec<u8>, postcard::Error> {
     postcard::to_allocvec(&tail_views::TailViewsV1::from(state))
 }
 
-/// Opens an envelope of a format that is read.
-fn open(magic: [u8; 4], bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+/// Opens an envelope of a format up to `known`.
+fn open(magic: [u8; 4], known: u16, bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
     let envelope = envelope::open(magic, bytes)?;
     match envelope.format {
-        1 => Ok(envelope),
         0 => Err(DecodeError::UnknownFormat { found: 0 }),
-        found => Err(DecodeError::NewerFormat {
-            found,
-            known: FORMAT,
-        }),
+        found if found > known => Err(DecodeError::NewerFormat { found, known }),
+        _ => Ok(envelope),
     }
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Inner, DecodeError> {
-    let envelope = open(MAGIC, bytes)?;
-    match envelope.tag {
-        TAG_GAUSSIAN | TAG_ROBUST => {
-            let model = read::<LocationScaleV1>(envelope.payload)?.into_model(envelope.tag)?;
+    let envelope = open(MAGIC, FORMAT, bytes)?;
+    let (format, tag, payload) = (envelope.format, envelope.tag, envelope.payload);
+    match (tag, format) {
+        (TAG_GAUSSIAN | TAG_ROBUST, 1) => {
+            let model = read::<LocationScaleV1>(payload)?.into_model(tag)?;
             Ok(Inner::LocationScale(model))
         }
-        TAG_BANDED => {
-            let model = read::<banded::BandedV1>(envelope.payload)?.into_model()?;
-            Ok(Inner::Banded(Box::new(model)))
+        (TAG_BANDED, 1) => {
+            let model = banded::BandedV2::from(read::<banded::BandedV1>(payload)?);
+            Ok(Inner::Banded(model.into_model()?))
         }
-        TAG_WINDOWED => {
-            let model = read::<windowed::WindowedV1>(envelope.payload)?.into_model()?;
+        (TAG_BANDED, _) => {
+            let model = read::<banded::BandedV2>(payload)?;
+            if model.as_v1().is_some() {
+                return Err(DecodeError::Invalid { field: "format" });
+            }
+            Ok(Inner::Banded(model.into_model()?))
+        }
+        (TAG_WINDOWED, 1) => {
+            let model = read::<windowed::WindowedV1>(payload)?.into_model()?;
             Ok(Inner::Windowed(Box::new(model)))
         }
-        TAG_TAIL_VIEWS => {
-            let state = read::<tail_views::TailViewsV1>(envelope.payload)?.into_state()?;
+        (TAG_TAIL_VIEWS, 1) => {
+            let state = read::<tail_views::TailViewsV1>(payload)?.into_state()?;
             Ok(Inner::TailViews(Box::new(state)))
         }
-        tag => Err(DecodeError::UnknownDetector { tag }),
+        (TAG_GAUSSIAN | TAG_ROBUST | TAG_WINDOWED | TAG_TAIL_VIEWS, _) => {
+            Err(DecodeError::UnknownFormat { found: format })
+        }
+        (tag, _) => Err(DecodeError::UnknownDetector { tag }),
     }
 }
 
@@ -310,7 +325,7 @@ mod tests {
 
     fn decoded(payload: &LocationScaleV1, tag: u16) -> Result<Inner, DecodeError> {
         let payload = postcard::to_allocvec(payload).unwrap();
-        decode(&envelope::seal(MAGIC, FORMAT, tag, &payload))
+        decode(&envelope::seal(MAGIC, 1, tag, &payload))
     }
 
     #[test]
@@ -459,7 +474,11 @@ mod tests {
         );
         assert_eq!(
             sealed(2, 1, &payload),
-            Err(DecodeError::NewerFormat { found: 2, known: 1 })
+            Err(DecodeError::UnknownFormat { found: 2 })
+        );
+        assert_eq!(
+            sealed(3, 1, &payload),
+            Err(DecodeError::NewerFormat { found: 3, known: 2 })
         );
         assert_eq!(sealed(1, 1, &payload[1..]), Err(DecodeError::Malformed));
         payload.push(0);

@@ -44,7 +44,10 @@ impl From<&Windowed> for WindowedV1 {
             threshold: model.threshold,
             reach: model.reach,
             context: model.context.to_vec(),
-            reference: (&model.reference).into(),
+            reference: EmpiricalV1::new(
+                &model.reference,
+                u32::try_from(model.n).unwrap_or(u32::MAX),
+            ),
             core: model.core.clone(),
         }
     }
@@ -52,7 +55,7 @@ impl From<&Windowed> for WindowedV1 {
 
 impl WindowedV1 {
     pub(super) fn into_model(self) -> Result<Windowed, DecodeError> {
-        let reference = self.reference.into_model();
+        let reference = self.reference.into_model(self.n)?;
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
         let checks = [
             (
@@ -72,7 +75,6 @@ impl WindowedV1 {
                 self.context.iter().all(|value| value.is_finite()),
             ),
             ("n", self.n > 0),
-            ("reference", reference.is_sound()),
             ("core", self.core.check(self.context.len() + 1)),
         ];
         if let Some((field, _)) = checks.into_iter().find(|(_, holds)| !holds) {

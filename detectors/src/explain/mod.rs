@@ -6,10 +6,11 @@ use sentences::Sentences;
 
 use crate::fitted::{Fitted, Inner};
 use crate::models::banded::Banded;
+use crate::models::fan::Fan;
 use crate::online::tail_views::TailViews;
 use crate::online::views::FAMILY_NAMES;
-use crate::params::Direction;
-use crate::score::{Score, Side};
+use crate::params::{Direction, MinDeviation};
+use crate::score::{Score, Side, Status};
 use crate::seasons::PERIODS_MAX;
 
 /// Reasons of one point at most.
@@ -110,7 +111,7 @@ impl Fitted {
         }
         let (n, direction, scale) = match &self.inner {
             Inner::LocationScale(model) => (model.n, model.direction, model.scale),
-            Inner::Banded(model) => (model.n, model.direction, model.at(timestamp).scale),
+            Inner::Banded(model) => (model.n.into(), model.direction, model.at(timestamp).scale),
             Inner::Windowed(model) => (model.n, Direction::Both, model.unit),
             Inner::TailViews(state) => (state.null.n, Direction::Both, state.usual_error()),
         };
@@ -176,21 +177,21 @@ fn rank(told: &mut Explanation, score: &Score, n: u64, direction: Direction) {
 
 /// What the expected value is made of, where it is made of anything.
 fn parts(told: &mut Explanation, model: &Banded, timestamp: i64, score: &Score) {
-    if model.slope == 0.0 && model.seasonality.is_none() {
+    let slope = model.rest.motion.as_ref().map_or(0.0, |m| m.slope);
+    if slope == 0.0 && model.seasonality().is_none() {
         return;
     }
     let text = &mut told.text;
     text.words("the expected ").short(score.expected);
     text.words(" is a level of ").short(model.level);
     told.number("level", model.level);
-    if model.slope != 0.0 {
-        let elapsed = timestamp.saturating_sub(model.trained.1).max(0) as f64;
-        let trend = finite(model.slope * elapsed);
+    if slope != 0.0 {
+        let trend = finite(slope * model.elapsed(timestamp));
         let text = told.text.words(", a trend that has added ");
         text.short(trend);
         told.number("trend", trend);
     }
-    if let Some(seasonality) = &model.seasonality {
+    if let Some(seasonality) = model.seasonality() {
         let local = seasonality.clock.local(timestamp);
         for (season, name) in seasonality.seasons.iter().zip(SEASONS) {
             let part = finite(model.scale * season.at(local));
@@ -221,14 +222,16 @@ fn families(told: &mut Explanation, state: &TailViews, timestamp: i64, value: f6
     told.close("evidence");
 }
 
+/// Why a band is wider than in training far from it.
+const FAR: &str = "wider than in training, because this point is further from it than it is long";
+
 /// What made the band wider or narrower than it was in training on average.
 fn band(told: &mut Explanation, model: &Banded, timestamp: i64, score: &Score) {
-    let elapsed = timestamp.saturating_sub(model.trained.1).max(0) as f64;
-    let since = finite(model.fan.width(elapsed));
-    let seasonality = model.seasonality.as_ref();
-    let shape = seasonality.map_or(1.0, |s| s.at(timestamp).shape);
-    let relative = finite(model.min_deviation.rel * score.expected.abs());
-    let least = model.min_deviation.abs.max(relative);
+    let fan = model.rest.motion.as_ref().map_or(Fan::NONE, |m| m.fan);
+    let since = finite(fan.width(model.elapsed(timestamp)));
+    let shape = model.seasonality().map_or(1.0, |s| s.at(timestamp).shape);
+    let MinDeviation { abs, rel } = model.rest.min_deviation;
+    let least = abs.max(finite(rel * score.expected.abs()));
     let mut before = "the band is ";
     let mut part = |name, number, words: [&str; 2]| {
         let text = told.text.words(before).words(words[0]);
@@ -251,7 +254,11 @@ fn band(told: &mut Explanation, model: &Banded, timestamp: i64, score: &Score) {
         let words = ["at least ", " on each side because of min_deviation"];
         part("min_deviation", least, words);
     }
-    if since > 1.0 || shape != 1.0 || least > 0.0 {
+    let is_far = score.status == Status::Extrapolated && model.far != (0.0, 0.0);
+    if is_far {
+        told.text.words(before).words(FAR);
+    }
+    if since > 1.0 || shape != 1.0 || least > 0.0 || is_far {
         told.close("band");
     }
 }

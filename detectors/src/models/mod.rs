@@ -296,20 +296,21 @@ impl Banded {
         };
         Self {
             level: model.center,
-            slope: 0.0,
             scale: model.scale,
-            trained,
-            fan: fan::Fan::NONE,
-            seasonality: None,
-            reference: match model.reference {
-                location_scale::Reference::Normal => banded::Reference::Normal,
-                location_scale::Reference::StudentT(t) => banded::Reference::StudentT(t),
-            },
             z_lower: reach(model.lower).min(0.0),
             z_upper: reach(model.upper).max(0.0),
             rate: verdict::Rate::new(model.alarm_rate),
-            min_deviation: request.min_deviation,
-            n: model.n,
+            rest: Box::new(banded::Rest {
+                trained,
+                min_deviation: request.min_deviation,
+                motion: None,
+                reference: match model.reference {
+                    location_scale::Reference::Normal => banded::Reference::Normal,
+                    location_scale::Reference::StudentT(t) => banded::Reference::StudentT(t),
+                },
+            }),
+            far: (0.0, 0.0),
+            n: u32::try_from(model.n).unwrap_or(u32::MAX),
             kind: match model.kind {
                 location_scale::Kind::Gaussian => banded::Kind::Gaussian,
                 location_scale::Kind::Robust | location_scale::Kind::RobustTied => {

@@ -22,6 +22,7 @@ use crate::score::{Score, Status};
 use crate::stats::Tail;
 use crate::stats::empirical::{Empirical, SAMPLE_MIN};
 use crate::stats::order::median_of;
+use crate::stats::pareto::Reach;
 
 /// Share of the history the first fit learns from; the rest calibrates it.
 const LEARNT: f64 = 0.6;
@@ -86,7 +87,9 @@ pub(crate) fn fit(
     let held_out = &values[from..];
     let novelties = first.novelties(held_out, m);
     let reference = Empirical::fit(&novelties).ok_or(FitError::NotConverged)?;
-    let threshold = reference.upper_quantile(request.alarm_rate).max(0.0);
+    let threshold = reference
+        .upper_quantile(request.alarm_rate, Reach::Near)
+        .max(0.0);
     let reach = reach_of(&first, held_out, m, threshold);
     // The model that is kept has seen the held-out part as well. It knows more than the one that was
     // calibrated, so its novelties are no larger.
@@ -225,7 +228,7 @@ impl Windowed {
         let tail = if value.is_finite() {
             let anomaly = novelty > self.threshold;
             band.agree(value, anomaly);
-            self.reference.at_or_above(novelty)
+            self.reference.at_or_above(novelty, Reach::Near)
         } else {
             Tail::LEAST
         };

@@ -17,7 +17,8 @@
 
 use super::constants::CONSTANTS;
 use crate::stats::Tail;
-use crate::stats::elementary::{exp, ln, ln_1p, within};
+use crate::stats::elementary::{ln, within};
+use crate::stats::pareto::{excess_at, ln_survival, shape_by_moments};
 
 /// Shares of points beyond the quantiles kept.
 const SHARES: [f64; 4] = [0.5, 0.2, 0.08, 0.03];
@@ -83,12 +84,7 @@ impl Null {
         if evidence > threshold {
             let (shape, scale) = self.pareto();
             let z = (evidence - threshold) / scale;
-            let ln_survival = if shape < 1e-6 {
-                z
-            } else {
-                ln_1p(shape * z) / shape
-            };
-            return Tail::of_ln_p(ln(SHARES[TAIL]) - ln_survival);
+            return Tail::of_ln_p(ln(SHARES[TAIL]) + ln_survival(shape, z));
         }
         let above = self.quantiles.iter().take_while(|q| evidence > **q).count();
         let (from, to, share_from, share_to) = match above {
@@ -159,11 +155,7 @@ impl Null {
             self.censored *= fade;
         }
         let ln_ratio = ln(SHARES[TAIL] / CONSTANTS.event);
-        let limit = if shape < 1e-6 {
-            scale * ln_ratio
-        } else {
-            scale * (exp(shape * ln_ratio) - 1.0) / shape
-        };
+        let limit = scale * excess_at(shape, ln_ratio);
         self.count += 1.0;
         if excess > limit {
             self.censored += 1.0;
@@ -183,13 +175,9 @@ impl Null {
 
     /// Shape and scale of the tail.
     fn pareto(&self) -> (f64, f64) {
-        let square = self.mean_excess * self.mean_excess;
-        let variance = self.mean_square - square;
-        let shape = if variance > 0.0 {
-            (0.5 * (1.0 - square / variance)).clamp(0.0, CONSTANTS.null_shape_max)
-        } else {
-            0.0
-        };
+        let variance = self.mean_square - self.mean_excess * self.mean_excess;
+        let shape =
+            shape_by_moments(self.mean_excess, variance).clamp(0.0, CONSTANTS.null_shape_max);
         (shape, self.mean() * (1.0 - shape))
     }
 

@@ -5,7 +5,7 @@
 //! equal weights; the sum, averaged with its own echo over the last few points, is the evidence:
 //!
 //! ```text
-//! S = Σ_families mean(surprise) + 2 · mean(record)
+//! S = Σ_families mean(surprise) + 4 · mean(record)
 //! E ← E + (S − E)/3,   evidence = (S + E)/2
 //! p = P(evidence at least this | nothing is wrong)   by the null of this series
 //! ```

@@ -19,7 +19,8 @@
 //! Besides, the extremes so far: a value beyond them is a record, by so many widths of their range.
 
 use super::constants::CONSTANTS;
-use crate::stats::elementary::{ln, ln_1p, within};
+use crate::stats::elementary::{ln, within};
+use crate::stats::pareto::{excess_at, ln_survival, shape_by_moments};
 
 /// Of the normal distribution at 3 %: the quantile, and the mean excess beyond it.
 const NORMAL_QUANTILE: f64 = 1.880_793_608_151_251;
@@ -184,12 +185,7 @@ impl Side {
     /// Shape and scale of the tail.
     fn pareto(&self, scale_min: f64) -> (f64, f64) {
         let (mean, square) = (f64::from(self.mean_excess), f64::from(self.mean_square));
-        let variance = square - mean * mean;
-        let shape = if variance > 0.0 {
-            (0.5 * (1.0 - mean * mean / variance)).clamp(0.0, CONSTANTS.shape_max)
-        } else {
-            0.0
-        };
+        let shape = shape_by_moments(mean, square - mean * mean).clamp(0.0, CONSTANTS.shape_max);
         (shape, (mean * (1.0 - shape)).max(scale_min))
     }
 
@@ -200,24 +196,15 @@ impl Side {
         }
         let (shape, scale) = self.pareto(scale_min);
         let z = within(excess / scale.max(f64::MIN_POSITIVE), 0.0, 1e30);
-        let ln_survival = if shape < 1e-6 {
-            z
-        } else {
-            ln_1p(shape * z) / shape
-        };
-        let surprise = (ln_survival - ln(CONSTANTS.tail_share)) * std::f64::consts::LOG10_E;
+        let surprise =
+            (-ln_survival(shape, z) - ln(CONSTANTS.tail_share)) * std::f64::consts::LOG10_E;
         surprise.min(CONSTANTS.view_max)
     }
 
     fn quantile(&self, p: f64, scale_min: f64) -> f64 {
         let ln_ratio = (ln(CONSTANTS.tail_share) - ln(p)).max(0.0);
         let (shape, scale) = self.pareto(scale_min);
-        let excess = if shape < 1e-6 {
-            ln_ratio
-        } else {
-            (libm::exp(shape * ln_ratio) - 1.0) / shape
-        };
-        self.threshold + scale * excess
+        self.threshold + scale * excess_at(shape, ln_ratio)
     }
 
     fn learn(&mut self, value: f64, n: f64, scale_min: f64) {

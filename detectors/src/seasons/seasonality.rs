@@ -54,11 +54,10 @@ impl Seasonality {
         self.seasons.iter().map(|season| season.period).collect()
     }
 
-    /// Bytes it takes, itself included.
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes it takes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
         let knots: usize = self.profiles().map(|profile| profile.knots.len()).sum();
-        size_of::<Self>()
-            + self.seasons.len() * size_of::<Profile>()
+        self.seasons.len() * size_of::<Profile>()
             + knots * size_of::<f32>()
             + self.clock.changes.len() * size_of::<(i64, i64)>()
     }

@@ -9,6 +9,7 @@ pub(crate) mod moments;
 pub(crate) mod normal;
 pub(crate) mod order;
 pub(crate) mod pareto;
+pub(crate) mod stretches;
 pub(crate) mod student_t;
 
 #[cfg(test)]

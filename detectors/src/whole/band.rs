@@ -89,7 +89,7 @@ fn exceeded_by(distances: &mut [f64], share: f64) -> f64 {
     let Some(tail) = upper_tail(distances, CONSTANTS.tail_share) else {
         return distances.first().copied().unwrap_or(0.0);
     };
-    if share < f64::from(tail.mass) {
+    if share < f64::from(tail.beyond.mass) {
         return tail.quantile(share);
     }
     let place = ((1.0 - share) * (distances.len() - 1) as f64) as usize;

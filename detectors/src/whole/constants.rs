@@ -19,6 +19,8 @@ pub struct Constants {
     pub reference_run: usize,
     /// Stretches of a resolution, in lengths of one, below which it says nothing.
     pub stretches_min: usize,
+    /// What a family of views counts, where a resolution counts 1.
+    pub view_weight: f64,
     /// Share of the series in the tail of a view, on each side.
     pub tail_share: f64,
     /// Share of the points in the body of the fused evidence, from which its tail is told.
@@ -51,8 +53,9 @@ pub const CONSTANTS: Constants = Constants {
     reference_max: 32_768,
     reference_run: 2_048,
     stretches_min: 3,
+    view_weight: 1.5,
     tail_share: 0.03,
-    null_body: 0.8,
+    null_body: 0.85,
     null_scale_min: 0.2,
     means: [1, 3, 6, 12, 24],
     deviations: [12, 48],

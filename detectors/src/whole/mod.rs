@@ -4,17 +4,18 @@
 //! tail probability, and added up:
 //!
 //! ```text
-//! evidence(t) = Σ_r surprise(raw_r)  +  mean_r surprise(shape_r)  +  Σ_f mean_{v in f} excess(v)
+//! evidence(t) = Σ_r surprise(raw_r)  +  mean_r surprise(shape_r)  +  1½ · Σ_f mean_{v in f} excess(v)
 //! ```
 //!
-//! - **Stretches** ([`resolution`]): the distance of the stretch around t to the third most similar
+//! - **Stretches** (`resolution`): the distance of the stretch around t to the third most similar
 //!   other one, at resolutions r of 2, 4, 8 and 16 points a cell, that is for stretches of 48 to 384
 //!   points, averaged over the length of a stretch. Waveforms. Shapes, with level and amplitude taken
 //!   out, have together the weight of one resolution.
-//! - **Views** ([`views`]): four families f of statistics of few points. Spikes, levels, hours of the
-//!   day. They count from their outermost 3 % on ([`surprise`]).
+//! - **Views** (`views`): four families f of statistics of few points. Spikes, levels, hours of the
+//!   day. They count from their outermost 3 % on (`surprise`), and one and a half times, since they
+//!   are silent elsewhere.
 //!
-//! What the sum is where nothing is wrong is estimated from the series itself ([`null`]), which makes
+//! What the sum is where nothing is wrong is estimated from the series itself (`null`), which makes
 //! it a p-value. Adding up logarithms of p-values is Fisher's combination (*Statistical methods for
 //! research workers*, 1932); since the parts depend on each other, the null distribution is not χ² but
 //! is estimated. A sum of rescaled distances and deviations was tried and is far worse: in the unit of
@@ -290,7 +291,7 @@ fn evidence(
         }
     };
     for family in views::families(series, seasonal, workers) {
-        add(&family, 1.0);
+        add(&family, CONSTANTS.view_weight);
     }
     let mut windows = Vec::new();
     let mut shapes = Vec::new();

@@ -8,11 +8,11 @@
 //! The anomalies are in the series as well, up to a tenth of it and more, and in a rank among all
 //! points, or in a tail fitted to the largest, they would hide each other. So the tail rests on the
 //! body alone. That it is exponential is an assumption: each part of the evidence is a logarithm of a
-//! p-value, which has that tail, and parts that depend on each other keep it. β came out between 1.2 and
-//! 2.9 powers of ten on 96 of 104 labelled series; it is below the least β allowed where over half of a
-//! series is the same stretch again and again, which says nothing about the rest. A generalised Pareto
-//! tail, fitted to all points but those far out, was tried: with long anomalies in the series it alarms
-//! a half as often, without any no more truly.
+//! p-value, which has that tail, and parts that depend on each other keep it. With all parts of weight 1,
+//! β came out between 1.2 and 2.9 powers of ten on 93 of 103 labelled series; it is below the least β
+//! allowed where most of a series is the same stretch again and again, which says nothing about the rest.
+//! A generalised Pareto tail, fitted to all points but those far out, was tried: anomalies then hide each
+//! other again.
 
 use super::constants::CONSTANTS;
 use crate::stats::Tail;
@@ -73,7 +73,7 @@ mod tests {
         let mut evidence = exponential(10_000);
         evidence.extend([30.0; 1_000]);
         let p = Null::of(&evidence, 4).at_or_above(30.0).p;
-        assert!(p < 1e-6, "{p}");
+        assert!(p < 1e-5, "{p}");
     }
 
     #[test]

@@ -28,17 +28,20 @@ impl Smallest {
     }
 
     /// The largest of the few smallest.
+    #[inline(always)]
     pub(super) fn last(&self) -> f64 {
         self.0[KEPT - 1]
     }
 
+    /// Each number goes up past those it is smaller than, and the last one falls out.
     #[inline(never)]
     fn take_each(&mut self, numbers: &[f64]) {
         for number in numbers {
-            let place = self.0.partition_point(|kept| kept <= number);
-            if place < KEPT {
-                self.0[place..].rotate_right(1);
-                self.0[place] = *number;
+            let mut number = *number;
+            for kept in &mut self.0 {
+                if number < *kept {
+                    std::mem::swap(kept, &mut number);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use std::f64::consts::LN_10;
 
 use super::constants::CONSTANTS;
 use crate::stats::elementary::ln;
-use crate::stats::pareto::Pareto;
+use crate::stats::pareto::{Pareto, Reach};
 
 /// A tail has at least so many points, and at most a quarter.
 const TAIL_POINTS_MIN: usize = 10;
@@ -27,9 +27,27 @@ fn points_in_tail(n: usize, share: f64) -> usize {
         .max(1)
 }
 
+/// What lies beyond a threshold.
+pub(super) struct UpperTail {
+    pub(super) threshold: f64,
+    pub(super) beyond: Pareto,
+}
+
+impl UpperTail {
+    /// ln P(X > x) for x beyond the threshold.
+    fn ln_p(&self, x: f64) -> f64 {
+        self.beyond.tail(x - self.threshold, Reach::Near).ln_p
+    }
+
+    /// What so large a share exceeds, at most that of the tail.
+    pub(super) fn quantile(&self, share: f64) -> f64 {
+        self.threshold + self.beyond.quantile(share, Reach::Near)
+    }
+}
+
 /// The tail above the largest `share` of at least two values, which are reordered; `None` where all
 /// are equal.
-pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<Pareto> {
+pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<UpperTail> {
     let n = values.len();
     let in_tail = points_in_tail(n, share);
     let (below, threshold, above) =
@@ -41,29 +59,40 @@ pub(super) fn upper_tail(values: &mut [f64], share: f64) -> Option<Pareto> {
         return None;
     }
     let beyond: Vec<f64> = above.iter().map(|value| value - threshold).collect();
-    let limits = Pareto::limits(SCALE_MIN * (most - least), f64::INFINITY);
     let mass = in_tail as f64 / n as f64;
-    Some(Pareto::fit(threshold, mass, &beyond, limits))
+    Some(UpperTail {
+        threshold,
+        beyond: Pareto::as_estimated(mass, &beyond, SCALE_MIN * (most - least)),
+    })
 }
 
-/// −log₁₀ P(X ≥ x) of each value of a profile of which large values are strange.
+/// −log₁₀ P(X ≥ x) of each value of a profile of which large values are strange; not more than 2³²
+/// values.
 pub(super) fn of_large(profile: &[f64]) -> Vec<f64> {
-    let n = profile.len() as f64;
-    let mut sorted = profile.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let Some(tail) = upper_tail(&mut sorted.clone(), CONSTANTS.tail_share) else {
-        return vec![0.0; profile.len()];
+    let n = profile.len();
+    let mut surprises = vec![0.0; n];
+    let Some(tail) = upper_tail(&mut profile.to_vec(), CONSTANTS.tail_share) else {
+        return surprises;
     };
-    let threshold = sorted[sorted.len() - 1 - points_in_tail(sorted.len(), CONSTANTS.tail_share)];
-    let surprise = |x: &f64| {
-        if *x > threshold {
-            return -tail.tail(*x).ln_p / LN_10;
+    let mut order: Vec<(f64, u32)> = profile.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let threshold = order[n - 1 - points_in_tail(n, CONSTANTS.tail_share)].0;
+    let mut below = 0;
+    for ties in order.chunk_by(|a, b| a.0 == b.0) {
+        let x = ties[0].0;
+        let surprise = if x > threshold {
+            -tail.ln_p(x) / LN_10
+        } else {
+            // Ties share the middle of their ranks.
+            let middle = below as f64 + 0.5 * ties.len() as f64;
+            -ln(1.0 - middle / n as f64) / LN_10
+        };
+        for (_, index) in ties {
+            surprises[*index as usize] = surprise;
         }
-        // Ties share the middle of their ranks.
-        let below = sorted.partition_point(|v| v < x) + sorted.partition_point(|v| v <= x);
-        -ln(1.0 - 0.5 * below as f64 / n) / LN_10
-    };
-    profile.iter().map(surprise).collect()
+        below += ties.len();
+    }
+    surprises
 }
 
 /// By how much each value of a view is rarer, in powers of ten, than the share that lies in the tails:
@@ -84,11 +113,11 @@ pub(super) fn beyond_tails(view: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-fn excess(tail: &Pareto, x: f64) -> f64 {
-    if x <= f64::from(tail.threshold) {
+fn excess(tail: &UpperTail, x: f64) -> f64 {
+    if x <= tail.threshold {
         return 0.0;
     }
-    (ln(f64::from(tail.mass)) - tail.tail(x).ln_p).max(0.0) / LN_10
+    (ln(f64::from(tail.beyond.mass)) - tail.ln_p(x)).max(0.0) / LN_10
 }
 
 #[cfg(test)]

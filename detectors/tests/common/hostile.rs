@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use detectors::{FORMAT, Fitted, MAGIC, MODELS, Params, Seasons, Series, TimeUnit, envelope};
+use detectors::{Fitted, MAGIC, MODELS, Params, Seasons, Series, TimeUnit, envelope};
 
 use crate::input::{check, number};
 
@@ -47,15 +47,15 @@ fn bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         return Ok(u.bytes(u.len())?.to_vec());
     }
     if kind == 1 {
-        let (format, tag) = (u.int_in_range(0..=2)?, u.int_in_range(0..=4)?);
+        let (format, tag) = (u.int_in_range(0..=3)?, u.int_in_range(0..=4)?);
         return Ok(envelope::seal(MAGIC, format, tag, u.bytes(u.len())?));
     }
-    let (tag, payload) = u.choose(models())?;
+    let (format, tag, payload) = u.choose(models())?;
     let mut payload = payload.clone();
     for _ in 0..u.int_in_range(1..=4)? {
         change(u, &mut payload)?;
     }
-    Ok(envelope::seal(MAGIC, FORMAT, *tag, &payload))
+    Ok(envelope::seal(MAGIC, *format, *tag, &payload))
 }
 
 fn change(u: &mut Unstructured<'_>, payload: &mut Vec<u8>) -> Result<()> {
@@ -82,9 +82,9 @@ fn change(u: &mut Unstructured<'_>, payload: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Tag and payload of a model of every kind.
-fn models() -> &'static [(u16, Vec<u8>)] {
-    static PAYLOADS: OnceLock<Vec<(u16, Vec<u8>)>> = OnceLock::new();
+/// Format, tag and payload of a model of every kind.
+fn models() -> &'static [(u16, u16, Vec<u8>)] {
+    static PAYLOADS: OnceLock<Vec<(u16, u16, Vec<u8>)>> = OnceLock::new();
     PAYLOADS.get_or_init(|| {
         let named = |model: &str| Params {
             model: Some(model.to_owned()),
@@ -129,12 +129,12 @@ fn models() -> &'static [(u16, Vec<u8>)] {
     })
 }
 
-fn payload(params: &Params, n: usize) -> (u16, Vec<u8>) {
+fn payload(params: &Params, n: usize) -> (u16, u16, Vec<u8>) {
     let timestamps: Vec<i64> = (0..n as i64).map(|i| 1_772_928_000 + 60 * i).collect();
     let values: Vec<f64> = (0..n).map(|i| ((i * 37) % 101) as f64 / 8.0).collect();
     let series = Series::new(&timestamps, &values).expect("the history is in order");
     let model = params.check().expect("the parameters hold").fit(&series);
     let bytes = model.expect("the history has a scale").encode();
     let envelope = envelope::open(MAGIC, &bytes).expect("own bytes are whole");
-    (envelope.tag, envelope.payload.to_vec())
+    (envelope.format, envelope.tag, envelope.payload.to_vec())
 }

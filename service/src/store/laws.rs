@@ -191,6 +191,25 @@ fn a_reopened_store_has_its_states() {
     state_laws::the_shared_commits_are_there(&open());
 }
 
+/// What a snapshot has learnt does not stay, also where it shared a commit with the snapshot.
+#[test]
+fn points_that_a_snapshot_has_learnt_are_gone_from_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&EmbeddedOptions::at(folder.path())).unwrap();
+    state_laws::a_state_is_its_snapshot_and_the_points_after_it(&store);
+    state_laws::changes_that_share_a_commit_keep_their_order(&store);
+    drop(store);
+    let database = fjall::Database::builder(folder.path()).open().unwrap();
+    let points = database.keyspace("points", fjall::KeyspaceCreateOptions::default);
+    let keys = points.unwrap().iter().map(|point| point.key().unwrap());
+    let series = keys.map(|key| key[..key.len() - 9].to_vec());
+    let mut left: HashMap<Vec<u8>, usize> = HashMap::new();
+    series.for_each(|series| *left.entry(series).or_default() += 1);
+    // Of `a` and `b` what came after their last snapshots; `c` had none.
+    let expected = HashMap::from([(b"b".to_vec(), 1), (b"c".to_vec(), 100)]);
+    assert_eq!(left, expected);
+}
+
 #[test]
 fn a_second_opener_is_told_that_the_store_is_in_use() {
     let folder = tempfile::tempdir().unwrap();

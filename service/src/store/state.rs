@@ -178,8 +178,9 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_truncation_is_noticed() {
+        type Opens = fn(&[u8]) -> bool;
         assert_eq!(StateRecord::open(&snapshot(4).seal()).unwrap(), snapshot(4));
-        let opens: [(Vec<u8>, fn(&[u8]) -> bool); 2] = [
+        let opens: [(Vec<u8>, Opens); 2] = [
             (snapshot(4).seal(), |bytes| StateRecord::open(bytes).is_ok()),
             (learnt(1, 2).seal(), |bytes| Learnt::open(bytes).is_ok()),
         ];

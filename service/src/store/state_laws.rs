@@ -4,6 +4,9 @@ use std::sync::mpsc;
 
 use super::{Learnt, PutError, StateChange, StatePut, StateRecord, Store, StoreError, StoredState};
 
+/// First numbers of the records of a log, and how many points each has.
+type Logged<'a> = &'a [(u64, u64)];
+
 fn snapshot(seq: u64) -> StateRecord {
     StateRecord {
         seq,
@@ -56,7 +59,7 @@ fn put_all(store: &dyn Store, changes: &[(&str, StateChange)]) -> Vec<Result<(),
 }
 
 #[track_caller]
-fn assert_state(store: &dyn Store, series: &str, seq: u64, log: &[(u64, u64)]) {
+fn assert_state(store: &dyn Store, series: &str, seq: u64, log: Logged<'_>) {
     let log = log.iter().map(|(first, n)| learnt(*first, *n)).collect();
     let expected = StoredState {
         snapshot: snapshot(seq),
@@ -67,7 +70,7 @@ fn assert_state(store: &dyn Store, series: &str, seq: u64, log: &[(u64, u64)]) {
 
 pub(super) fn a_state_is_its_snapshot_and_the_points_after_it(store: &dyn Store) {
     assert_eq!(store.state("a").unwrap(), None);
-    let steps: [(StateChange, u64, &[(u64, u64)]); 7] = [
+    let steps: [(StateChange, u64, Logged); 7] = [
         (state(0, &[]), 0, &[]),
         (points(1, 1), 0, &[(1, 1)]),
         (points(2, 3), 0, &[(1, 1), (2, 3)]),

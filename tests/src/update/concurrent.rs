@@ -102,7 +102,7 @@ async fn one_of_many_starts_a_state() {
         statuses.push(task.await.expect("the task does not panic"));
     }
     statuses.sort_unstable();
-    let others = vec![409; 19];
+    let others = [409; 19];
     assert_eq!((statuses[0], &statuses[1..]), (200, &others[..]));
 }
 
