@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::base_url::BaseUrl;
@@ -14,7 +14,7 @@ use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED};
 use crate::notebook::{self, Connections, NotebookError, Settings};
-use crate::quality::{self, error::QualityError, mode::Mode};
+use crate::quality::{self, error::QualityError, mode::Mode, via::Via};
 use crate::report::{self, ReportError};
 
 /// Load client for servers of Tidemark's HTTP contract.
@@ -86,6 +86,8 @@ Examples:
   tidemark-bench quality --data data --index data/index.csv --model auto
   tidemark-bench quality --data data --index data/index.csv --model robust,gaussian \\
       --datasets NAB,WSD --nab-windows data/nab_windows.json --out results/quality
+  tidemark-bench quality --data data --index data/index.csv --via http \\
+      --base-url http://127.0.0.1:8000
 
 Each line of the index names a series: columns file,dataset,train_len,step_s and, where wanted,
 n,series,tsb_file,tsb_from,tsb_len. A series is CSV, plain or .gz: timestamp,value,label, with
@@ -111,6 +113,19 @@ pub struct QualityArgs {
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
 
+    /// Where the detectors run, such as --via http; the baselines always run in this process
+    #[arg(long, value_enum, default_value_t)]
+    pub via: ViaFlag,
+
+    /// Service to ask with --via http (plain http; a path prefix is kept)
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000",
+        requires = "via"
+    )]
+    pub base_url: BaseUrl,
+
     /// Share of normal points that may alarm, such as --alarm-rate 0.0001
     #[arg(long, value_name = "R", default_value_t = detectors::ALARM_RATE_DEFAULT)]
     pub alarm_rate: f64,
@@ -133,6 +148,16 @@ pub struct QualityArgs {
     /// method
     #[arg(long, value_name = "FILE")]
     pub peers: Option<PathBuf>,
+}
+
+/// Where the detectors of `tidemark-bench quality` run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ViaFlag {
+    /// In this process
+    #[default]
+    Process,
+    /// In a running service, which keeps what it was sent under ids of the run
+    Http,
 }
 
 /// Why a run ended without results.
@@ -215,6 +240,10 @@ impl QualityArgs {
             data: self.data,
             index: self.index,
             mode: self.mode,
+            via: match self.via {
+                ViaFlag::Process => Via::Process,
+                ViaFlag::Http => Via::Http(self.base_url),
+            },
             models,
             alarm_rate: self.alarm_rate,
             datasets: self.datasets,

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode, redirect};
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub enum Outcome {
     Reply {
         /// The status code.
         status: StatusCode,
+        /// When the server asks to be tried again, where it says so in seconds.
+        retry_after: Option<Duration>,
         /// The body, read to its end.
         body: Bytes,
     },
@@ -99,8 +101,14 @@ impl Client {
             Err(error) => return Outcome::no_reply(error),
         };
         let status = response.status();
+        let seconds = response.headers().get(RETRY_AFTER);
+        let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
         match response.bytes().await {
-            Ok(body) => Outcome::Reply { status, body },
+            Ok(body) => Outcome::Reply {
+                status,
+                retry_after: seconds.map(Duration::from_secs),
+                body,
+            },
             Err(error) => Outcome::NoReply {
                 error: format!("reply broke off after status {status}: {}", describe(error)),
             },
@@ -214,6 +222,7 @@ mod tests {
             outcome,
             Outcome::Reply {
                 status: StatusCode::NOT_FOUND,
+                retry_after: None,
                 body: Bytes::from_static(b"no"),
             }
         );

@@ -7,7 +7,7 @@
 //! the sequence that strings these together, and [`cli`] is the command line over it.
 //!
 //! [`quality`] is apart from all that: it measures the accuracy of the detectors on labelled series,
-//! in process.
+//! in process or through a running service.
 //!
 //! Nothing else here depends on the server's crates: the client speaks to any server of the base
 //! contract, and what it later checks, it checks by its own code.

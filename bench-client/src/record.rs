@@ -113,11 +113,19 @@ mod tests {
         CallRecord::new(3, "s".into(), &clock, moments, outcome)
     }
 
+    fn reply(status: StatusCode, body: Bytes) -> Outcome {
+        Outcome::Reply {
+            status,
+            retry_after: None,
+            body,
+        }
+    }
+
     #[test]
     fn a_success_keeps_no_body() {
         let body = Bytes::from_static(b"{}");
         let status = StatusCode::OK;
-        let record = record(&Outcome::Reply { status, body });
+        let record = record(&reply(status, body));
         assert_eq!((record.ok, record.status_code), (true, Some(200)));
         assert_eq!((record.error, record.body_preview), (None, None));
         assert_eq!((record.delta_ms, record.since_intended_ms), (7.0, 12.0));
@@ -128,7 +136,7 @@ mod tests {
     fn only_200_is_a_success() {
         let body = Bytes::from_static(b"made");
         let status = StatusCode::CREATED;
-        let record = record(&Outcome::Reply { status, body });
+        let record = record(&reply(status, body));
         assert_eq!((record.ok, record.status_code), (false, Some(201)));
         assert_eq!(record.body_preview.as_deref(), Some("made"));
         assert_eq!(record.error.as_deref(), Some("HTTP 201 Created"));

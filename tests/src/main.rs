@@ -20,6 +20,7 @@ mod histories;
 mod hostile_ids;
 mod plot;
 mod problem;
+mod quality;
 mod raw;
 mod refused_fits;
 mod refused_predicts;

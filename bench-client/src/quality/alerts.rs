@@ -16,9 +16,7 @@ pub fn one_an_event(scored: &Scored) -> Scored {
     );
     Scored {
         anomaly_scores: kept.collect(),
-        p_values: scored.p_values.clone(),
-        refused: scored.refused.clone(),
-        out_of_order: scored.out_of_order,
+        ..scored.clone()
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use detectors::ParamError;
 use detectors::eval::EvalError;
 
+use crate::notebook::NotebookError;
+
 /// Why accuracy could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum QualityError {
@@ -57,6 +59,17 @@ pub enum QualityError {
         model: String,
         /// What is wrong.
         source: ParamError,
+    },
+    /// A service that cannot be asked.
+    #[error(transparent)]
+    Reach(#[from] NotebookError),
+    /// A request that a service did not answer, or not as it should have.
+    #[error("{url}: {reason}")]
+    Service {
+        /// The address asked, with its path.
+        url: String,
+        /// What came instead.
+        reason: String,
     },
     /// Scores and labels that cannot be compared.
     #[error("{}, scored by {scorer}: {source}", path.display())]

@@ -92,6 +92,11 @@ pub fn read(path: &Path, datasets: &[String]) -> Result<Vec<IndexEntry>, Quality
 }
 
 impl IndexEntry {
+    /// Line in the index, counted from 1: no two entries have the same.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Checks what the index says against the rows that were read.
     ///
     /// # Errors

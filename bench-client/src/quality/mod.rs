@@ -1,4 +1,5 @@
-//! `tidemark-bench quality`: accuracy of the detectors on labelled series, in process.
+//! `tidemark-bench quality`: accuracy of the detectors on labelled series, in process or through a
+//! running service ([`via`]).
 //!
 //! [`index`] lists the series, [`data`] reads one, [`scorer`] fits on its first rows and scores all of
 //! them, [`metrics`] condenses scores and labels, [`summary`] the series of a dataset, [`table`]
@@ -21,6 +22,8 @@ pub mod results;
 pub mod scorer;
 pub mod summary;
 pub mod table;
+pub mod via;
+pub mod via_http;
 pub mod whole;
 
 use std::path::PathBuf;
@@ -34,6 +37,7 @@ use self::metrics::SeriesMetrics;
 use self::mode::Mode;
 use self::nab_windows::NabWindows;
 use self::scorer::{Scored, Scorer};
+use self::via::Via;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct Settings {
     pub index: PathBuf,
     /// What a detector sees of a series.
     pub mode: Mode,
+    /// Where the detectors run.
+    pub via: Via,
     /// Names of the models or detectors, each a block of its own.
     pub models: Vec<String>,
     /// Alarm rate asked of the models.
@@ -80,6 +86,8 @@ pub struct SeriesResult {
     pub refused: Option<String>,
     /// Rows left out of the fit because they are not later than the row before.
     pub out_of_order: usize,
+    /// Rows of the fit that could not be scored; their scores are 0 and their p-values 1.
+    pub unscored: usize,
     /// The metrics.
     pub metrics: SeriesMetrics,
     /// The series as the NAB score sees it, where it has windows.
@@ -99,9 +107,9 @@ pub struct NabScores {
 ///
 /// # Errors
 /// The first file, in the order of the index, that cannot be read or written or that contradicts the
-/// index; a model that does not exist; a dataset that is not in the index.
+/// index; a model that does not exist; a dataset that is not in the index; a service that fails.
 pub fn run(settings: &Settings) -> Result<Vec<ScorerResult>, QualityError> {
-    let scorers = scorer::all(settings.mode, &settings.models, settings.alarm_rate)?;
+    let scorers = scorer::all(settings)?;
     let entries = index::read(&settings.index, &settings.datasets)?;
     let windows = settings.nab_windows.as_deref().map(nab_windows::read);
     let windows = windows.transpose()?;
@@ -145,7 +153,7 @@ fn measure(
     scorers
         .iter()
         .map(|scorer| {
-            let scored = scorer.score(&series, entry);
+            let scored = scorer.score(&series, entry)?;
             let unusable = |source| QualityError::Unusable {
                 path: path.clone(),
                 scorer: scorer.name().to_owned(),
@@ -171,6 +179,7 @@ fn measure(
                 rows: series.len(),
                 refused: scored.refused,
                 out_of_order: scored.out_of_order,
+                unscored: scored.unscored,
                 metrics,
                 nab,
             })

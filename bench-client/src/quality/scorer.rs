@@ -1,5 +1,7 @@
 //! A score and a p-value for every row of a series: by a model fitted on its first rows, by a detector
-//! of whole series, or by a baseline.
+//! of whole series, by either in a running service, or by a baseline.
+
+use std::sync::Arc;
 
 use detectors::whole::Whole;
 use detectors::{CheckedParams, Params, Series};
@@ -10,7 +12,9 @@ use super::error::QualityError;
 use super::index::IndexEntry;
 use super::mode::Mode;
 use super::online;
-use super::whole;
+use super::via::Via;
+use super::via_http::{Remote, Service};
+use super::{Settings, whole};
 
 /// A model, a detector or a baseline.
 #[derive(Debug, Clone)]
@@ -19,6 +23,8 @@ pub enum Scorer {
     Model(Model),
     /// Our detector of whole series.
     Whole(Whole),
+    /// One of these in a running service.
+    Remote(Remote),
     /// Scores that know nothing.
     Random,
     /// Outside the range of all rows so far.
@@ -45,6 +51,8 @@ pub struct Scored {
     pub refused: Option<String>,
     /// Rows left out of the fit because they are not later than the row before.
     pub out_of_order: usize,
+    /// Rows of the fit that could not be scored; their scores are 0 and their p-values 1.
+    pub unscored: usize,
 }
 
 impl Scored {
@@ -62,7 +70,13 @@ impl Scored {
             anomaly_scores: vec![0.0; rows],
             p_values: vec![1.0; rows],
             refused: Some(reason),
-            out_of_order: 0,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn extend(&mut self, pairs: impl Iterator<Item = (f64, f64)>) {
+        for (anomaly_score, p_value) in pairs {
+            self.push(anomaly_score, p_value);
         }
     }
 
@@ -75,13 +89,21 @@ impl Scored {
 /// The models or detectors asked for, in their order, and after them the baselines.
 ///
 /// # Errors
-/// A model or an alarm rate that cannot be used.
-pub fn all(mode: Mode, names: &[String], alarm_rate: f64) -> Result<Vec<Scorer>, QualityError> {
-    let scorer = |name: &String| match mode {
+/// A model or an alarm rate that cannot be used; a service that cannot be reached.
+pub fn all(settings: &Settings) -> Result<Vec<Scorer>, QualityError> {
+    let alarm_rate = settings.alarm_rate;
+    let here = |name: &String| match settings.mode {
         Mode::Online => Model::new(name, alarm_rate).map(Scorer::Model),
         Mode::Whole => whole::detector(name, alarm_rate).map(Scorer::Whole),
     };
-    let mut scorers: Vec<Scorer> = names.iter().map(scorer).collect::<Result<_, _>>()?;
+    let here = settings.models.iter().map(here);
+    let mut scorers: Vec<Scorer> = here.collect::<Result<_, _>>()?;
+    if let Via::Http(base) = &settings.via {
+        let service = Arc::new(Service::reach(base)?);
+        let remote = |(place, scorer)| Remote::new(&service, place, scorer, alarm_rate);
+        let remotes = scorers.iter().enumerate().map(remote);
+        scorers = remotes.map(Scorer::Remote).collect();
+    }
     scorers.extend([Scorer::Random, Scorer::Range, Scorer::WindowedGaussian]);
     Ok(scorers)
 }
@@ -92,6 +114,7 @@ impl Scorer {
         match self {
             Self::Model(model) => &model.name,
             Self::Whole(_) => whole::NAME,
+            Self::Remote(remote) => remote.name(),
             Self::Random => "random score",
             Self::Range => "outside the range so far",
             Self::WindowedGaussian => "windowed Gaussian",
@@ -100,20 +123,28 @@ impl Scorer {
 
     /// Whether it is ours and no baseline.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Model(_) | Self::Whole(_))
+        matches!(self, Self::Model(_) | Self::Whole(_) | Self::Remote(_))
     }
 
     /// Scores every row: from itself and the rows before it alone, those of a fit included, save for
     /// a detector of whole series; rows of the fit as if they had been left out of it, where the model
     /// can tell.
-    pub fn score(&self, series: &LabelledSeries, entry: &IndexEntry) -> Scored {
-        match self {
+    ///
+    /// # Errors
+    /// A service that fails; nothing else can.
+    pub fn score(
+        &self,
+        series: &LabelledSeries,
+        entry: &IndexEntry,
+    ) -> Result<Scored, QualityError> {
+        Ok(match self {
             Self::Model(model) => model.score(series, entry.train_len),
             Self::Whole(detector) => whole::score(detector, series),
+            Self::Remote(remote) => remote.score(series, entry)?,
             Self::Random => baselines::random(&entry.file, series.len()),
             Self::Range => baselines::outside_range(&series.values),
             Self::WindowedGaussian => baselines::windowed_gaussian(&series.values),
-        }
+        })
     }
 }
 
@@ -132,6 +163,10 @@ impl Model {
             name: name.to_owned(),
             params: checked,
         })
+    }
+
+    pub(super) fn judges_windows(&self) -> bool {
+        self.params.judges_windows()
     }
 
     fn score(&self, series: &LabelledSeries, train_len: usize) -> Scored {

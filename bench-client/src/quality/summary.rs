@@ -212,6 +212,7 @@ mod tests {
             rows: 0,
             refused: None,
             out_of_order: 0,
+            unscored: 0,
             metrics: SeriesMetrics {
                 vus_pr,
                 auc_pr: None,

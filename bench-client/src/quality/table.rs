@@ -11,22 +11,24 @@ use super::mode::Mode;
 use super::online::MODEL;
 use super::peers::{self, Peer, Standing};
 use super::summary::{AlarmRow, MEANS, Mean, Row, alarm_rows, rows};
+use super::via::Via;
 use super::{ScorerResult, Settings};
 
 /// The whole report.
 pub fn render(settings: &Settings, results: &[ScorerResult], peers: &[Peer]) -> String {
     let mut text = String::new();
     for (index, result) in results.iter().enumerate() {
-        let kind = if index < settings.models.len() {
-            "model"
-        } else {
-            "baseline"
+        // A baseline runs here whatever runs the models.
+        let (kind, via) = match &settings.via {
+            _ if index >= settings.models.len() => ("baseline", String::new()),
+            Via::Process => ("model", String::new()),
+            Via::Http(base) => ("model", format!(", via http {base}")),
         };
         let points: usize = result.series.iter().map(|one| one.rows).sum();
         line(
             &mut text,
             format_args!(
-                "== {kind} {}, mode {}, alarm rate {:e}: {} series, {points} points",
+                "== {kind} {}, mode {}{via}, alarm rate {:e}: {} series, {points} points",
                 result.name,
                 settings.mode,
                 settings.alarm_rate,
@@ -34,6 +36,8 @@ pub fn render(settings: &Settings, results: &[ScorerResult], peers: &[Peer]) -> 
             ),
         );
         match (settings.mode, index) {
+            // Those of a service are its own.
+            _ if settings.via != Via::Process => {}
             (Mode::Whole, 0) => line(&mut text, format_args!("{:?}", whole::CONSTANTS)),
             _ if result.name == MODEL => {
                 line(&mut text, format_args!("{:?}", online::CONSTANTS));
@@ -79,6 +83,16 @@ fn notes(text: &mut String, result: &ScorerResult) {
             format_args!(
                 "  {}: {} rows not later than the row before, left out of the fit",
                 one.file, one.out_of_order
+            ),
+        );
+    }
+    let unscored: usize = result.series.iter().map(|one| one.unscored).sum();
+    if unscored > 0 {
+        line(
+            text,
+            format_args!(
+                "{unscored} rows of fits have score 0 and p 1: a service scores none before the end of \
+                 a fit with a model that judges windows"
             ),
         );
     }

@@ -1,11 +1,11 @@
 //! The detector of whole series: it fits nothing and sees every row.
 
-use detectors::whole::{Scores, Whole};
+use detectors::whole::Whole;
 use detectors::{Params, Series};
 
 use super::data::LabelledSeries;
 use super::error::QualityError;
-use super::scorer::{Scored, is_later};
+use super::scorer::{Scored, in_order, is_later};
 
 /// The only detector of this mode.
 pub const NAME: &str = "whole";
@@ -29,30 +29,32 @@ pub fn detector(name: &str, alarm_rate: f64) -> Result<Whole, QualityError> {
 /// Scores every row. One that is not later than all before is left out and gets the score of the row
 /// before it.
 pub fn score(whole: &Whole, series: &LabelledSeries) -> Scored {
-    let later: Vec<bool> = is_later(&series.timestamps).collect();
-    let rows = || (0..series.len()).filter(|row| later[*row]);
-    let timestamps: Vec<i64> = rows().map(|row| series.timestamps[row]).collect();
-    let values: Vec<f64> = rows().map(|row| series.values[row]).collect();
+    let (timestamps, values) = in_order(&series.timestamps, &series.values);
     let detected = Series::new(&timestamps, &values)
         .map_err(|error| error.to_string())
         .and_then(|series| whole.detect(&series).map_err(|error| error.to_string()));
     match detected {
-        Ok(scores) => Scored {
-            out_of_order: series.len() - values.len(),
-            ..of_rows(&scores, &later)
-        },
+        Ok(scores) => {
+            let points = scores.points.iter();
+            let pairs = points.map(|point| (point.anomaly_score, point.p_value));
+            of_rows(series, pairs)
+        }
         Err(reason) => Scored::refused(series.len(), reason),
     }
 }
 
-fn of_rows(scores: &Scores, later: &[bool]) -> Scored {
-    let mut scored = Scored::with_capacity(later.len());
-    let mut points = scores.points.iter();
+/// The score and p-value of every row, from those of the rows that are in order.
+pub(super) fn of_rows(
+    series: &LabelledSeries,
+    mut in_order: impl Iterator<Item = (f64, f64)>,
+) -> Scored {
+    let mut scored = Scored::with_capacity(series.len());
     let mut last = (0.0, 1.0);
-    for is_later in later {
-        if let (true, Some(point)) = (*is_later, points.as_slice().first()) {
-            last = (point.anomaly_score, point.p_value);
-            points.next();
+    for is_later in is_later(&series.timestamps) {
+        if is_later {
+            last = in_order.next().unwrap_or(last);
+        } else {
+            scored.out_of_order += 1;
         }
         scored.push(last.0, last.1);
     }

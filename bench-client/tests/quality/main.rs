@@ -436,11 +436,24 @@ fn bad_windows_are_named() {
 }
 
 #[test]
+fn a_service_that_is_not_there_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let run = Folder::new().run(&["--via", "http", "--base-url", &address]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
+    let reason = format!("cannot reach {address}: ");
+    assert!(run.stderr.contains(&reason), "{}", run.stderr);
+}
+
+#[test]
 fn flags_that_cannot_be_used_are_usage_errors() {
     let folder = Folder::new();
     for flags in [
         &["--model", "robust", "--mode", "sometimes"][..],
         &["--model", "robust", "--alarm-rate", "often"],
+        &["--via", "http", "--base-url", "127.0.0.1:8000"],
+        &["--base-url", "http://127.0.0.1:8000"],
     ] {
         assert_eq!(folder.run(flags).code, Some(2), "{flags:?}");
     }

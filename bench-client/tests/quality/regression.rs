@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use bench_client::quality::metrics::ALARM_RATES;
 use bench_client::quality::mode::Mode;
 use bench_client::quality::summary::{Row, alarm_rows, rows};
+use bench_client::quality::via::Via;
 use bench_client::quality::{ScorerResult, Settings, run};
 use detectors::eval::nab::{NabCorpus, PROFILES};
 
@@ -19,6 +20,7 @@ fn measured(mode: Mode) -> Vec<ScorerResult> {
         nab_windows: Some(folder.join("windows.json")),
         data: folder,
         mode,
+        via: Via::Process,
         models: vec![mode.default_model().to_owned()],
         alarm_rate: 0.001,
         datasets: Vec::new(),

@@ -425,6 +425,11 @@ impl CheckedParams {
         self.model.name()
     }
 
+    /// Whether the model asked for judges a point in a window of those before it.
+    pub fn judges_windows(&self) -> bool {
+        matches!(self.model, Model::Windowed(_))
+    }
+
     /// What one tick of a timestamp is.
     pub fn time_unit(&self) -> TimeUnit {
         self.time_unit
