@@ -86,3 +86,29 @@ fn the_online_model_is_as_accurate_as_it_was() {
         .unwrap();
     assert!(nab(random)[0] < 30.0 && means(random)[0] < 0.2);
 }
+
+#[test]
+fn detection_in_whole_series_is_as_accurate_as_it_was() {
+    let results = measured(Mode::Whole);
+    let ours = &results[0];
+    no_less("NAB", &nab(ours), &[56.0, 46.0, 65.0]);
+    no_less(
+        "VUS-PR, AUC-PR, event-F1",
+        &means(ours),
+        &[0.54, 0.54, 0.76],
+    );
+    let [hundredth, thousandth, _] = ratios(ours);
+    assert!(
+        (0.2..2.0).contains(&hundredth),
+        "{hundredth} times the alarms asked for"
+    );
+    assert!(
+        (0.3..2.0).contains(&thousandth),
+        "{thousandth} times the alarms asked for"
+    );
+    let random = results
+        .iter()
+        .find(|one| one.name == "random score")
+        .unwrap();
+    assert!(nab(random)[0] < 30.0 && means(random)[0] < 0.2);
+}

@@ -19,7 +19,7 @@ use std::cell::LazyCell;
 
 use crate::auto::{self, Choice, Chosen};
 use crate::fitted::Fitted;
-use crate::online::tail_views::{Setup, TailViews};
+use crate::online::tail_views::{Setup, TailViews, beside_the_calendar};
 use crate::params::{CheckedParams, Direction, Excluded, Model, Seasons, TimeUnit};
 use crate::seasons::{self, Clock, PERIODS_MAX};
 use crate::series::Series;
@@ -128,7 +128,13 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
                 time_unit: request.time_unit,
                 clock: clock_of(params, &history),
                 choice: Choice::Named,
-                periods: periods_of(params, &history)?,
+                periods: match params.seasons() {
+                    Seasons::Periods(_) => periods_of(params, &history)?,
+                    Seasons::Auto => {
+                        let found = periods_of(params, &history)?;
+                        beside_the_calendar(found, params.time_unit())
+                    }
+                },
             };
             return Ok(Fitted::from(TailViews::learnt_from(setup, &series)));
         }

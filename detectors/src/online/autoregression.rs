@@ -75,7 +75,7 @@ impl Autoregression {
         let difference = value - self.mean;
         self.mean += gain * difference;
         self.variance = (1.0 - gain) * (self.variance + gain * difference * difference);
-        self.learnt += 1;
+        self.learnt = self.learnt.saturating_add(1);
     }
 
     fn adapt(&mut self, terms: &[f64; TERMS], value: f64) {

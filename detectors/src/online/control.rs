@@ -1,4 +1,4 @@
-//! Keeps the long-run alarm rate where it was asked for while the series drifts.
+//! Takes back alarms that come too often in the long run, as they do while a series drifts.
 //!
 //! ```text
 //! ln p ← ln p + θ,   θ ← clamp(θ + η (alarm − α), 0, θ_max)
@@ -41,9 +41,9 @@ impl Controller {
 
     /// Learns whether a point alarmed.
     pub(crate) fn learn(&mut self, is_alarm: bool, alarm_rate: f64) {
-        self.points += 1;
+        self.points = self.points.saturating_add(1);
         if is_alarm {
-            self.alarms += 1;
+            self.alarms = self.alarms.saturating_add(1);
             if self.since_alarm > APART {
                 self.alarms_of_alert = 0;
             }

@@ -50,7 +50,8 @@ impl<const PHASES: usize> Cycle<PHASES> {
     /// Whether the numbers are ones that learning gives.
     pub(crate) fn is_sound(&self) -> bool {
         let most = 2.0 * History::LARGEST as f32;
-        self.period > 0 && self.means.iter().all(|mean| mean.abs() <= most)
+        let counted = self.visits.iter().all(|visits| *visits <= VISITS_MAX);
+        self.period > 0 && counted && self.means.iter().all(|mean| mean.abs() <= most)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::params::{CheckedParams, TimeUnit};
 use crate::score::Score;
 use crate::seasons::Clock;
 use crate::series::Series;
-use tail_views::{Setup, TailViews};
+use tail_views::{Setup, TailViews, beside_the_calendar};
 
 /// The online state of one series.
 ///
@@ -98,7 +98,7 @@ impl Online {
             time_unit: model.time_unit(),
             clock: model.clock(),
             choice: Choice::Named,
-            periods: model.summary().periods,
+            periods: beside_the_calendar(model.summary().periods, model.time_unit()),
         };
         Self {
             state: Box::new(TailViews::learnt_from(setup, history)),
@@ -173,6 +173,9 @@ impl Online {
     }
 }
 
+/// Changes of a time zone that a state keeps: its bytes are bounded.
+const CLOCK_CHANGES: usize = 32;
+
 impl TailViews {
     /// Points of a history that are learnt, the latest ones: the cost of a fit has a bound.
     const HISTORY_MAX: usize = 1 << 16;
@@ -187,6 +190,8 @@ impl TailViews {
         for (tick, value) in points {
             state.observe(*tick, *value);
         }
+        // Those of the next ten years, and some of the past for whoever judges the history again.
+        state.clock = state.clock.with_latest(CLOCK_CHANGES);
         state
     }
 }

@@ -119,7 +119,7 @@ impl Null {
         if is_event {
             return;
         }
-        self.n += 1;
+        self.n = self.n.saturating_add(1);
         self.weight = (self.weight + 1.0).min(MEMORY);
         let (shape, scale) = self.pareto();
         let threshold = self.quantiles[TAIL];

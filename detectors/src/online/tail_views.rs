@@ -70,6 +70,17 @@ pub(crate) struct Setup {
     pub(crate) periods: Vec<i64>,
 }
 
+/// What is left of seasons that were found in a history when the day and the week are looked at anyway:
+/// those that do not keep to them.
+pub(crate) fn beside_the_calendar(periods: Vec<i64>, time_unit: TimeUnit) -> Vec<i64> {
+    let week = 604_800 * time_unit.ticks_per_second();
+    if periods.iter().all(|period| week % period == 0) {
+        Vec::new()
+    } else {
+        periods
+    }
+}
+
 /// A point as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Seen {
@@ -133,7 +144,7 @@ impl TailViews {
         if status == Status::Ok {
             self.control.learn(score.anomaly, self.rate.alarm_rate);
         }
-        self.learnt += 1;
+        self.learnt = self.learnt.saturating_add(1);
         self.to = tick;
         Seen {
             score,
@@ -268,14 +279,15 @@ impl TailViews {
     }
 }
 
-/// The two cycles that profiles are kept of: day and week, unless the series has others.
+/// The two cycles that profiles are kept of: day and week where nothing or a day is known, else those of
+/// the series.
 fn cycles(periods: &[i64], time_unit: TimeUnit) -> [i64; 2] {
     let second = time_unit.ticks_per_second();
     let (day, week) = (86_400 * second, 604_800 * second);
-    let of_the_week = |period: &i64| week % period == 0;
     match periods {
         [] => [day, week],
-        _ if periods.iter().all(of_the_week) => [day, week],
+        // A day mostly has a week with it, which a short history cannot show.
+        [only] if *only == day || *only == week => [day, week],
         // One cycle has its profile in coarse and in fine phases.
         [only] => [*only, *only],
         [.., short, long] => [*short, *long],
@@ -335,7 +347,9 @@ mod tests {
     fn cycles_are_those_of_the_calendar_unless_the_series_has_its_own() {
         let of = |periods: &[i64]| state(periods).periods();
         assert_eq!(of(&[]), [86_400, 604_800]);
-        assert_eq!(of(&[3_600, 86_400]), [86_400, 604_800]);
+        assert_eq!(of(&[86_400]), [86_400, 604_800]);
+        assert_eq!(of(&[3_600]), [3_600, 3_600]);
+        assert_eq!(of(&[3_600, 86_400]), [3_600, 86_400]);
         assert_eq!(of(&[1_001]), [1_001, 1_001]);
         assert_eq!(of(&[60, 1_001, 5_005]), [1_001, 5_005]);
     }

@@ -313,6 +313,14 @@ impl Params {
         if self.seasons.is_some() {
             refuse_unless_seasonal("seasonality", model)?;
         }
+        let is_none =
+            matches!(&self.seasons, Some(Seasons::Periods(periods)) if periods.is_empty());
+        if is_none && model == Model::TailViews {
+            let reason = "model \"tail_views\" always looks at two cycles; name them, or leave \
+                          seasonality out for the day and the week";
+            let kind = ParamErrorKind::Unsupported;
+            return Err(ParamError::new("seasonality", kind, reason));
+        }
         self.check_periods(model.periods_max(), &format!("model {:?}", model.name()))
     }
 

@@ -76,6 +76,18 @@ impl Clock {
         tick.saturating_add(offset)
     }
 
+    /// The same clock with its latest `n` changes only: times before them have their first offset.
+    pub(crate) fn with_latest(&self, n: usize) -> Self {
+        let from = self.changes.len().saturating_sub(n);
+        Self {
+            first: match from.checked_sub(1) {
+                Some(before) => self.changes[before].1,
+                None => self.first,
+            },
+            changes: self.changes[from..].into(),
+        }
+    }
+
     /// Whether the numbers are ones a fit can give.
     pub(crate) fn is_sound(&self) -> bool {
         self.changes.len() <= CHANGES_MAX && self.changes.is_sorted_by(|a, b| a.0 < b.0)
@@ -108,6 +120,19 @@ mod tests {
             assert_eq!(offset(back), -5 * 3_600);
             assert!(clock.is_sound());
         }
+    }
+
+    #[test]
+    fn the_latest_changes_are_enough_for_late_times() {
+        let zone = zone("America/New_York").unwrap();
+        let clock = Clock::new(&zone, 0, 1_772_000_000, 1);
+        let latest = clock.with_latest(5);
+        assert_eq!(latest.changes.len(), 5);
+        let from = latest.changes[0].0 - 1_000;
+        for tick in (from..from + 200_000_000).step_by(1_000_003) {
+            assert_eq!(latest.local(tick), clock.local(tick));
+        }
+        assert_eq!(clock.with_latest(1_000), clock);
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         return Ok(u.bytes(u.len())?.to_vec());
     }
     if kind == 1 {
-        let (format, tag) = (u.int_in_range(0..=3)?, u.int_in_range(0..=4)?);
+        let (format, tag) = (u.int_in_range(0..=3)?, u.int_in_range(0..=5)?);
         return Ok(envelope::seal(MAGIC, format, tag, u.bytes(u.len())?));
     }
     let (format, tag, payload) = u.choose(models())?;

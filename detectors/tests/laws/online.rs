@@ -1,10 +1,13 @@
 //! Laws of the online state: what it says of a point depends on the points before it and on nothing
 //! else, and its bytes are all there is of it.
 
+use detectors::envelope;
 use detectors::online::{Observed, Online};
 use detectors::{Params, Seasons, Series, Status};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::common::check_rule;
 
@@ -201,7 +204,19 @@ fn a_state_is_at_most_four_kibibytes_written() {
     let empty = online.encode().len();
     observe_all(&mut online, &vec![1.0; 500], 0);
     assert_eq!(online.encode().len(), empty, "it does not grow");
-    assert!(empty <= 4_096, "{empty}");
+    // The most there can be: a zone that changes twice a year, and a history of thirty years.
+    let times: Vec<i64> = (0..1_100).map(|i| 864_000 * i).collect();
+    let values: Vec<f64> = (0..1_100).map(|i| f64::from(i % 7)).collect();
+    let series = Series::new(&times, &values).unwrap();
+    let params = Params {
+        model: Some("seasonal".to_owned()),
+        timezone: Some("America/New_York".to_owned()),
+        seasons: Some(Seasons::Periods(vec![6_048_000])),
+        ..Params::default()
+    };
+    let version = params.check().unwrap().fit(&series).unwrap();
+    let largest = Online::resume(&version, &series).encode().len();
+    assert!(empty < largest && largest <= 4_096, "{largest}");
 }
 
 #[test]
@@ -220,4 +235,80 @@ fn damaged_states_are_refused() {
         "a model"
     );
     assert!(Online::decode(&bytes[..bytes.len() - 1]).is_err());
+}
+
+/// Whatever is decoded obeys the laws, whichever number in it was changed.
+#[test]
+fn hostile_states_are_refused_or_obey_the_laws() {
+    let mut online = start(&Params::default());
+    let values: Vec<f64> = (0..400).map(|i| f64::from(i * 31 % 47)).collect();
+    observe_all(&mut online, &values, 0);
+    let bytes = online.encode();
+    let magic: [u8; 4] = bytes[..4].try_into().unwrap();
+    let sealed = envelope::open(magic, &bytes).unwrap();
+    let numbers = [
+        0.0,
+        -1.0,
+        1e15,
+        1e300,
+        -1e300,
+        f64::MAX,
+        f64::NAN,
+        f64::INFINITY,
+        5e-324,
+    ];
+    let patterns = numbers.map(f64::to_le_bytes).into_iter().chain([[0xFF; 8]]);
+    let patterns: Vec<[u8; 8]> = patterns.collect();
+    let mut accepted = 0;
+    for at in 0..sealed.payload.len() - 8 {
+        // Every place, each with some of the patterns.
+        for pattern in patterns.iter().skip(at % 3).step_by(3) {
+            let mut payload = sealed.payload.to_vec();
+            payload[at..at + 8].copy_from_slice(pattern);
+            let hostile = envelope::seal(magic, sealed.format, sealed.tag, &payload);
+            let Ok(mut state) = Online::decode(&hostile) else {
+                continue;
+            };
+            accepted += 1;
+            let rate = state.alarm_rate();
+            for (time, value) in [(i64::MAX - 1, 3.0), (i64::MAX, -1e308), (24_060, 7.0)] {
+                let observed = state.observe(time, value);
+                if let Err(broken) = check_rule(value, rate, &observed.score) {
+                    panic!("byte {at}, {pattern:?}: {broken}");
+                }
+            }
+            assert_eq!(
+                Online::decode(&state.encode()).map(|s| s.encode()),
+                Ok(state.encode())
+            );
+        }
+    }
+    assert!(accepted > 1_000, "{accepted}: too few to say anything");
+}
+
+/// A spread that grows without end makes every model alarm too often; the control takes alarms back.
+#[test]
+fn the_control_takes_back_alarms_of_a_drifting_series() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut online = start(&Params {
+        alarm_rate: Some(0.01),
+        ..Params::default()
+    });
+    let (mut alarms, mut without) = (0, 0);
+    for i in 0..30_000_i64 {
+        let factor = online.control().log_factor;
+        // Twice as wide every 1,500 points.
+        let spread = libm::exp2((i % 15_000) as f64 / 1_500.0);
+        let noise: f64 = (0..4).map(|_| random.random_range(-1.0..1.0)).sum();
+        let score = online.observe(60 * i, spread * noise).score;
+        alarms += u32::from(score.anomaly);
+        without += u32::from(score.p_value * libm::exp(-factor) < 0.01);
+    }
+    let control = online.control();
+    assert_eq!(u64::from(alarms), control.alarms);
+    assert!(control.log_factor > 0.0, "{control:?}");
+    assert!(
+        f64::from(alarms) < 0.8 * f64::from(without),
+        "{alarms} with, {without} without"
+    );
 }
