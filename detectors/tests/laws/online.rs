@@ -136,6 +136,18 @@ proptest! {
     }
 }
 
+/// The control of the law of the future: a comparison that could not tell would pass it too.
+#[test]
+fn the_past_changes_scores_to_come() {
+    let mut values: Vec<f64> = (0..600).map(|i| f64::from(i * 7_919 % 101)).collect();
+    let plain = observe_all(&mut start(&Params::default()), &values, 0);
+    values[399] += 30.0;
+    let changed = observe_all(&mut start(&Params::default()), &values, 0);
+    assert_eq!(plain[..399], changed[..399]);
+    assert_ne!(plain[399], changed[399]);
+    assert_ne!(plain[400..], changed[400..]);
+}
+
 #[test]
 fn a_late_point_is_scored_and_not_learnt() {
     let mut online = start(&Params::default());
