@@ -4,6 +4,7 @@
 //! 503 until it is open.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -70,16 +71,22 @@ impl State {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(&self) -> InFlight<'_> {
+    pub(crate) fn enter(&self) -> InFlight<&Self> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self)
+    }
+
+    /// As [`State::enter`], for what goes on after the handler has answered.
+    pub(crate) fn enter_shared(state: &Data<Self>) -> InFlight<Arc<Self>> {
+        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(state))
     }
 }
 
 /// One request in flight; counts itself out when dropped, also when its client hangs up.
-pub(crate) struct InFlight<'a>(&'a State);
+pub(crate) struct InFlight<S: Deref<Target = State>>(S);
 
-impl Drop for InFlight<'_> {
+impl<S: Deref<Target = State>> Drop for InFlight<S> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
