@@ -116,7 +116,10 @@ impl Updating {
         let Some(live) = live else {
             return Ok(Some(prepared.made(*at)));
         };
-        // Somebody else was first; without a wish for another start that is as good.
+        // Somebody else was first; that is as good where it was the same start, or none was wished for.
+        if prepared.is_start_of(live) {
+            return Ok(None);
+        }
         let other_unit = live.time_unit() != self.time_unit;
         match self.first_given.or(other_unit.then_some("time_unit")) {
             None => Ok(None),
@@ -145,6 +148,16 @@ impl Updating {
         } else {
             let mut column = watch.column();
             p_values.for_each(|p_value| column.point(p_value));
+        }
+    }
+}
+
+impl Drop for Updating {
+    /// A state that was not started after all takes no memory.
+    fn drop(&mut self) {
+        if self.slot.time_unit().is_none() {
+            let slot = std::mem::take(&mut self.slot);
+            self.states.leave(&self.series, slot);
         }
     }
 }
