@@ -124,11 +124,12 @@ async fn apply(
     let (updating, applied) = match at_once.flatten() {
         Some(applied) => (updating, applied),
         None => {
+            let turn = updating.turn();
             let job = move || {
                 let applied = updating.apply(&points);
                 (updating, applied)
             };
-            let run = state.compute.run(job).await;
+            let run = state.compute.run_after(turn, job).await;
             run.map_err(convert::compute_rejection)?
         }
     };

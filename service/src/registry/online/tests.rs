@@ -277,6 +277,23 @@ async fn the_second_to_start_a_state_is_told_so_if_it_had_another_wish() {
 }
 
 #[tokio::test]
+async fn updates_of_one_series_take_turns() {
+    let states = states(&Fickle::new(), usize::MAX);
+    let first = open(&states, StartRequest::default()).await;
+    let second = open(&states, StartRequest::default()).await;
+    let other = states.open("b", StartRequest::default()).await;
+    let Ok(Opened::Ready(other)) = other else {
+        panic!("there is no version");
+    };
+    let turn = first.turn().await;
+    let early = tokio::time::timeout(Duration::ZERO, second.turn()).await;
+    assert!(early.is_err());
+    drop(other.turn().await);
+    drop(turn);
+    drop(second.turn().await);
+}
+
+#[tokio::test]
 async fn what_does_not_exist_takes_no_memory() {
     let beside = Arc::new(AtomicUsize::new(0));
     let monitors = Arc::new(Monitors::new(usize::MAX, Arc::default()));

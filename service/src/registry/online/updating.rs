@@ -45,8 +45,15 @@ impl Updating {
         self.time_unit
     }
 
+    /// Waits for the turn of [`Updating::apply`]; without it, those that update one series might take
+    /// all threads, one to work and the others to wait.
+    pub fn turn(&self) -> impl Future<Output = impl Send + use<>> + use<> {
+        self.slot.turn()
+    }
+
     /// Scores and learns `points`, all of them or, with an error, none. May wait for others that work
-    /// on the state, each for a piece of points: not on a thread that serves connections.
+    /// on the state, each for a piece of points: not on a thread that serves connections, and on one
+    /// of the compute pool in its [turn](Updating::turn).
     ///
     /// # Errors
     /// When the store takes no writes, or somebody else started the state that this one was to start.
