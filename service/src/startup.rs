@@ -45,6 +45,23 @@ pub struct State {
 }
 
 impl State {
+    /// What is there before the store is open.
+    pub(crate) fn new(compute: Compute, max_body_bytes: usize) -> Self {
+        Self {
+            registry: OnceLock::new(),
+            compute,
+            metrics: Metrics::default(),
+            max_body_bytes,
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Lets requests see the registry; the first one stays.
+    pub(crate) fn opened(&self, registry: Registry) {
+        let _ = self.registry.set(registry);
+    }
+
     /// The registry, once the store is open.
     ///
     /// # Errors
@@ -144,14 +161,8 @@ impl Application {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
-        let state = Arc::new(State {
-            registry: OnceLock::new(),
-            compute: Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?,
-            metrics: Metrics::default(),
-            max_body_bytes: config.max_body,
-            draining: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
-        });
+        let compute = Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?;
+        let state = Arc::new(State::new(compute, config.max_body));
         let shared = Data::from(Arc::clone(&state));
         let server = HttpServer::new(move || {
             App::new()
@@ -237,6 +248,6 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         .await
         .map_err(|error| StartupError::Thread(error.to_string()))??;
     tracing::info!(series = registry.series_count(), "the store is open");
-    let _ = state.registry.set(registry);
+    state.opened(registry);
     Ok(())
 }

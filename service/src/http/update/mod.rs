@@ -2,6 +2,8 @@
 
 mod columns;
 mod lines;
+#[cfg(test)]
+mod tests;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
