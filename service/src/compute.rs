@@ -71,7 +71,26 @@ impl Compute {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ComputeError> {
+        self.run_after(std::future::ready(()), job).await
+    }
+
+    /// As [`Compute::run`], once `turn` is there, which ends with the job. Whoever waits for it has a
+    /// place in the queue and no thread.
+    ///
+    /// # Errors
+    /// As [`Compute::run`].
+    pub async fn run_after<Turn: Send + 'static, T: Send + 'static>(
+        &self,
+        turn: impl Future<Output = Turn>,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ComputeError> {
         let slot = Slot::take(&self.jobs, self.capacity).ok_or(ComputeError::Busy)?;
+        let turn = turn.await;
+        let job = move || {
+            let result = job();
+            drop(turn);
+            result
+        };
         let (sender, receiver) = oneshot::channel();
         self.pool.spawn(move || {
             // The caller has gone: nobody waits for the result.
@@ -127,6 +146,30 @@ mod tests {
         assert_eq!(failed, Err(ComputeError::Failed));
         assert_eq!(compute.run(|| 7).await, Ok(7));
         assert_eq!(compute.utilization(), 0.0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_turn_holds_no_thread() {
+        let compute = Arc::new(Compute::new(1, 4).unwrap());
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        let held = Arc::clone(&turn).lock_owned().await;
+        let after = |job: fn() -> i32| {
+            let (compute, turn) = (Arc::clone(&compute), Arc::clone(&turn).lock_owned());
+            tokio::spawn(async move { compute.run_after(turn, job).await })
+        };
+        let waiting = [after(|| 1), after(|| panic!("seeded")), after(|| 2)];
+        while compute.utilization() < 0.75 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(compute.run(|| 7).await, Ok(7), "the thread is free");
+        assert_eq!(compute.utilization(), 0.75, "they wait in the queue");
+        drop(held);
+        let mut results = Vec::new();
+        for job in waiting {
+            results.push(job.await.unwrap());
+        }
+        assert_eq!(results, [Ok(1), Err(ComputeError::Failed), Ok(2)]);
+        assert!(turn.try_lock().is_ok(), "every turn has ended");
     }
 
     #[tokio::test]

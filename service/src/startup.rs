@@ -4,6 +4,7 @@
 //! 503 until it is open.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -44,6 +45,23 @@ pub struct State {
 }
 
 impl State {
+    /// What is there before the store is open.
+    pub(crate) fn new(compute: Compute, max_body_bytes: usize) -> Self {
+        Self {
+            registry: OnceLock::new(),
+            compute,
+            metrics: Metrics::default(),
+            max_body_bytes,
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Lets requests see the registry; the first one stays.
+    pub(crate) fn opened(&self, registry: Registry) {
+        let _ = self.registry.set(registry);
+    }
+
     /// The registry, once the store is open.
     ///
     /// # Errors
@@ -70,16 +88,22 @@ impl State {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(&self) -> InFlight<'_> {
+    pub(crate) fn enter(&self) -> InFlight<&Self> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self)
+    }
+
+    /// As [`State::enter`], for what goes on after the handler has answered.
+    pub(crate) fn enter_shared(state: &Data<Self>) -> InFlight<Arc<Self>> {
+        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(state))
     }
 }
 
 /// One request in flight; counts itself out when dropped, also when its client hangs up.
-pub(crate) struct InFlight<'a>(&'a State);
+pub(crate) struct InFlight<S: Deref<Target = State>>(S);
 
-impl Drop for InFlight<'_> {
+impl<S: Deref<Target = State>> Drop for InFlight<S> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -137,14 +161,8 @@ impl Application {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
-        let state = Arc::new(State {
-            registry: OnceLock::new(),
-            compute: Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?,
-            metrics: Metrics::default(),
-            max_body_bytes: config.max_body,
-            draining: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
-        });
+        let compute = Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?;
+        let state = Arc::new(State::new(compute, config.max_body));
         let shared = Data::from(Arc::clone(&state));
         let server = HttpServer::new(move || {
             App::new()
@@ -230,6 +248,6 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         .await
         .map_err(|error| StartupError::Thread(error.to_string()))??;
     tracing::info!(series = registry.series_count(), "the store is open");
-    let _ = state.registry.set(registry);
+    state.opened(registry);
     Ok(())
 }

@@ -76,6 +76,9 @@ pub struct Control {
 }
 
 impl Online {
+    /// What a state takes on the heap at most: itself, and the changes of its clock.
+    pub const HEAP_BYTES_MAX: usize = size_of::<TailViews>() + Clock::HEAP_BYTES_MAX;
+
     /// Starts from nothing at a time in ticks, with the alarm rate, time unit, time zone and seasons
     /// asked for; the model named is not looked at. Without seasons its cycles are the day and the week.
     pub fn new(params: &CheckedParams, from: i64) -> Self {
@@ -207,5 +210,26 @@ impl Setup {
             choice: Choice::Named,
             periods: params.seasons().named().to_vec(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Online;
+    use crate::params::Params;
+
+    #[test]
+    fn no_state_takes_more_of_the_heap_than_it_may() {
+        let taken = |params: Params| {
+            let state = Online::new(&params.check().unwrap(), 0).state;
+            size_of_val(&*state) + size_of_val(&*state.clock.changes)
+        };
+        let in_zone = |name: &str| Params {
+            timezone: Some(name.into()),
+            ..Params::default()
+        };
+        let of_many_changes = taken(in_zone("America/New_York"));
+        assert!(of_many_changes > taken(Params::default()));
+        assert!(of_many_changes <= Online::HEAP_BYTES_MAX);
     }
 }

@@ -34,6 +34,9 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
 }
 
 impl Clock {
+    /// What its changes take at most.
+    pub(crate) const HEAP_BYTES_MAX: usize = CHANGES_MAX * size_of::<(i64, i64)>();
+
     /// The clock of a zone around a training range in ticks.
     pub(crate) fn new(zone: &TimeZone, from: i64, to: i64, ticks_per_second: i64) -> Self {
         let second = |tick: i64| (tick / ticks_per_second).min(SECOND_MAX);

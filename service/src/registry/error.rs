@@ -20,8 +20,10 @@ pub enum RegistryError {
         /// The newest version there is.
         latest: u64,
     },
-    /// The series has an online state, and the request says how to start one.
-    #[error("series {series} has an online state: {parameter} cannot be chosen any more")]
+    /// The series has an online state, and the request would have started another.
+    #[error(
+        "series {series} has an online state that was not started so: {parameter} cannot be chosen any more"
+    )]
     OnlineStateExists {
         /// The series.
         series: String,

@@ -76,13 +76,54 @@ async fn a_line_that_does_not_end_is_no_point() {
     let server = Server::start().await;
     let body = format!("{}\n{}\n", point(1, 1.0), "x".repeat(100_000));
     let told = answers(&server.update_lines("a", body).await);
+    assert_eq!(told.len(), 2);
     assert_eq!(told[0]["state_seq"], 1);
-    assert!(told.len() > 1);
-    assert!(
-        told[1..]
-            .iter()
-            .all(|line| line["code"] == "malformed_json")
-    );
+    assert_eq!(told[1]["code"], "malformed_json");
+}
+
+/// Wherever a long line could be cut, no part of it is a line.
+#[tokio::test]
+async fn no_part_of_a_long_line_is_a_point() {
+    const MAX: usize = 2_048;
+    let server = Server::start().await;
+    let hidden = point(2, 1.0).to_string();
+    let long = [
+        "x".repeat(MAX) + &hidden,
+        "x".repeat(MAX + 1) + &hidden,
+        "x".repeat(2 * MAX + 1) + &hidden,
+        "x".repeat(2 * MAX + 2) + &hidden,
+        hidden.clone() + &" ".repeat(MAX) + &hidden,
+        hidden.clone() + &" ".repeat(MAX + 1 - hidden.len()),
+        hidden.clone() + &" ".repeat(100_000),
+        " ".repeat(MAX + 1),
+    ];
+    for (index, long) in long.iter().enumerate() {
+        let series = format!("s{index}");
+        let body = format!("{}\n{long}\n\n{{}}\n{}", point(1, 1.0), point(3, 1.0));
+        let told = answers(&server.update_lines(&series, body).await);
+        assert_eq!(told.len(), 4, "one answer a line, of {index}");
+        for (place, code) in [(1, "malformed_json"), (2, "missing_field")] {
+            assert_eq!(told[place]["code"], code, "of {index}");
+            let loc = &told[place]["errors"][0]["loc"];
+            assert_eq!(loc[1], place, "of {index}");
+        }
+        assert_eq!(
+            (&told[3]["state_seq"], &told[3]["learnt"]),
+            (&json!(2), &json!(true))
+        );
+        // At the end of the body, without a newline after it.
+        let told = answers(&server.update_lines(&series, long.clone()).await);
+        assert_eq!(told.len(), 1, "of {index}");
+        assert_eq!(told[0]["code"], "malformed_json");
+    }
+    let longest = hidden.clone() + &" ".repeat(MAX - hidden.len());
+    for body in [format!("{longest}\n{}", point(3, 1.0)), longest.clone()] {
+        let told = answers(&server.update_lines("longest", body).await);
+        assert!(
+            told.iter().all(|line| line.get("code").is_none()),
+            "{told:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -108,7 +149,7 @@ async fn what_holds_for_all_lines_is_refused_before_the_first() {
     let from = server.update_lines("a?from=1", line.clone()).await;
     assert_problem(&from, 404, "unknown_series");
     answers(&server.update_lines("a?alarm_rate=0.1", line.clone()).await);
-    let again = server.update_lines("a?alarm_rate=0.1", line).await;
+    let again = server.update_lines("a?alarm_rate=0.2", line).await;
     assert_problem_at(
         &again,
         409,

@@ -13,10 +13,12 @@ async fn a_state_is_started_once() {
     server.fit("a", &daily(10)).await.ok();
     let next = point(1_800_000_000, 50.0);
     server.update("a?from=1", &next).await.ok();
+    server.fit("a", &daily(20)).await.ok();
     for query in [
-        "from=1",
+        "from=2",
         "from=0",
-        "alarm_rate=0.01",
+        "from=1&timezone=UTC",
+        "alarm_rate=0.001",
         "timezone=UTC",
         "time_unit=s",
         "seasonality=auto",
@@ -27,6 +29,70 @@ async fn a_state_is_started_once() {
     }
     let seq = server.update("a", &point(1_800_000_060, 50.0)).await.ok();
     assert_eq!(seq["state_seq"], 2, "the refused ones were not learnt");
+}
+
+/// An answer may be lost, that of the first update, too.
+#[tokio::test]
+async fn what_started_a_state_may_be_sent_again() {
+    let server = Server::start().await;
+    server.fit("fitted", &daily(10)).await.ok();
+    let whole = "alarm_rate=0.05&timezone=Europe/Rome&time_unit=ms&seasonality=1001000,5005000";
+    for (series, first, again) in [
+        ("fitted", "from=1", "from=0"),
+        (
+            "new",
+            whole,
+            "time_unit=ms&seasonality=1001000,5005000&timezone=Europe/Rome&alarm_rate=0.05",
+        ),
+        ("plain", "alarm_rate=0.001", "seasonality=auto"),
+    ] {
+        let next = point(1_800_000_000, 50.0);
+        let started = server
+            .update(&format!("{series}?{first}"), &next)
+            .await
+            .ok();
+        assert_eq!(started["learnt"], true);
+        for query in [first, again] {
+            let late = server
+                .update(&format!("{series}?{query}"), &next)
+                .await
+                .ok();
+            assert_eq!(
+                (&late["learnt"], &late["state_seq"]),
+                (&json!(false), &json!(1))
+            );
+            assert_eq!(late["model_hash"], started["model_hash"]);
+        }
+        let later = point(1_800_000_000 + 60_000, 50.0);
+        let second = server
+            .update(&format!("{series}?{first}"), &later)
+            .await
+            .ok();
+        assert_eq!(second["state_seq"], 2);
+    }
+    for other in [
+        whole.replace("0.05", "0.06"),
+        whole.replace("Rome", "Lisbon"),
+        whole.replace("=ms", "=s"),
+        whole.replace("1001000,", ""),
+        whole.replace("timezone=Europe/Rome&", ""),
+    ] {
+        let again = server
+            .update(&format!("new?{other}"), &point(1_900_000_000, 1.0))
+            .await;
+        let at = json!(["query", "alarm_rate"]);
+        assert_problem_at(&again, 409, "online_state_exists", &at);
+    }
+    // A version that came later does not make it another start.
+    server.freeze("new").await;
+    server
+        .update(&format!("new?{whole}"), &point(1_900_000_000, 1.0))
+        .await
+        .ok();
+    let from = server
+        .update("new?from=1", &point(1_900_000_001, 1.0))
+        .await;
+    assert_problem_at(&from, 409, "online_state_exists", &json!(["query", "from"]));
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ pub(super) async fn answer(
         let at_once = is_small && work.try_piece()?;
         if !at_once {
             // Back in the queue after every piece, so that others have their turn.
-            let run = state.compute.run(move || work.piece()).await;
+            let turn = work.updating.turn();
+            let run = state.compute.run_after(turn, move || work.piece()).await;
             work = run.map_err(convert::compute_rejection)??;
         }
         if work.is_done() {

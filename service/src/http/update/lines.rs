@@ -29,7 +29,7 @@ const LINE_BYTES: usize = 448;
 const PIECES_AHEAD: usize = 1;
 /// A body up to here is answered at once: a line has at least `{"timestamp":1,"value":1}`.
 const SMALL_BYTES: usize = INLINE_POINTS * 24;
-/// A longer line is no point; so many bytes are read at once.
+/// A longer line is no point.
 const LINE_MAX_BYTES: usize = 2 * 1024;
 
 pub(super) async fn handle(
@@ -48,6 +48,7 @@ pub(super) async fn handle(
         updating: Ok(updating),
         body,
         read: 0,
+        is_within_long: false,
         n_lines: 0,
     };
     let mut reply = HttpResponse::Ok();
@@ -57,9 +58,10 @@ pub(super) async fn handle(
         return Ok(reply.body(piece));
     }
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+    // Counted before this request is counted out: a shutdown that waits for it misses no line.
+    let in_flight = State::enter_shared(call.state);
     actix_web::rt::spawn(async move {
-        let state = Data::clone(&job.state);
-        let _in_flight = state.enter();
+        let _in_flight = in_flight;
         while let Some(piece) = job.next_piece().await {
             if sender.send(piece).await.is_err() {
                 // The client is gone. What was learnt stays learnt.
@@ -72,6 +74,16 @@ pub(super) async fn handle(
 
 /// A line as it was read: a point, or what is wrong with it.
 type Line = Result<(i64, f64), Rejection>;
+
+/// What a step through the body has found.
+enum Step {
+    /// A line, without the space around it.
+    Line(Bytes),
+    /// The begin of a line that is too long.
+    TooLong,
+    /// More of that line.
+    Rest,
+}
 
 /// The verdicts on the points of a piece, in order, and what their state was started from.
 type Verdicts = (Vec<Scored>, Origin);
@@ -86,6 +98,8 @@ struct Job {
     body: Bytes,
     /// Bytes of `body` that were read.
     read: usize,
+    /// Whether the line that is read next is the rest of one that was too long.
+    is_within_long: bool,
     n_lines: usize,
 }
 
@@ -111,11 +125,15 @@ impl Job {
         let mut lines = Vec::new();
         let mut yielded_at = self.read;
         while lines.len() < PIECE_POINTS {
-            let Some(line) = self.next_line() else { break };
-            if !line.is_empty() {
-                lines.push(point(self.n_lines, &line, self.ticks_per_second));
-                self.n_lines += 1;
-            }
+            let Some(step) = self.step() else { break };
+            let line = match step {
+                Step::Line(line) if line.is_empty() => None,
+                Step::Line(line) => Some(point(self.n_lines, &line, self.ticks_per_second)),
+                Step::TooLong => Some(Err(too_long(self.n_lines))),
+                Step::Rest => None,
+            };
+            self.n_lines += usize::from(line.is_some());
+            lines.extend(line);
             if self.read - yielded_at >= LINE_MAX_BYTES {
                 yielded_at = self.read;
                 tokio::task::yield_now().await;
@@ -124,17 +142,24 @@ impl Job {
         lines
     }
 
-    /// The next line, or as much of it as is read of a line: what is longer is no point.
-    fn next_line(&mut self) -> Option<Bytes> {
+    /// Reads on, by the longest line at most: a long line is passed over in steps of that.
+    fn step(&mut self) -> Option<Step> {
         let rest = self.body.slice(self.read..);
         if rest.is_empty() {
             return None;
         }
-        let window = &rest[..rest.len().min(LINE_MAX_BYTES)];
+        let window = &rest[..rest.len().min(LINE_MAX_BYTES + 1)];
         let end = window.iter().position(|byte| *byte == b'\n');
         self.read += end.map_or(window.len(), |end| end + 1);
+        let goes_on = end.is_none() && window.len() > LINE_MAX_BYTES;
+        if std::mem::replace(&mut self.is_within_long, goes_on) {
+            return Some(Step::Rest);
+        }
+        if goes_on {
+            return Some(Step::TooLong);
+        }
         let line = rest.slice(..end.unwrap_or(window.len()));
-        Some(line.slice_ref(line.trim_ascii()))
+        Some(Step::Line(line.slice_ref(line.trim_ascii())))
     }
 
     /// Learns the points of a piece, and waits until they are durable.
@@ -210,6 +235,12 @@ fn point(index: usize, line: &[u8], ticks_per_second: i64) -> Line {
         Rejection::one(Code::TimestampInvalid, FieldError::new(loc, reason))
     })?;
     Ok((ticks, value))
+}
+
+fn too_long(index: usize) -> Rejection {
+    let reason = format!("the line is longer than {LINE_MAX_BYTES} bytes");
+    let error = FieldError::new([Loc::from("body"), Loc::from(index)], reason);
+    Rejection::one(Code::MalformedJson, error)
 }
 
 fn put(written: &mut Vec<u8>, reply: &impl Serialize) {

@@ -2,6 +2,8 @@
 
 mod columns;
 mod lines;
+#[cfg(test)]
+mod tests;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
@@ -124,11 +126,12 @@ async fn apply(
     let (updating, applied) = match at_once.flatten() {
         Some(applied) => (updating, applied),
         None => {
+            let turn = updating.turn();
             let job = move || {
                 let applied = updating.apply(&points);
                 (updating, applied)
             };
-            let run = state.compute.run(job).await;
+            let run = state.compute.run_after(turn, job).await;
             run.map_err(convert::compute_rejection)?
         }
     };

@@ -35,9 +35,30 @@ pub(super) struct Live {
     pub(super) seq: u64,
     pub(super) origin: Origin,
     pub(super) learnt_from: Option<i64>,
-    /// First numbers of the points logged since the last snapshot; `None` before the first one.
-    logged: Option<Vec<u64>>,
+    /// What was logged since the last snapshot; `None` before the first one.
+    logged: Option<Logged>,
     snapshot_at: u64,
+}
+
+/// The pieces of points logged since a snapshot, each by its first point: a bit for each point that
+/// may be logged, so that it takes as much memory for many pieces as for none.
+#[derive(Clone, Copy, Default)]
+struct Logged([u64; (SNAPSHOT_EVERY / 64) as usize]);
+
+impl Logged {
+    /// Notes a piece that begins `after` points after the snapshot, if it may be logged.
+    fn add(&mut self, after: u64) -> Option<()> {
+        let word = self.0.get_mut(usize::try_from(after / 64).ok()?)?;
+        *word |= 1 << (after % 64);
+        Some(())
+    }
+
+    /// First numbers of the pieces after the snapshot that knows `snapshot_at` points.
+    fn first_seqs(self, snapshot_at: u64) -> Vec<u64> {
+        let begins = |after: &u64| self.0[(after / 64) as usize] >> (after % 64) & 1 == 1;
+        let after = (0..SNAPSHOT_EVERY).filter(begins);
+        after.map(|after| snapshot_at + 1 + after).collect()
+    }
 }
 
 impl Live {
@@ -73,7 +94,7 @@ impl Live {
                 digest: snapshot.origin_digest,
             },
             learnt_from: snapshot.learnt_from,
-            logged: Some(Vec::with_capacity(log.len())),
+            logged: Some(Logged::default()),
             snapshot_at: snapshot.seq,
         };
         for Learnt { first_seq, points } in log {
@@ -82,7 +103,11 @@ impl Live {
                     return Err(format!("point {} cannot be learnt again", live.seq + 1));
                 }
             }
-            live.logged.get_or_insert_default().push(first_seq);
+            let after = first_seq.checked_sub(live.snapshot_at + 1);
+            let logged = live.logged.get_or_insert_default();
+            after.and_then(|after| logged.add(after)).ok_or_else(|| {
+                format!("points from {first_seq} are not those after the snapshot")
+            })?;
         }
         Ok(live)
     }
@@ -133,7 +158,9 @@ impl Live {
                     return StateChange::Nothing;
                 }
                 let first_seq = before + 1;
-                logged.push(first_seq);
+                logged
+                    .add(before - self.snapshot_at)
+                    .expect("a snapshot is due before the log is full");
                 let learnt = points.iter().zip(scored);
                 let learnt = learnt.filter(|(_, scored)| scored.observed.learnt);
                 let points = learnt.map(|(point, _)| *point).collect();
@@ -141,7 +168,8 @@ impl Live {
                 StateChange::Points { first_seq, record }
             }
             logged => {
-                let replaces = logged.replace(Vec::new()).unwrap_or_default();
+                let replaces = logged.replace(Logged::default()).unwrap_or_default();
+                let replaces = replaces.first_seqs(self.snapshot_at);
                 self.snapshot_at = self.seq;
                 let record = StateRecord {
                     seq: self.seq,

@@ -3,7 +3,8 @@
 //! A state exists at most once in memory, or two copies would each give a point the same number.
 //! Whoever works on a state holds its slot, and so does the completion of every change under way;
 //! a pass drops only slots that nobody holds. What is dropped is in the store, snapshot and points
-//! learnt since, and comes back bit for bit.
+//! learnt since, and comes back bit for bit. A state of which a write failed is kept, or the store
+//! would be asked about it, where nobody knows what has arrived.
 //!
 //! States take up to a quarter of the memory budget, beside the models.
 
@@ -34,8 +35,8 @@ use crate::store::Store;
 use live::Live;
 use slot::Slot;
 
-/// What a state takes beside itself: its slot of the map, the log's numbers, its tables on the heap.
-const BESIDE_BYTES: usize = 4 * 1024 + 256;
+/// What a state takes beside itself: its place in the map, counters, what the allocator rounds up.
+const BESIDE_BYTES: usize = 256;
 /// After a pass, states hold at most this share of the budget, so that passes are rare.
 const KEEP: (usize, usize) = (15, 16);
 
@@ -98,27 +99,21 @@ impl OnlineStates {
     /// The state of `series`, from memory without waiting, or from the store; or how to start it.
     ///
     /// # Errors
-    /// When there is a state and the request says how to start one, when the version to start from
-    /// is not known or has parameters of its own, or when the store cannot be read.
+    /// When there is a state and the request would have started another, when the version to start
+    /// from is not known or has parameters of its own, or when the store cannot be read.
     pub async fn open(
         self: &Arc<Self>,
         series: &str,
         request: StartRequest,
     ) -> Result<Opened, RegistryError> {
-        if let Some(updating) = self.resident(series) {
-            return updating.unless_given(request.first_given);
+        if request.first_given.is_none()
+            && let Some(updating) = self.resident(series)
+        {
+            return Ok(Opened::Ready(updating));
         }
         let (states, name) = (Arc::clone(self), CompactString::from(series));
         let opened = on_blocking_thread(move || states.read(name, request)).await;
-        if self.bytes.load(Ordering::Relaxed) > self.budget
-            && !self.is_evicting.swap(true, Ordering::AcqRel)
-        {
-            let states = Arc::clone(self);
-            tokio::task::spawn_blocking(move || {
-                states.evict();
-                states.is_evicting.store(false, Ordering::Release);
-            });
-        }
+        self.evict_if_due();
         opened
     }
 
@@ -155,7 +150,7 @@ impl OnlineStates {
         at: impl FnOnce(&Live) -> T + Send + 'static,
     ) -> Result<T, RegistryError> {
         let (states, name) = (Arc::clone(self), CompactString::from(series));
-        on_blocking_thread(move || {
+        let looked = on_blocking_thread(move || {
             let slot = states.slot(&name);
             let found = states.load(&name, &slot).and_then(|()| {
                 slot.check()?;
@@ -164,7 +159,9 @@ impl OnlineStates {
             states.leave(&name, slot);
             found?.ok_or_else(|| RegistryError::NoOnlineState(name.into()))
         })
-        .await
+        .await;
+        self.evict_if_due();
+        looked
     }
 
     fn resident(self: &Arc<Self>, series: &str) -> Option<Updating> {
@@ -191,7 +188,9 @@ impl OnlineStates {
         let read = self
             .load(&series, &slot)
             .and_then(|()| match self.resident(&series) {
-                Some(updating) => updating.unless_given(request.first_given),
+                Some(updating) => self
+                    .check_start(&series, &slot, &request)
+                    .map(|()| Opened::Ready(updating)),
                 None => self.start(&series, Arc::clone(&slot), request),
             });
         self.leave(&series, slot);
@@ -224,11 +223,21 @@ impl OnlineStates {
         let is_empty = slot.time_unit().is_none();
         drop(slot);
         if is_empty {
-            let held =
-                |_: &CompactString, slot: &Arc<Slot>| is_unheld(slot) && slot.time_unit().is_none();
+            let held = |_: &CompactString, slot: &Arc<Slot>| {
+                is_droppable(slot) && slot.time_unit().is_none()
+            };
             if self.slots.remove_if(series, held).is_some() {
                 self.discount(size_of_entry(series));
             }
+        }
+    }
+
+    /// Starts a pass beside what is going on, if states take more than the budget and none is under way.
+    fn evict_if_due(self: &Arc<Self>) {
+        if self.bytes.load(Ordering::Relaxed) > self.budget
+            && let Some(pass) = Pass::begin(self)
+        {
+            tokio::task::spawn_blocking(move || pass.0.evict());
         }
     }
 
@@ -244,7 +253,7 @@ impl OnlineStates {
             let salt = self.passes.fetch_add(1, Ordering::Relaxed) as u64;
             let share = 2.0 * (bytes - target) as f64 / bytes as f64;
             self.slots.retain(|series, slot| {
-                let keep = !is_unheld(slot)
+                let keep = !is_droppable(slot)
                     || (spare_used && slot.take_used())
                     || !falls_within(series, salt, share)
                     || self.bytes.load(Ordering::Relaxed) <= target;
@@ -267,25 +276,29 @@ impl OnlineStates {
     }
 }
 
-impl Updating {
-    /// Refuses a request that says how to start a state that is there.
-    fn unless_given(self, first_given: Option<&'static str>) -> Result<Opened, RegistryError> {
-        match first_given {
-            None => Ok(Opened::Ready(self)),
-            Some(parameter) => Err(RegistryError::OnlineStateExists {
-                series: self.series.into(),
-                parameter,
-            }),
-        }
+/// The one pass that is under way; another may begin when it ends, also by a panic.
+struct Pass(Arc<OnlineStates>);
+
+impl Pass {
+    fn begin(states: &Arc<OnlineStates>) -> Option<Self> {
+        let is_first = !states.is_evicting.swap(true, Ordering::AcqRel);
+        is_first.then(|| Self(Arc::clone(states)))
     }
 }
 
-/// Whether only the map has the slot. With the shard locked for writing, as here, nobody can get it.
-fn is_unheld(slot: &Arc<Slot>) -> bool {
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.is_evicting.store(false, Ordering::Release);
+    }
+}
+
+/// Whether only the map has the slot, and the store all that is in it. With the shard locked for
+/// writing, as here, nobody can get it.
+fn is_droppable(slot: &Arc<Slot>) -> bool {
     let is_unheld = Arc::strong_count(slot) == 1;
-    // What the last holder saw committed, a later read of the store sees.
+    // What the last holder saw committed, a later read of the store sees; how a write ended, too.
     fence(Ordering::Acquire);
-    is_unheld
+    is_unheld && slot.check().is_ok()
 }
 
 fn size_of_entry(series: &str) -> usize {
@@ -294,5 +307,5 @@ fn size_of_entry(series: &str) -> usize {
     } else {
         0
     };
-    size_of::<Slot>() + size_of::<Online>() + BESIDE_BYTES + key_heap
+    size_of::<Slot>() + Online::HEAP_BYTES_MAX + BESIDE_BYTES + key_heap
 }

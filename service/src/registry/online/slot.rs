@@ -1,12 +1,15 @@
 //! The place of one online state in memory: whoever works on the state shares it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use detectors::TimeUnit;
 
 use super::live::Live;
 use crate::store::PutError;
+
+/// Ends when dropped.
+pub(super) type Turn = tokio::sync::OwnedMutexGuard<()>;
 
 /// One online state, or the place of one that is not read yet.
 #[derive(Default)]
@@ -14,6 +17,9 @@ pub(super) struct Slot {
     /// A std mutex, because nothing is awaited while it is held: a piece of points at most, or one
     /// read from the store on a blocking thread.
     live: Mutex<Option<Live>>,
+    /// Whose turn it is to take a thread of the compute pool, so that updates of one series take one
+    /// at most. Those that wait for it have their turn in the order they came.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Known as soon as there is a state. A series' time unit never changes.
     time_unit: OnceLock<TimeUnit>,
     /// Set when a write failed that may have reached the disk: what the state is, a restart will tell.
@@ -27,6 +33,11 @@ impl Slot {
     pub(super) fn lock(&self) -> MutexGuard<'_, Option<Live>> {
         // A panic under the lock leaves the state of before: it is replaced as a whole.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn to [lock](Self::lock) the state on a thread of the compute pool.
+    pub(super) fn turn(&self) -> impl Future<Output = Turn> + use<> {
+        Arc::clone(&self.turn).lock_owned()
     }
 
     /// The state, unless somebody works on it.

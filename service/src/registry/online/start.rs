@@ -88,9 +88,56 @@ impl Prepared {
             Self::FromNothing(params) => Live::from_nothing(params, at),
         }
     }
+
+    /// Whether `live` was started so. The hash of a state that knows nothing is over all its
+    /// parameters, those of the time zone included.
+    pub(super) fn is_start_of(&self, live: &Live) -> bool {
+        match (self, live.learnt_from) {
+            (Self::Made(made), _) => made.origin == live.origin,
+            (Self::FromNothing(params), Some(at)) => {
+                live.origin.version == 0 && live.origin == Live::from_nothing(params, at).origin
+            }
+            (Self::FromNothing(_), None) => false,
+        }
+    }
 }
 
 impl OnlineStates {
+    /// Refuses a request that would have started another state than is in `slot`. What started it may
+    /// be sent again. Blocks.
+    pub(super) fn check_start(
+        &self,
+        series: &str,
+        slot: &Slot,
+        request: &StartRequest,
+    ) -> Result<(), RegistryError> {
+        let Some(parameter) = request.first_given else {
+            return Ok(());
+        };
+        let is_same = match (request.from, request.first_of_params) {
+            (Some(selector), None) => {
+                let version = lookup::find(&*self.store, series, selector)?.version;
+                let live = slot.lock();
+                live.as_ref()
+                    .is_some_and(|live| live.origin.version == version)
+            }
+            // A version has parameters of its own, so no state was started so.
+            (Some(_), Some(_)) => false,
+            (None, _) => {
+                let prepared = Prepared::FromNothing(Box::new(request.params.check()?));
+                let live = slot.lock();
+                live.as_ref().is_some_and(|live| prepared.is_start_of(live))
+            }
+        };
+        if is_same {
+            return Ok(());
+        }
+        Err(RegistryError::OnlineStateExists {
+            series: series.to_owned(),
+            parameter,
+        })
+    }
+
     /// What starts the state in `slot`. Blocks.
     pub(super) fn start(
         self: &Arc<Self>,

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use detectors::Params;
 use tempfile::TempDir;
 
-use super::{OnlineStates, Opened, Scored, StartRequest, Updating};
+use super::{OnlineStates, Opened, Pass, Scored, StartRequest, Updating};
 use crate::registry::{Monitors, RegistryError};
 use crate::store::{
     Completion, EmbeddedOptions, EmbeddedStore, Found, Put, PutError, StateCompletion, StatePut,
@@ -167,12 +168,14 @@ async fn a_refused_change_leaves_the_state_as_it_was() {
 #[tokio::test]
 async fn a_state_is_not_told_of_after_a_write_that_may_have_failed() {
     let store = Fickle::new();
-    let before = states(&store, usize::MAX);
+    let before = states(&store, 0);
     learn(&before, &points(0, 300)).await.unwrap();
     store.set(Fate::Failed);
     let failed = learn(&before, &points(300, 310)).await;
     assert!(matches!(failed, Err(RegistryError::Put(_))));
     store.set(Fate::Stored);
+    // Whoever needs the memory does not make it forget that.
+    before.evict();
     // Neither the points that are lost nor those after them are learnt by halves.
     let later = learn(&before, &points(310, 311)).await;
     assert!(matches!(
@@ -211,20 +214,51 @@ async fn a_state_with_a_change_under_way_is_not_dropped() {
 }
 
 #[tokio::test]
-async fn the_second_to_start_a_state_is_told_so_if_it_had_a_wish() {
+async fn states_that_are_only_looked_at_are_dropped_too() {
+    let store = Fickle::new();
+    learn(&states(&store, usize::MAX), &points(0, 3))
+        .await
+        .unwrap();
+    let states = states(&store, 0);
+    states.summary("a").await.unwrap();
+    for _ in 0..1_000 {
+        if states.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the state that was read is still there");
+}
+
+#[test]
+fn a_pass_that_panics_is_not_the_last() {
+    let states = states(&Fickle::new(), 0);
+    let pass = Pass::begin(&states).unwrap();
+    assert!(Pass::begin(&states).is_none(), "one at a time");
+    let panicked = std::thread::spawn(move || {
+        let _pass = pass;
+        panic!("seeded");
+    });
+    assert!(panicked.join().is_err());
+    assert!(Pass::begin(&states).is_some());
+}
+
+#[tokio::test]
+async fn the_second_to_start_a_state_is_told_so_if_it_had_another_wish() {
     let states = states(&Fickle::new(), usize::MAX);
-    let wish = StartRequest {
+    let wish = |alarm_rate| StartRequest {
         params: Params {
-            alarm_rate: Some(0.01),
+            alarm_rate: Some(alarm_rate),
             ..Params::default()
         },
         first_given: Some("alarm_rate"),
         first_of_params: Some("alarm_rate"),
         ..StartRequest::default()
     };
-    let mut first = open(&states, wish.clone()).await;
-    let mut second = open(&states, wish).await;
+    let mut first = open(&states, wish(0.01)).await;
+    let mut second = open(&states, wish(0.02)).await;
     let mut third = open(&states, StartRequest::default()).await;
+    let mut fourth = open(&states, wish(0.01)).await;
     first.apply(&points(0, 1)).unwrap();
     let exists = second.apply(&points(1, 2)).err();
     assert!(matches!(
@@ -236,8 +270,27 @@ async fn the_second_to_start_a_state_is_told_so_if_it_had_a_wish() {
     ));
     let applied = third.apply(&points(1, 2)).unwrap();
     assert_eq!(applied.scored[0].state_seq, 2);
+    let applied = fourth.apply(&points(2, 3)).unwrap();
+    assert_eq!(applied.scored[0].state_seq, 3);
     let summary = states.summary("a").await.unwrap();
-    assert_eq!((summary.alarm_rate, summary.state_seq), (0.01, 2));
+    assert_eq!((summary.alarm_rate, summary.state_seq), (0.01, 3));
+}
+
+#[tokio::test]
+async fn updates_of_one_series_take_turns() {
+    let states = states(&Fickle::new(), usize::MAX);
+    let first = open(&states, StartRequest::default()).await;
+    let second = open(&states, StartRequest::default()).await;
+    let other = states.open("b", StartRequest::default()).await;
+    let Ok(Opened::Ready(other)) = other else {
+        panic!("there is no version");
+    };
+    let turn = first.turn().await;
+    let early = tokio::time::timeout(Duration::ZERO, second.turn()).await;
+    assert!(early.is_err());
+    drop(other.turn().await);
+    drop(turn);
+    drop(second.turn().await);
 }
 
 #[tokio::test]
@@ -255,6 +308,10 @@ async fn what_does_not_exist_takes_no_memory() {
             ..StartRequest::default()
         };
         assert!(states.open(&series, from).await.is_err());
+        // Whoever opens a state may find that there is no point to start it with.
+        let first = states.open(&series, StartRequest::default()).await;
+        let second = states.open(&series, StartRequest::default()).await;
+        assert!(first.is_ok() && second.is_ok());
     }
     assert!(states.is_empty());
     assert_eq!(beside.load(Ordering::Relaxed), 0);

@@ -45,8 +45,15 @@ impl Updating {
         self.time_unit
     }
 
+    /// Waits for the turn of [`Updating::apply`]; without it, those that update one series might take
+    /// all threads, one to work and the others to wait.
+    pub fn turn(&self) -> impl Future<Output = impl Send + use<>> + use<> {
+        self.slot.turn()
+    }
+
     /// Scores and learns `points`, all of them or, with an error, none. May wait for others that work
-    /// on the state, each for a piece of points: not on a thread that serves connections.
+    /// on the state, each for a piece of points: not on a thread that serves connections, and on one
+    /// of the compute pool in its [turn](Updating::turn).
     ///
     /// # Errors
     /// When the store takes no writes, or somebody else started the state that this one was to start.
@@ -116,7 +123,10 @@ impl Updating {
         let Some(live) = live else {
             return Ok(Some(prepared.made(*at)));
         };
-        // Somebody else was first; without a wish for another start that is as good.
+        // Somebody else was first; that is as good where it was the same start, or none was wished for.
+        if prepared.is_start_of(live) {
+            return Ok(None);
+        }
         let other_unit = live.time_unit() != self.time_unit;
         match self.first_given.or(other_unit.then_some("time_unit")) {
             None => Ok(None),
@@ -145,6 +155,16 @@ impl Updating {
         } else {
             let mut column = watch.column();
             p_values.for_each(|p_value| column.point(p_value));
+        }
+    }
+}
+
+impl Drop for Updating {
+    /// A state that was not started after all takes no memory.
+    fn drop(&mut self) {
+        if self.slot.time_unit().is_none() {
+            let slot = std::mem::take(&mut self.slot);
+            self.states.leave(&self.series, slot);
         }
     }
 }
