@@ -105,9 +105,11 @@ impl Remote {
             Answer::Refused(_) => Vec::new(),
         };
         let periods: Vec<String> = periods.iter().map(i64::to_string).collect();
-        let (alarm_rate, periods) = (self.alarm_rate, periods.join(","));
-        // How to start is told once: of a state that there is it would be refused.
-        let mut query = format!("alarm_rate={alarm_rate:?}&seasonality={periods}&{FIELDS}");
+        // How to start is told once, and no seasons where none are known.
+        let mut query = format!("alarm_rate={:?}&{FIELDS}", self.alarm_rate);
+        if !periods.is_empty() {
+            query = format!("seasonality={}&{query}", periods.join(","));
+        }
         let later: Vec<bool> = is_later(&series.timestamps).collect();
         let mut scored = Scored::with_capacity(series.len());
         scored.out_of_order = out_of_order;
