@@ -119,7 +119,8 @@ impl TailViews {
 
     /// Scores a point, then learns it. A value that is not finite is an anomaly and nothing to learn.
     pub(crate) fn observe(&mut self, tick: i64, value: f64) -> Seen {
-        let band = self.band();
+        let predicted = self.memory.predicted();
+        let band = self.band_about(predicted);
         if !value.is_finite() {
             return Seen {
                 score: band.verdict(value, Tail::LEAST, self.rate, self.status()),
@@ -129,7 +130,9 @@ impl TailViews {
         }
         let status = self.status();
         let standardized = self.standardized_first(tick, value);
-        let views = self.memory.take(self.clock.local(tick), standardized);
+        let views = self
+            .memory
+            .take(self.clock.local(tick), standardized, predicted);
         let families = self.surprise(&views);
         let sum: f64 = families.iter().sum();
         self.echo += (sum - self.echo) / CONSTANTS.echo_points;
@@ -227,7 +230,11 @@ impl TailViews {
 
     /// Where the next value is expected, and where the autoregression's errors alone would leave it.
     pub(crate) fn band(&self) -> Band {
-        let expected = self.memory.expected();
+        self.band_about(self.memory.predicted())
+    }
+
+    fn band_about(&self, predicted: Option<f64>) -> Band {
+        let expected = predicted.unwrap_or_else(|| self.memory.last());
         let side = 0.5 * self.rate.alarm_rate;
         let (lower, upper) = match self.tails[ERROR].bounds(side) {
             Some((low, high)) if self.unit > 0.0 => (

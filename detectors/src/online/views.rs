@@ -65,20 +65,28 @@ impl Memory {
         }
     }
 
-    /// The value expected next, standardised: the autoregression's, or the last one.
-    pub(crate) fn expected(&self) -> f64 {
-        let last = self.values.last(1).map_or(0.0, |last| last[0]);
-        let predicted = self.autoregression.predict(self.values.last(ORDER));
-        predicted.unwrap_or(last)
+    /// What the autoregression says comes next, standardised; `None` before it has points enough.
+    pub(crate) fn predicted(&self) -> Option<f64> {
+        self.autoregression.predict(self.values.last(ORDER))
     }
 
-    /// Takes in a value at a local time and looks at it; a view that has too little to go by is
-    /// `None`.
-    pub(crate) fn take(&mut self, local: i64, value: f64) -> [Option<f64>; VIEWS] {
+    /// The last value, standardised; 0 before the first.
+    pub(crate) fn last(&self) -> f64 {
+        self.values.last(1).map_or(0.0, |last| last[0])
+    }
+
+    /// Takes in a value at a local time, for which `predicted` was [`predicted`](Self::predicted), and
+    /// looks at it; a view that has too little to go by is `None`.
+    pub(crate) fn take(
+        &mut self,
+        local: i64,
+        value: f64,
+        predicted: Option<f64>,
+    ) -> [Option<f64>; VIEWS] {
         let by_short = self.short.residual(local, value);
         let by_long = self.long.residual(local, value);
         let past = self.values.last(ORDER);
-        let error = self.autoregression.predict(past).map(|p| value - p);
+        let error = predicted.map(|p| value - p);
         let difference = self.values.last(1).map(|last| value - last[0]);
         self.autoregression.learn(past, value);
         self.short.learn(local, value, CONSTANTS.short_cycle_gain);
@@ -134,7 +142,8 @@ mod tests {
         let hours = 24 * 7 + 24;
         let mut views = [None; VIEWS];
         for hour in 0..hours {
-            views = memory.take(3_600 * hour, (hour % 24) as f64);
+            let predicted = memory.predicted();
+            views = memory.take(3_600 * hour, (hour % 24) as f64, predicted);
         }
         assert!(views.iter().all(Option::is_some), "{views:?}");
         assert_eq!(
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_first_point_is_seen_by_the_level_alone() {
-        let views = Memory::new([10, 100]).take(0, 1.0);
+        let views = Memory::new([10, 100]).take(0, 1.0, None);
         let seen = views.iter().flatten().count();
         assert_eq!((seen, views[0]), (1, Some(1.0)));
     }
