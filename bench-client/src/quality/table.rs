@@ -259,4 +259,15 @@ fn nab_block(text: &mut String, name: &str, series: Vec<NabSeries>) {
             ),
         );
     }
+    for profile in &PROFILES {
+        if let Some(score) = corpus.transferred(profile) {
+            line(
+                text,
+                format_args!(
+                    "{:<14} {score:>15.2}   at the threshold of the other half",
+                    profile.name
+                ),
+            );
+        }
+    }
 }

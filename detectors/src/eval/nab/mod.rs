@@ -237,6 +237,26 @@ impl NabCorpus {
         self.normalised(profile, raw)
     }
 
+    /// The score with a threshold that no series had a say in by which it is judged: every second series is
+    /// judged at the best threshold of the others. `None` where a half has no window.
+    pub fn transferred(&self, profile: &Profile) -> Option<f64> {
+        let half = |parity: usize| {
+            let series = self.series.iter().skip(parity).step_by(2);
+            Self::new(series.cloned().collect())
+        };
+        let (even, odd) = (half(0), half(1));
+        let raw_at = |judged: &Self, others: &Self| {
+            let threshold = others.best(profile)?.threshold.unwrap_or(f64::INFINITY);
+            Some(
+                judged
+                    .series_at(profile, threshold)
+                    .map(|one| one.raw)
+                    .sum::<f64>(),
+            )
+        };
+        self.normalised(profile, raw_at(&even, &odd)? + raw_at(&odd, &even)?)
+    }
+
     /// What each series contributes, in the order given.
     pub fn series_at(
         &self,

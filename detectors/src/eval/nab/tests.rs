@@ -169,3 +169,23 @@ fn what_cannot_be_scored_is_an_error() {
         );
     }
 }
+
+/// A threshold of the others cannot be better than one's own, and is the same where all are alike.
+#[test]
+fn a_transferred_threshold_knows_nothing_of_the_series_judged() {
+    let scored = |height: f64| {
+        let mut scores = vec![0.0; 200];
+        scores[100] = height;
+        NabSeries::new(&scores, &[WINDOW]).unwrap()
+    };
+    let alike = NabCorpus::new(vec![scored(1.0), scored(1.0)]);
+    assert_eq!(alike.transferred(&STANDARD), Some(100.0));
+    // At the threshold of the strong series the weak one is missed; the other way round both are found.
+    let unlike = NabCorpus::new(vec![scored(1.0), scored(2.0)]);
+    assert_eq!(unlike.best(&STANDARD).unwrap().score, 100.0);
+    assert_eq!(unlike.transferred(&STANDARD), Some(50.0));
+    assert_eq!(
+        NabCorpus::new(vec![scored(1.0)]).transferred(&STANDARD),
+        None
+    );
+}
