@@ -1,9 +1,10 @@
 //! What machine the client ran on, for the report: a latency without its machine is half a fact.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The client's machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
     /// Operating system and kernel release, for example `Linux 6.1.0`.
     pub os: String,
@@ -38,7 +39,7 @@ fn operating_system() -> String {
 }
 
 /// The client's own build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientBuild {
     /// The program's name.
     pub name: String,

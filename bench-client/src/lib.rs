@@ -19,13 +19,17 @@ pub mod clock;
 pub mod countdown;
 pub mod host;
 pub mod interrupt;
+pub mod load;
 pub mod notebook;
 pub mod payload;
 pub mod quality;
 pub mod record;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod stats;
 pub mod summary;
+pub mod tally;
+pub mod workload;
 
 mod console;

@@ -1,0 +1,64 @@
+//! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
+//! or the run could not be made, 2 usage, 130 interrupted.
+
+mod args;
+mod notebook;
+mod quality;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::client::error_chain;
+use crate::console;
+use crate::notebook::NotebookError;
+use crate::quality::error::QualityError;
+use crate::report::ReportError;
+
+/// Load client for servers of Tidemark's HTTP contract.
+#[derive(Debug, Parser)]
+#[command(name = "tidemark-bench", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Reproduce the load-test notebook: a burst of fits, a cool-down, a burst of predictions
+    Notebook(notebook::NotebookArgs),
+    /// Measure the accuracy of models on labelled series, beside three baselines
+    #[command(after_help = quality::HELP)]
+    Quality(quality::QualityArgs),
+}
+
+/// Why a command ended without results.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Notebook(#[from] NotebookError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Quality(#[from] QualityError),
+    #[error("cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Notebook(args) => notebook::run(args),
+        Command::Quality(args) => quality::run(args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            console::note(format_args!("error: {}", error_chain(&error)));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `summary.json`: how the run went, beside what its responses tell.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::config::RunConfig;
+use crate::tally::stats::RunStats;
+
+/// Goes up when a field changes its meaning or goes away.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Figures that hooks added, by the name of the hook.
+pub type Contributed = BTreeMap<String, serde_json::Value>;
+
+/// The content of `summary.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSummary {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Always `run`.
+    pub kind: String,
+    /// As in the configuration.
+    pub run_id: String,
+    /// When the run was over; of a run that was killed, unknown.
+    #[schemars(with = "Option<String>")]
+    pub finished_at: Option<Timestamp>,
+    /// Whether a signal cut the run short, or it was killed.
+    pub interrupted: bool,
+    /// Whether this was put together from the other files, because the run never wrote it.
+    pub rebuilt: bool,
+    /// Requests that the bound asked for, where it is a count.
+    pub planned: Option<u64>,
+    /// Arrivals that were due and never sent, because the run ended first.
+    pub unsent: Option<u64>,
+    /// Requests in flight that an interruption dropped.
+    pub dropped: Option<u64>,
+    /// The untimed requests before the run.
+    pub before: Before,
+    /// What the client itself used; unknown in a rebuilt summary.
+    pub client_use: Option<ClientUse>,
+    /// The headline figures again, for people and scripts that read one file.
+    pub headline: Headline,
+    /// Figures that hooks added.
+    pub contributed: Contributed,
+}
+
+/// The untimed requests before a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Before {
+    /// Fits that made the series.
+    pub set_up: u64,
+    /// Warm-up requests.
+    pub warm_up: u64,
+    /// One line a failed one, the first few.
+    pub failures: Vec<String>,
+    /// How many failed.
+    pub failed: u64,
+}
+
+/// What the client itself used during the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientUse {
+    /// Processor time, user and system.
+    pub cpu_s: f64,
+    /// That, by the wall clock and the processors it may use.
+    pub cpu_share: Option<f64>,
+    /// Largest resident memory of the process.
+    pub max_rss_bytes: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Of those, after one had been lost.
+    pub reconnects: u64,
+    /// Time that senders waited for responses to be written.
+    pub waited_for_disk_ns: u64,
+}
+
+/// The figures people ask for first; times in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Headline {
+    /// Requests with a known outcome.
+    pub requests: u64,
+    /// 2xx replies.
+    pub ok: u64,
+    /// Share of requests without a 2xx reply.
+    pub error_rate: Option<f64>,
+    /// By the wall clock.
+    pub completed_rps: Option<f64>,
+    /// By the wall clock, good replies only.
+    pub goodput_rps: Option<f64>,
+    /// By the send window.
+    pub offered_rps: Option<f64>,
+    /// Of 2xx replies, from the intended start.
+    pub p50_ms: Option<f64>,
+    /// 95th percentile.
+    pub p95_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// The longest.
+    pub max_ms: Option<f64>,
+}
+
+/// The content of `stats.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StatsFile {
+    /// Computed from the responses.
+    #[serde(flatten)]
+    pub stats: RunStats,
+    /// Figures that hooks added.
+    pub contributed: Contributed,
+}
+
+/// A run as its folder has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunData {
+    /// `run_config.json`.
+    pub config: RunConfig,
+    /// `summary.json`, or what can be told without it.
+    pub summary: RunSummary,
+    /// Computed from the responses.
+    pub stats: RunStats,
+}

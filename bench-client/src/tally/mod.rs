@@ -1,0 +1,3 @@
+//! Statistics of responses in constant memory.
+
+pub mod stats;
