@@ -2,3 +2,16 @@
 
 pub mod hooks;
 pub mod response;
+
+mod before;
+mod closed;
+mod counters;
+mod engine;
+mod open;
+mod pacer;
+mod recorder;
+mod resources;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod wire;
