@@ -6,9 +6,10 @@ pub mod durations;
 mod failures;
 mod order_statistics;
 mod sample;
+pub mod statistic;
 pub mod stats;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timeline;
 
 use std::borrow::Cow;

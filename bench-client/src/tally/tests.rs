@@ -54,6 +54,11 @@ fn records(seed: u64, n: u64, span_ns: u64) -> Vec<ResponseRecord> {
         .collect()
 }
 
+/// Figures of `n` records of every kind.
+pub(crate) fn sample_stats(n: u64) -> RunStats {
+    tally(&records(11, n, 10_000_000_000)).stats()
+}
+
 fn tally(records: &[ResponseRecord]) -> Tally {
     let mut tally = Tally::new(GOOD_WITHIN);
     records.iter().for_each(|record| tally.add(record));
