@@ -3,7 +3,9 @@
 
 mod args;
 mod notebook;
+mod pace_args;
 mod quality;
+mod workload_args;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,9 @@ use crate::console;
 use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::report::ReportError;
+
+pub use self::pace_args::PaceArgs;
+pub use self::workload_args::WorkloadArgs;
 
 /// Load client for servers of Tidemark's HTTP contract.
 #[derive(Debug, Parser)]

@@ -81,7 +81,7 @@ impl Kind {
         Self::Update,
     ];
 
-    fn op(self) -> Op {
+    pub(super) fn op(self) -> Op {
         match self {
             Self::Fit => Op::Fit,
             Self::Predict => Op::Predict,
@@ -150,6 +150,11 @@ impl Generated {
             .map(|step| series.value(step, &mut draw, Points::Normal))
             .collect();
         self.about(Kind::Fit, n, &columns(0, &values), values.len())
+    }
+
+    /// A request with another body about the series whose turn it is after `turn` others.
+    pub(super) fn with_body(&self, kind: Kind, turn: u64, body: &str, points: u32) -> Prepared {
+        self.heads[kind as usize].request(turn % self.series, body, points)
     }
 
     fn one(&self, kind: Kind, tag: [u8; 8], n: u64, i: u64, step: u64) -> Prepared {

@@ -8,12 +8,14 @@
 mod error;
 mod generated;
 mod interleave;
+pub mod payload_file;
 mod wire;
 
 use bytes::Bytes;
 
 use self::generated::{Generated, Kind};
 use self::interleave::Interleave;
+use self::payload_file::Payloads;
 use self::wire::Wire;
 use crate::base_url::BaseUrl;
 use crate::load::response::Op;
@@ -55,7 +57,7 @@ enum Source {
 impl Workload {
     /// Makes the requests of a run ahead: of every kind `spec.distinct`, rounded up to a multiple of
     /// the series. Requests of a kind with more series than that are made when they are asked
-    /// for, and so are updates, whose times have to go on.
+    /// for, and so are updates, whose times have to go on. Of a file, every payload is made ahead.
     ///
     /// # Errors
     /// When the mix is empty or asks for what cannot be generated, or the file of payloads cannot be
@@ -68,6 +70,19 @@ impl Workload {
     ) -> Result<Self, WorkloadError> {
         let wire = Wire::new(base);
         let generated = Generated::new(spec, &wire, run_id, seed);
+        if let Some(file) = &spec.payloads {
+            let payloads = Payloads::configured(file, &spec.mix)?;
+            return Ok(Self {
+                turns: Interleave::new(&[(1, 0)]),
+                sources: vec![Source::Held(payloads.requests(&wire, &generated))],
+                to_fit: if spec.set_up {
+                    payloads.to_fit(spec.series)
+                } else {
+                    0
+                },
+                generated,
+            });
+        }
         let mix: Vec<Share> = spec.mix.iter().copied().filter(|s| s.weight > 0).collect();
         if mix.is_empty() {
             return Err(WorkloadError::EmptyMix);
@@ -117,7 +132,8 @@ impl Workload {
     }
 
     /// The fits without which requests of the run would be about series that nobody knows: those
-    /// of all generated series if there are predictions in the mix. Updates start from nothing.
+    /// of all generated series if there are predictions in the mix. Updates start from nothing, and
+    /// series that a file names are left as they are.
     pub fn set_up(&self) -> impl Iterator<Item = Prepared> + '_ {
         (0..self.to_fit).map(|n| self.generated.fit(n, 0))
     }

@@ -89,7 +89,11 @@ impl Wire {
                 text.push_str(body_fields(op));
                 text.push_str(&format!("{}\r\n\r\n{body}", body.len()));
             }
-            None => text.push_str("Accept: application/json\r\n\r\n"),
+            None if matches!(method, "GET" | "DELETE" | "OPTIONS") => {
+                text.push_str("Accept: application/json\r\n\r\n");
+            }
+            // RFC 9110, 8.6: of a method that foresees a body, its absence is said.
+            None => text.push_str("Accept: application/json\r\nContent-Length: 0\r\n\r\n"),
         }
         Prepared {
             op,
