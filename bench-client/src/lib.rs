@@ -24,6 +24,7 @@ pub mod load;
 pub mod notebook;
 pub mod payload;
 pub mod quality;
+pub mod reach;
 pub mod record;
 pub mod report;
 pub mod results;

@@ -2,13 +2,17 @@
 
 pub mod hooks;
 pub mod response;
+pub mod run;
+pub mod watch;
 
 mod before;
 mod closed;
+mod collector;
 mod counters;
 mod engine;
 mod open;
 mod pacer;
+mod prepare;
 mod recorder;
 mod resources;
 mod sender;

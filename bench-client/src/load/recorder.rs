@@ -11,7 +11,7 @@ use super::response::ResponseRecord;
 /// Records that travel together.
 pub(super) type Batch = Vec<ResponseRecord>;
 
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 /// Batches that may wait to be written when memory is bounded: 16,384 records, about 2 MiB.
 const MOST_WAITING: usize = 64;

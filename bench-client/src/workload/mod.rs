@@ -131,11 +131,18 @@ impl Workload {
         }
     }
 
-    /// The fits without which requests of the run would be about series that nobody knows: those
-    /// of all generated series if there are predictions in the mix. Updates start from nothing, and
-    /// series that a file names are left as they are.
-    pub fn set_up(&self) -> impl Iterator<Item = Prepared> + '_ {
-        (0..self.to_fit).map(|n| self.generated.fit(n, 0))
+    /// How many fits it takes before requests of the run are about series that the server knows:
+    /// one of every generated series if there are predictions in the mix. Updates start from
+    /// nothing, and series that a file names are left as they are.
+    #[must_use]
+    pub fn fits_before(&self) -> u64 {
+        self.to_fit
+    }
+
+    /// The fit of generated series `n` before the run.
+    #[must_use]
+    pub fn fit_before(&self, n: u64) -> Prepared {
+        self.generated.fit(n, 0)
     }
 }
 

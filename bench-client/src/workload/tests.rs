@@ -22,6 +22,12 @@ fn spec(mix: &[(Op, u32)]) -> WorkloadSpec {
     }
 }
 
+fn set_up(workload: &Workload) -> Vec<Prepared> {
+    (0..workload.fits_before())
+        .map(|n| workload.fit_before(n))
+        .collect()
+}
+
 fn build(spec: &WorkloadSpec) -> Workload {
     Workload::build(spec, &"http://h:1/p".parse().unwrap(), "id", 7).unwrap()
 }
@@ -85,7 +91,7 @@ fn every_kind_has_its_path_and_shape() {
 
 #[test]
 fn only_predictions_need_fits_before() {
-    let fits = |mix: &[(Op, u32)]| build(&spec(mix)).set_up().count();
+    let fits = |mix: &[(Op, u32)]| set_up(&build(&spec(mix))).len();
     assert_eq!(fits(&[(Op::Health, 1)]), 0);
     assert_eq!(fits(&[(Op::Fit, 1), (Op::Update, 1)]), 0);
     assert_eq!(fits(&[(Op::Fit, 1), (Op::Predict, 1)]), 3);
@@ -94,11 +100,11 @@ fn only_predictions_need_fits_before() {
         set_up: false,
         ..spec(&[(Op::Predict, 1)])
     };
-    assert_eq!(build(&unwanted).set_up().count(), 0);
+    assert_eq!(set_up(&build(&unwanted)).len(), 0);
     let workload = build(&spec(&[(Op::Predict, 1)]));
-    let set_up: Vec<_> = workload.set_up().collect();
-    assert!(set_up.iter().all(|fit| fit.op == Op::Fit));
-    let paths: Vec<_> = set_up.iter().map(|fit| parts(fit).0).collect();
+    let fits = set_up(&workload);
+    assert!(fits.iter().all(|fit| fit.op == Op::Fit));
+    let paths: Vec<_> = fits.iter().map(|fit| parts(fit).0).collect();
     assert_eq!(paths, [0, 1, 2].map(|n| format!("/p/fit/bench_id_{n}")));
 }
 
@@ -166,7 +172,7 @@ fn most_judged_points_are_near_the_training_and_a_few_are_far() {
         let body = &parts(prepared).1[0];
         serde_json::from_value(body["values"].clone()).unwrap()
     };
-    let training = values(&workload.set_up().next().unwrap());
+    let training = values(&workload.fit_before(0));
     let mean = training.iter().sum::<f64>() / training.len() as f64;
     assert!((10.0..130.0).contains(&mean), "{mean}");
     let judged = values(&workload.request(0));
