@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::RunConfig;
+use crate::load::response::OutcomeClass;
 use crate::tally::stats::RunStats;
 
 /// Goes up when a field changes its meaning or goes away.
@@ -121,4 +122,27 @@ pub struct RunData {
     pub summary: RunSummary,
     /// Computed from the responses.
     pub stats: RunStats,
+}
+
+impl Headline {
+    /// Those of a run. Quantiles without enough samples are left out.
+    #[must_use]
+    pub fn of(stats: &RunStats) -> Self {
+        let quantile = |q| {
+            let quantile = stats.ok.last.at(q).filter(|quantile| quantile.enough)?;
+            Some(quantile.value_ns as f64 / 1e6)
+        };
+        Self {
+            requests: stats.requests,
+            ok: stats.count(OutcomeClass::Ok),
+            error_rate: stats.error_rate(),
+            completed_rps: stats.completed_rps,
+            goodput_rps: stats.goodput_rps,
+            offered_rps: stats.send_window.offered_rps,
+            p50_ms: quantile(0.5),
+            p95_ms: quantile(0.95),
+            p99_ms: quantile(0.99),
+            max_ms: stats.ok.last.max_ns.map(|ns| ns as f64 / 1e6),
+        }
+    }
 }
