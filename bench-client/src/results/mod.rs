@@ -2,8 +2,11 @@
 
 pub mod config;
 pub mod error;
+pub mod files;
+pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod folder;
 pub mod histogram_log;
+pub mod load;
 pub mod summary;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::config::RunConfig;
 use crate::load::response::OutcomeClass;
@@ -104,13 +105,26 @@ pub struct Headline {
 }
 
 /// The content of `stats.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StatsFile {
     /// Computed from the responses.
     #[serde(flatten)]
     pub stats: RunStats,
     /// Figures that hooks added.
     pub contributed: Contributed,
+}
+
+/// By hand, because serde cannot read maps with numbers as keys through `flatten`.
+impl<'de> Deserialize<'de> for StatsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut file = serde_json::Map::deserialize(deserializer)?;
+        let contributed = file.remove("contributed");
+        let contributed = contributed.ok_or_else(|| D::Error::missing_field("contributed"))?;
+        Ok(Self {
+            stats: serde_json::from_value(file.into()).map_err(D::Error::custom)?,
+            contributed: serde_json::from_value(contributed).map_err(D::Error::custom)?,
+        })
+    }
 }
 
 /// A run as its folder has it.
