@@ -172,6 +172,12 @@ impl Tally {
         self.requests
     }
 
+    /// From the run's start to the last outcome so far.
+    #[must_use]
+    pub fn wall_ns(&self) -> u64 {
+        self.wall_ns
+    }
+
     /// All figures of the responses so far.
     #[must_use]
     pub fn stats(&self) -> RunStats {

@@ -47,7 +47,7 @@ pub(crate) fn record(random: &mut ChaCha8Rng, index: u64, span_ns: u64) -> Respo
     }
 }
 
-fn records(seed: u64, n: u64, span_ns: u64) -> Vec<ResponseRecord> {
+pub(crate) fn records(seed: u64, n: u64, span_ns: u64) -> Vec<ResponseRecord> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..n)
         .map(|index| record(&mut random, index, span_ns))
@@ -59,7 +59,7 @@ pub(crate) fn sample_stats(n: u64) -> RunStats {
     tally(&records(11, n, 10_000_000_000)).stats()
 }
 
-fn tally(records: &[ResponseRecord]) -> Tally {
+pub(crate) fn tally(records: &[ResponseRecord]) -> Tally {
     let mut tally = Tally::new(GOOD_WITHIN);
     records.iter().for_each(|record| tally.add(record));
     tally
