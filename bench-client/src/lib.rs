@@ -20,6 +20,7 @@ pub mod clock;
 pub mod countdown;
 pub mod host;
 pub mod interrupt;
+pub mod live;
 pub mod load;
 pub mod notebook;
 pub mod payload;
