@@ -14,11 +14,10 @@ use super::pace_args::PaceArgs;
 use super::workload_args::WorkloadArgs;
 use crate::base_url::BaseUrl;
 use crate::clock;
-use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
+use crate::live::Target;
 use crate::load::response::OutcomeClass;
 use crate::load::run::RunSettings;
-use crate::load::watch::Unwatched;
 use crate::load::{self};
 use crate::results::config::{Bound, LoadSpec, Pace};
 
@@ -58,7 +57,7 @@ pub struct RunArgs {
 
 /// What runs have in common, also those of a sweep.
 #[derive(Debug, Args)]
-pub struct CommonArgs {
+pub(super) struct CommonArgs {
     /// Server under test (plain http; a path prefix is kept)
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     pub(super) base_url: BaseUrl,
@@ -99,7 +98,7 @@ pub struct CommonArgs {
 /// What ends a run.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("bound").multiple(false)))]
-pub struct BoundArgs {
+pub(super) struct BoundArgs {
     /// Requests that each client of a closed loop sends
     #[arg(long, value_name = "N", group = "bound", conflicts_with = "open", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) requests_per_client: Option<u64>,
@@ -150,6 +149,8 @@ impl CommonArgs {
             },
             out,
             hooks: Vec::new(),
+            target: Target::stderr(),
+            shows: Vec::new(),
         })
     }
 }
@@ -183,7 +184,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         out.clone(),
     )?;
     let (runtime, stop) = listening()?;
-    let data = load::run::run(settings, &runtime, &stop, &mut Unwatched)?;
+    let data = load::run::run(settings, &runtime, &stop)?;
     Ok(if data.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {

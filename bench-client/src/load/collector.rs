@@ -9,12 +9,14 @@ use super::hooks::Hook;
 use super::recorder::Batch;
 use super::watch::Watching;
 use crate::interrupt::StopHandle;
-use crate::results::{FolderError, FolderWriter};
+use crate::live::REDRAW_EVERY;
+use crate::results::error::ResultsError;
+use crate::results::folder::FolderWriter;
 use crate::tally::Tally;
 
-/// How often what is there is shown, and given to the operating system, so that no more than this
-/// is lost when the client is killed.
-const TICK: Duration = Duration::from_millis(250);
+/// How often what is there is shown, and given to the operating system: no more than this is lost
+/// when the client is killed.
+const TICK: Duration = REDRAW_EVERY;
 
 /// What collecting needs.
 pub(super) struct Collector<'a, 'w> {
@@ -30,7 +32,7 @@ pub(super) struct Collector<'a, 'w> {
 
 impl Collector<'_, '_> {
     /// Takes all records until their senders are gone.
-    pub(super) fn run(mut self) -> Result<(), FolderError> {
+    pub(super) fn run(mut self) -> Result<(), ResultsError> {
         let mut outcome = Ok(());
         let mut tick = Instant::now() + TICK;
         loop {

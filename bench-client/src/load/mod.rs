@@ -3,7 +3,6 @@
 pub mod hooks;
 pub mod response;
 pub mod run;
-pub mod watch;
 
 mod before;
 mod closed;
@@ -18,4 +17,5 @@ mod resources;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod wire;

@@ -15,15 +15,18 @@ use super::hooks::{self, Hook};
 use super::prepare;
 use super::recorder;
 use super::resources;
-use super::watch::{Watch, Watching};
+use super::watch::Watching;
 use crate::arrivals::{self, Trace, TraceError};
 use crate::base_url::BaseUrl;
 use crate::host::{ClientBuild, Host};
 use crate::interrupt::{self, Stop};
+use crate::live::{Display, Show, Target};
 use crate::reach::{Unreachable, reach};
 use crate::results::config::{self, Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
+use crate::results::error::ResultsError;
+use crate::results::folder::FolderWriter;
+use crate::results::histogram_log;
 use crate::results::summary::{self, ClientUse, RunData, RunSummary};
-use crate::results::{FolderError, FolderWriter};
 use crate::tally::Tally;
 use crate::workload::{Workload, WorkloadError};
 
@@ -47,6 +50,10 @@ pub struct RunSettings {
     pub out: PathBuf,
     /// Code that joins the run.
     pub hooks: Vec<Box<dyn Hook>>,
+    /// Where it is shown while it goes on.
+    pub target: Target,
+    /// Figures shown besides.
+    pub shows: Vec<Show>,
 }
 
 /// Why a run left no results, or not all of them.
@@ -63,7 +70,7 @@ pub enum LoadError {
     Trace(#[from] TraceError),
     /// The folder cannot be written.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Folder(#[from] ResultsError),
     /// No series could be made, so that nothing would be measured but failures.
     #[error(
         "none of the {requests} fits before the run succeeded: {reason} (--no-set-up goes on without them)"
@@ -87,12 +94,7 @@ pub enum LoadError {
 ///
 /// # Errors
 /// When nothing was measured, or what was measured could not be written.
-pub fn run(
-    settings: RunSettings,
-    runtime: &Runtime,
-    stop: &Stop,
-    watch: &mut dyn Watch,
-) -> Result<RunData, LoadError> {
+pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunData, LoadError> {
     let address = runtime.block_on(reach(&settings.base_url))?;
     let workload = Workload::build(
         &settings.workload,
@@ -104,10 +106,8 @@ pub fn run(
     let pace = pace(&settings.load, settings.seed)?;
     // A minute of set-up must not end at a folder that cannot be used.
     FolderWriter::check(&settings.out)?;
-    let before = prepare::prepare(&workload, &settings.load, address, runtime, stop, watch)?;
-
-    let (out, hooks) = (settings.out.clone(), Arc::from(settings.hooks));
-    let config = RunConfig {
+    let hooks: Arc<[Box<dyn Hook>]> = settings.hooks.into();
+    let mut config = RunConfig {
         format_version: config::FORMAT_VERSION,
         run_id: settings.run_id,
         name: settings.name,
@@ -120,8 +120,18 @@ pub fn run(
         client: ClientBuild::current(),
         host: Host::detect(),
     };
-    let mut folder = FolderWriter::create(&out, &config)?;
-    let hooks: Arc<[Box<dyn Hook>]> = hooks;
+    let mut display = Display::new(&config, &settings.shows, settings.target);
+    let before = prepare::prepare(
+        &workload,
+        &config.load,
+        address,
+        runtime,
+        stop,
+        &mut display,
+    )?;
+
+    config.started_at = Timestamp::now();
+    let mut folder = FolderWriter::create(&settings.out, &config)?;
     for hook in &*hooks {
         hook.before_run(&config);
     }
@@ -134,8 +144,17 @@ pub fn run(
         hooks: Arc::clone(&hooks),
     };
     let mut tally = Tally::new(Duration::from_nanos(config.load.good_within_ns));
-    let measured = measure(plan, &config, &mut folder, &mut tally, runtime, stop, watch)?;
+    let measured = measure(
+        plan,
+        &config,
+        &mut folder,
+        &mut tally,
+        runtime,
+        stop,
+        &mut display,
+    )?;
 
+    display.finish();
     let stats = tally.stats();
     let summary = RunSummary {
         format_version: summary::FORMAT_VERSION,
@@ -144,7 +163,7 @@ pub fn run(
         finished_at: Some(Timestamp::now()),
         interrupted: stop.is_set(),
         rebuilt: false,
-        planned: planned(&config.load),
+        planned: config.load.planned(),
         unsent: Some(measured.unsent),
         dropped: Some(measured.dropped),
         before,
@@ -152,7 +171,8 @@ pub fn run(
         headline: summary::Headline::of(&stats),
         contributed: hooks::after_run(&hooks, &config, &stats),
     };
-    folder.finish(&summary, &stats, &tally.histograms())?;
+    let histograms = histogram_log::render(&tally, config.started_at);
+    folder.finish(&summary, &stats, &histograms)?;
     Ok(RunData {
         config,
         summary,
@@ -174,7 +194,7 @@ fn measure(
     tally: &mut Tally,
     runtime: &Runtime,
     stop: &Stop,
-    watch: &mut dyn Watch,
+    display: &mut Display,
 ) -> Result<Measured, LoadError> {
     // The run stops on a signal, and when its folder cannot be written.
     let (handle, stop_run) = interrupt::manual();
@@ -192,7 +212,7 @@ fn measure(
     let (began, cpu_before) = (Instant::now(), resources::cpu_time());
     let engine = Engine::start(plan, &counters, &sender, &stop_run)?;
     drop(sender);
-    let mut watching = Watching::new(watch, &counters, &config.load, planned(&config.load));
+    let mut watching = Watching::new(display, &counters, &config.load);
     let collector = Collector {
         records: &receiver,
         folder,
@@ -239,17 +259,8 @@ fn client_use(cpu: Duration, wall: Duration, now: Now, waited: Duration) -> Clie
     }
 }
 
-/// Requests that the bound asks for, where it is a count.
-fn planned(load: &LoadSpec) -> Option<u64> {
-    match (load.bound, &load.pace) {
-        (Bound::Requests { n }, _) => Some(n),
-        (Bound::RequestsPerClient { n }, Pace::Closed { clients }) => Some(n * u64::from(*clients)),
-        (Bound::RequestsPerClient { .. }, Pace::Open { .. }) | (Bound::Duration { .. }, _) => None,
-    }
-}
-
 fn pace(load: &LoadSpec, seed: u64) -> Result<engine::Pace, LoadError> {
-    let until = match (planned(load), load.bound) {
+    let until = match (load.planned(), load.bound) {
         (Some(n), _) => engine::Bound::Requests(n),
         (None, Bound::Duration { ns }) => engine::Bound::After(Duration::from_nanos(ns)),
         (None, Bound::Requests { n } | Bound::RequestsPerClient { n }) => {

@@ -1,44 +1,17 @@
-//! What a run is doing while it goes on, for whoever shows it.
+//! What a run is doing while it goes on, for its display.
 
 use std::time::{Duration, Instant};
 
 use super::counters::{Counters, Now};
 use super::recorder;
 use super::resources;
-use crate::live::state::{LiveState, Phase};
+use crate::live::{Display, LiveState, Phase};
 use crate::results::config::{Bound, LoadSpec};
 use crate::tally::Tally;
-use crate::tally::stats::RunStats;
 
-/// Shows a run.
-pub trait Watch: Send {
-    /// Whether anybody looks: figures are not worked out for nobody.
-    fn looks(&self) -> bool;
-
-    /// The run as it is now, a few times a second.
-    fn see(&mut self, state: &LiveState, stats: &RunStats);
-
-    /// The measured part is over, or never began.
-    fn over(&mut self);
-}
-
-/// Nobody looks.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn looks(&self) -> bool {
-        false
-    }
-
-    fn see(&mut self, _state: &LiveState, _stats: &RunStats) {}
-
-    fn over(&mut self) {}
-}
-
-/// A run that is watched.
+/// A run and its display.
 pub(super) struct Watching<'a> {
-    watch: &'a mut dyn Watch,
+    display: &'a mut Display,
     counters: &'a [Counters],
     start: Instant,
     /// When nothing more is sent.
@@ -49,29 +22,24 @@ pub(super) struct Watching<'a> {
 }
 
 impl<'a> Watching<'a> {
-    pub(super) fn new(
-        watch: &'a mut dyn Watch,
-        counters: &'a [Counters],
-        load: &LoadSpec,
-        planned: Option<u64>,
-    ) -> Self {
+    pub(super) fn new(display: &'a mut Display, counters: &'a [Counters], load: &LoadSpec) -> Self {
         let start = Instant::now();
         Self {
-            watch,
+            display,
             counters,
             start,
             deadline: match load.bound {
                 Bound::Duration { ns } => Some(Duration::from_nanos(ns)),
                 Bound::Requests { .. } | Bound::RequestsPerClient { .. } => None,
             },
-            planned,
+            planned: load.planned(),
             before: (start, resources::cpu_time()),
         }
     }
 
     /// Shows what is counted so far, with so many batches waiting.
     pub(super) fn tick(&mut self, tally: &Tally, batches_waiting: usize) {
-        if !self.watch.looks() {
+        if !self.display.is_shown() {
             return;
         }
         let now = Now::of(self.counters);
@@ -95,7 +63,7 @@ impl<'a> Watching<'a> {
             cpu_share: self.cpu_share(),
             rss_bytes: Some(resources::resident_bytes().0).filter(|bytes| *bytes > 0),
         };
-        self.watch.see(&state, &stats);
+        self.display.tick(&state, &stats);
     }
 
     fn cpu_share(&mut self) -> Option<f64> {
