@@ -1,10 +1,13 @@
 //! The closed loop: each client sends its next request when the reply to the last one is there.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::engine::unless_cancelled;
 use super::response::OutcomeClass;
 use super::sender::Sender;
 use super::wire::Connection;
@@ -12,8 +15,10 @@ use super::wire::Connection;
 /// What ends a closed loop.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Until {
-    /// So many requests by all clients together, shared out round robin.
+    /// So many requests by all clients together.
     Requests(u64),
+    /// So many requests by every client.
+    RequestsPerClient(u64),
     /// A moment after which nothing is sent.
     Deadline(Instant),
 }
@@ -21,19 +26,21 @@ pub(super) enum Until {
 /// A client whose connection is refused would otherwise try a hundred thousand times a second.
 const PAUSE_AFTER_NO_CONNECTION: Duration = Duration::from_millis(10);
 
-/// Runs the clients of this thread, of `clients` in all.
+/// Runs the clients of this thread. All clients of the run take their next request from `next`,
+/// so that a mix keeps its weights when one kind of request is slower than another.
 pub(super) async fn run(
     sender: Rc<Sender>,
     connections: Vec<(u32, Connection)>,
-    clients: u32,
+    next: Arc<AtomicU64>,
     until: Until,
 ) {
     let mut tasks = JoinSet::new();
     for (client, connection) in connections {
-        tasks.spawn_local(one(Rc::clone(&sender), client, connection, clients, until));
+        let (sender, next) = (Rc::clone(&sender), Arc::clone(&next));
+        tasks.spawn_local(one(sender, client, connection, next, until));
     }
     while let Some(done) = tasks.join_next().await {
-        super::engine::unless_cancelled(done);
+        unless_cancelled(done);
     }
 }
 
@@ -41,22 +48,22 @@ async fn one(
     sender: Rc<Sender>,
     client: u32,
     mut connection: Connection,
-    clients: u32,
+    next: Arc<AtomicU64>,
     until: Until,
 ) {
-    // Request i belongs to client i mod clients, so that what a client sends does not depend on
-    // how fast the others are.
-    let mut index = u64::from(client);
-    loop {
+    for sent in 0_u64.. {
         match until {
-            Until::Requests(requests) if index >= requests => return,
+            Until::RequestsPerClient(requests) if sent >= requests => return,
             Until::Deadline(deadline) if Instant::now() >= deadline => return,
-            Until::Requests(_) | Until::Deadline(_) => {}
+            Until::Requests(_) | Until::RequestsPerClient(_) | Until::Deadline(_) => {}
+        }
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        if matches!(until, Until::Requests(requests) if index >= requests) {
+            return;
         }
         let class = sender.send(&mut connection, client, index, None).await;
         if class == OutcomeClass::Transport && !connection.is_open() {
             tokio::time::sleep(PAUSE_AFTER_NO_CONNECTION).await;
         }
-        index += u64::from(clients);
     }
 }

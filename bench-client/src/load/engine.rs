@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,6 +53,8 @@ pub(super) enum Pace {
 pub(super) enum Bound {
     /// So many requests in all.
     Requests(u64),
+    /// So many requests by every client of a closed loop.
+    RequestsPerClient(u64),
     /// So long after the start nothing more is sent.
     After(Duration),
 }
@@ -76,6 +79,8 @@ struct Shared {
     /// Passed when all connections are open.
     ready: Barrier,
     start: OnceLock<Instant>,
+    /// The next request of a closed loop.
+    next: Arc<AtomicU64>,
     counters: Arc<[Counters]>,
 }
 
@@ -95,6 +100,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             ready: Barrier::new(plan.threads),
             start: OnceLock::new(),
+            next: Arc::default(),
             counters: Arc::clone(counters),
             plan,
         });
@@ -177,17 +183,20 @@ impl Shared {
             start,
         });
         let unsent = match &plan.pace {
-            Pace::Closed { clients, until } => {
+            Pace::Closed { until, .. } => {
                 let until = match *until {
                     Bound::Requests(requests) => Until::Requests(requests),
+                    Bound::RequestsPerClient(requests) => Until::RequestsPerClient(requests),
                     Bound::After(time) => Until::Deadline(start + time),
                 };
-                closed::run(sender, open, *clients, until).await;
+                closed::run(sender, open, Arc::clone(&self.next), until).await;
                 Ok(0)
             }
             Pace::Open { moments, until, .. } => {
                 let (most_requests, deadline) = match *until {
-                    Bound::Requests(requests) => (requests, None),
+                    Bound::Requests(requests) | Bound::RequestsPerClient(requests) => {
+                        (requests, None)
+                    }
                     Bound::After(time) => (u64::MAX, Some(start + time)),
                 };
                 let schedule: Schedule = Box::new(

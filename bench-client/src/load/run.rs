@@ -260,12 +260,10 @@ fn client_use(cpu: Duration, wall: Duration, now: Now, waited: Duration) -> Clie
 }
 
 fn pace(load: &LoadSpec, seed: u64) -> Result<engine::Pace, LoadError> {
-    let until = match (load.planned(), load.bound) {
-        (Some(n), _) => engine::Bound::Requests(n),
-        (None, Bound::Duration { ns }) => engine::Bound::After(Duration::from_nanos(ns)),
-        (None, Bound::Requests { n } | Bound::RequestsPerClient { n }) => {
-            engine::Bound::Requests(n)
-        }
+    let until = match load.bound {
+        Bound::Requests { n } => engine::Bound::Requests(n),
+        Bound::RequestsPerClient { n } => engine::Bound::RequestsPerClient(n),
+        Bound::Duration { ns } => engine::Bound::After(Duration::from_nanos(ns)),
     };
     Ok(match &load.pace {
         Pace::Closed { clients } => engine::Pace::Closed {

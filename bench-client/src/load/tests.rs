@@ -150,7 +150,7 @@ fn a_count_bound_closed_loop_sends_every_request_once() {
     assert_eq!(seen.load(Ordering::SeqCst), 10);
     assert_eq!(ended.unsent, 0);
     for record in &records {
-        assert_eq!(u64::from(record.client), record.index % 3);
+        assert!(record.client < 3);
         assert_eq!((record.class, record.status), (OutcomeClass::Ok, Some(200)));
         assert_eq!((record.points_in, record.points_out), (1, 1));
         assert_eq!(record.server_ns, Some(500_000));
@@ -159,6 +159,32 @@ fn a_count_bound_closed_loop_sends_every_request_once() {
         assert!(record.sent_ns <= first && first <= record.last_ns);
         assert_eq!(record.bytes_in as usize, OK.len());
     }
+}
+
+#[test]
+fn every_client_sends_its_own_number_of_requests() {
+    let (address, _) = server(|n| match n % 3 {
+        0 => Behaviour::AnswerAfter(Duration::from_millis(3)),
+        _ => Behaviour::Answer(OK),
+    });
+    let (records, _) = run(plan(address, closed(4, Bound::RequestsPerClient(5))));
+    assert_eq!(indices(&records), (0..20).collect::<Vec<_>>());
+    for client in 0..4 {
+        assert_eq!(records.iter().filter(|r| r.client == client).count(), 5);
+    }
+}
+
+/// Were requests dealt out to clients beforehand, those with slow ones would fall behind.
+#[test]
+fn a_mix_keeps_its_weights_when_one_kind_is_slow() {
+    let (address, _) = server(|n| match n % 10 {
+        0 => Behaviour::AnswerAfter(Duration::from_millis(20)),
+        _ => Behaviour::Answer(OK),
+    });
+    let time = Duration::from_millis(300);
+    let (records, _) = run(plan(address, closed(10, Bound::After(time))));
+    let sent = records.len() as u64;
+    assert_eq!(indices(&records), (0..sent).collect::<Vec<_>>());
 }
 
 #[test]

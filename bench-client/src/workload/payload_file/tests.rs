@@ -79,7 +79,7 @@ fn rows_become_predictions_of_the_runs_series_in_turn() {
     for (sent, wanted) in sent.iter().zip(wanted) {
         assert_eq!((sent.0.as_str(), sent.1.as_str()), wanted);
     }
-    assert_eq!(workload.set_up().count(), 2);
+    assert_eq!(workload.fits_before(), 2);
 }
 
 /// Other people's series are not trained anew.
@@ -90,7 +90,7 @@ fn named_series_are_asked_and_never_fitted() {
     assert_eq!(parts(&workload.request(0)).0, "POST /update/web%2F1");
     assert_eq!(workload.request(1).op, Op::Update);
     let (_, workload) = self::workload(&file, &[Op::Predict]);
-    assert_eq!(workload.set_up().count(), 0);
+    assert_eq!(workload.fits_before(), 0);
 }
 
 #[test]
