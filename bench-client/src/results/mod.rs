@@ -9,4 +9,6 @@ pub(crate) mod fixture;
 pub mod folder;
 pub mod histogram_log;
 pub mod load;
+pub mod merge;
 pub mod summary;
+pub mod text;
