@@ -2,8 +2,10 @@
 //! or the run could not be made, 2 usage, 130 interrupted.
 
 mod args;
+mod merge;
 mod notebook;
 mod quality;
+mod show;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,7 @@ use crate::console;
 use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::report::ReportError;
+use crate::results::error::ResultsError;
 
 /// Load client for servers of Tidemark's HTTP contract.
 #[derive(Debug, Parser)]
@@ -32,6 +35,12 @@ pub enum Command {
     /// Measure the accuracy of models on labelled series, beside three baselines
     #[command(after_help = quality::HELP)]
     Quality(quality::QualityArgs),
+    /// Print the figures of saved runs, whole or of some of their responses
+    #[command(after_help = show::HELP)]
+    Show(show::ShowArgs),
+    /// Put several saved runs into one, such as those of clients on several machines
+    #[command(after_help = merge::HELP)]
+    Merge(merge::MergeArgs),
 }
 
 /// Why a command ended without results.
@@ -43,6 +52,8 @@ enum CommandError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Quality(#[from] QualityError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -53,6 +64,8 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Notebook(args) => notebook::run(args),
         Command::Quality(args) => quality::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Merge(args) => merge::run(args),
     };
     match done {
         Ok(code) => code,

@@ -10,5 +10,6 @@ pub mod folder;
 pub mod histogram_log;
 pub mod load;
 pub mod merge;
+pub mod schema;
 pub mod summary;
 pub mod text;

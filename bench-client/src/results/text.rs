@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::config::{Arrivals, Bound, LoadSpec, Pace};
 use super::summary::{ClientUse, RunData, RunSummary};
 use crate::load::response::OutcomeClass;
-use crate::tally::statistic::quantile_name;
+use crate::tally::statistic::{Reading, Statistic, Unit, quantile_name};
 use crate::tally::stats::{LatencyStats, RunStats};
 
 mod numbers;
@@ -19,6 +19,22 @@ const QUANTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
 /// Errors that are listed.
 const ERRORS: usize = 10;
+
+/// One figure without its unit; `too few` and `—` where it has no value.
+#[must_use]
+pub fn figure(statistic: &Statistic, stats: &RunStats) -> String {
+    let value = match statistic.reading(stats) {
+        Reading::Value(value) => value,
+        Reading::TooFew => return "too few".to_owned(),
+        Reading::None => return "—".to_owned(),
+    };
+    match statistic.unit() {
+        Unit::Milliseconds => ms(value * 1e6),
+        Unit::Share => share(value),
+        Unit::Count | Unit::Bytes => count(value as u64),
+        Unit::PerSecond | Unit::PerMinute => rate(value),
+    }
+}
 
 /// The whole of a run, several lines without a last line end.
 #[must_use]
@@ -373,6 +389,20 @@ mod tests {
         assert!(
             text.lines().all(|line| line.chars().count() <= 160),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_figure_without_a_value_says_why() {
+        let stats = sample_stats(100);
+        let shown = |name: &str| figure(&name.parse().unwrap(), &stats);
+        assert_eq!(shown("requests"), "100");
+        assert_eq!(shown("p99.9"), "too few");
+        assert_eq!(figure(&"p50".parse().unwrap(), &sample_stats(0)), "—");
+        assert!(
+            shown("error_rate").ends_with(" %"),
+            "{}",
+            shown("error_rate")
         );
     }
 
