@@ -2,11 +2,13 @@
 //! or the run could not be made, 2 usage, 130 interrupted.
 
 mod args;
+mod merge;
 mod notebook;
 mod pace_args;
 mod quality;
 mod run;
 mod workload_args;
+mod show;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::reach::Unreachable;
 use crate::report::ReportError;
+use crate::results::error::ResultsError;
 
 pub use self::pace_args::PaceArgs;
 pub use self::workload_args::WorkloadArgs;
@@ -46,6 +49,12 @@ pub enum Command {
     /// Measure the accuracy of models on labelled series, beside three baselines
     #[command(after_help = quality::HELP)]
     Quality(quality::QualityArgs),
+    /// Print the figures of saved runs, whole or of some of their responses
+    #[command(after_help = show::HELP)]
+    Show(show::ShowArgs),
+    /// Put several saved runs into one, such as those of clients on several machines
+    #[command(after_help = merge::HELP)]
+    Merge(merge::MergeArgs),
 }
 
 /// Why a command ended without results.
@@ -63,6 +72,8 @@ enum CommandError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Quality(#[from] QualityError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -74,6 +85,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Notebook(args) => notebook::run(args),
         Command::Run(args) => run::run(args),
         Command::Quality(args) => quality::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Merge(args) => merge::run(args),
     };
     match done {
         Ok(code) => code,
