@@ -29,6 +29,7 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod stats;
+pub mod stub;
 pub mod summary;
 pub mod tally;
 pub mod workload;

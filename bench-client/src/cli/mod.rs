@@ -5,6 +5,7 @@ mod args;
 mod notebook;
 mod pace_args;
 mod quality;
+mod stub;
 mod workload_args;
 
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use crate::console;
 use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::report::ReportError;
+use crate::stub::StubError;
 
 pub use self::pace_args::PaceArgs;
 pub use self::workload_args::WorkloadArgs;
@@ -37,6 +39,9 @@ pub enum Command {
     /// Measure the accuracy of models on labelled series, beside three baselines
     #[command(after_help = quality::HELP)]
     Quality(quality::QualityArgs),
+    /// Serve the contract without learning anything, as fast or as badly as asked, for tests
+    #[command(after_help = stub::HELP)]
+    Stub(stub::StubArgs),
 }
 
 /// Why a command ended without results.
@@ -48,6 +53,8 @@ enum CommandError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Quality(#[from] QualityError),
+    #[error(transparent)]
+    Stub(#[from] StubError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -58,6 +65,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Notebook(args) => notebook::run(args),
         Command::Quality(args) => quality::run(args),
+        Command::Stub(args) => stub::run(args),
     };
     match done {
         Ok(code) => code,
