@@ -19,8 +19,6 @@ pub(crate) struct Reply {
     pub(crate) body: String,
     /// From the request to the reply's last byte.
     pub(crate) took: Duration,
-    /// The same, for every piece of the body that came by itself.
-    pub(crate) pieces: Vec<Duration>,
 }
 
 impl Client {
@@ -52,6 +50,22 @@ impl Client {
         ))
     }
 
+    /// Posts lines and reads until `part` has come.
+    pub(crate) fn read_until(&mut self, path: &str, lines: &str, part: &str) {
+        let length = lines.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\nContent-Length: {length}\r\n\r\n{lines}"
+        );
+        self.0.write_all(request.as_bytes()).unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(part) {
+            let mut piece = [0; 4096];
+            let n = self.0.read(&mut piece).unwrap();
+            assert!(n > 0, "ended without {part:?}");
+            seen.extend_from_slice(&piece[..n]);
+        }
+    }
+
     /// Whether the server has closed the connection, or does so before long.
     pub(crate) fn closed(&mut self) -> bool {
         let read = self.0.read(&mut [0]);
@@ -66,11 +80,9 @@ impl Client {
         let start = Instant::now();
         self.0.write_all(request.as_bytes()).unwrap();
         let mut bytes = Vec::new();
-        let mut pieces = Vec::new();
         loop {
             if let Some(mut reply) = parse(&bytes) {
                 reply.took = start.elapsed();
-                reply.pieces = pieces;
                 return Some(reply);
             }
             let mut piece = [0; 4096];
@@ -80,7 +92,6 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("{error}"),
             }
-            pieces.push(start.elapsed());
         }
     }
 }
@@ -118,7 +129,6 @@ fn parse(bytes: &[u8]) -> Option<Reply> {
             .collect(),
         body: String::new(),
         took: Duration::ZERO,
-        pieces: Vec::new(),
     };
     let body = &bytes[end..];
     let body = match reply.header("content-length") {

@@ -161,7 +161,7 @@ fn a_batch_of_n_costs_n_delays() {
 }
 
 #[test]
-fn a_stream_is_answered_a_line_a_delay() {
+fn a_stream_costs_a_delay_a_line() {
     let stub = start(&Settings {
         delay: ms(30),
         ..Settings::default()
@@ -170,13 +170,24 @@ fn a_stream_is_answered_a_line_a_delay() {
     assert_eq!(streamed.header("transfer-encoding"), Some("chunked"));
     assert_eq!(streamed.lines().len(), 8);
     assert!(streamed.took >= ms(240), "{streamed:?}");
-    // Had the lines been written at once, nothing could have been there before the whole cost.
-    let lead = streamed.took - streamed.pieces[0];
-    assert!(lead >= ms(30), "{streamed:?}");
 }
 
-/// Costs are compared on the server's own clock, and the free one is so much cheaper that no pause
-/// of the machine evens them out.
+/// The whole stream would take longer than any test: had it been held back until its end, or its
+/// place been kept after its client had gone, this would wait in vain.
+#[test]
+fn a_stream_comes_line_by_line_and_ends_with_its_client() {
+    let stub = start(&Settings {
+        delay: ms(30),
+        capacity: Some(1),
+        ..Settings::default()
+    });
+    let mut client = Client::connect(&stub.url);
+    client.read_until("/update/s", &lines(100_000), "\"learnt\":true");
+    drop(client);
+    let next = Client::connect(&stub.url).post("/predict/s", POINT);
+    assert_eq!(next.status, 200);
+}
+
 #[test]
 fn a_batch_costs_what_it_is_told_to() {
     let stub = start(&Settings {
@@ -185,14 +196,13 @@ fn a_batch_costs_what_it_is_told_to() {
         ..Settings::default()
     });
     let mut client = Client::connect(&stub.url);
+    // Without the flag it would take 2,000 s, which no client here waits for.
     let batch = client.post("/predict/s", &columns(100_000));
     let stream = client.post_lines("/update/s", &lines(10));
     assert_eq!(batch.json()["n_points"], 100_000);
     for took in [batch.took, stream.took] {
         assert!(took >= ms(40), "{took:?}");
     }
-    // One delay a point would be 2,000 s.
-    assert!(batch.took < Duration::from_secs(60), "{:?}", batch.took);
 }
 
 #[test]
@@ -203,20 +213,14 @@ fn a_stall_holds_everybody_until_it_is_over() {
         ..Settings::default()
     });
     let mut client = Client::connect(&stub.url);
-    // The first request is at its earliest here, so that nothing is answered between 150 ms after it
-    // came and 550 ms after this moment.
-    let before = Instant::now();
+    let mut moments = vec![Instant::now()];
     client.get("/healthcheck");
-    let after_first = Instant::now();
-    let mut answered = Vec::new();
-    while before.elapsed() < ms(700) {
+    while moments[0].elapsed() < ms(700) {
         client.post("/predict/s", POINT);
-        answered.push(Instant::now());
+        moments.push(Instant::now());
     }
-    // An answer may be on its way when the stall begins; the client may be late to see it, which
-    // a slow machine makes later, but then the gap before the next is there all the same.
-    let starts = std::iter::once(after_first).chain(answered.iter().copied());
-    let gaps = starts.zip(&answered).map(|(last, next)| *next - last);
+    // Of 400 ms without an answer a slow client can see one in the middle, which came late.
+    let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
     let longest = gaps.max().unwrap();
     assert!(longest >= ms(200), "{longest:?}");
 }
