@@ -31,6 +31,7 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod stats;
+pub mod stub;
 pub mod summary;
 pub mod tally;
 pub mod workload;

@@ -7,6 +7,7 @@ mod notebook;
 mod pace_args;
 mod quality;
 mod run;
+mod stub;
 mod workload_args;
 mod show;
 
@@ -22,6 +23,7 @@ use crate::quality::error::QualityError;
 use crate::reach::Unreachable;
 use crate::report::ReportError;
 use crate::results::error::ResultsError;
+use crate::stub::StubError;
 
 pub use self::pace_args::PaceArgs;
 pub use self::workload_args::WorkloadArgs;
@@ -55,6 +57,9 @@ pub enum Command {
     /// Put several saved runs into one, such as those of clients on several machines
     #[command(after_help = merge::HELP)]
     Merge(merge::MergeArgs),
+    /// Serve the contract without learning anything, as fast or as badly as asked, for tests
+    #[command(after_help = stub::HELP)]
+    Stub(stub::StubArgs),
 }
 
 /// Why a command ended without results.
@@ -74,6 +79,7 @@ enum CommandError {
     Quality(#[from] QualityError),
     #[error(transparent)]
     Results(#[from] ResultsError),
+    Stub(#[from] StubError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -87,6 +93,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Quality(args) => quality::run(args),
         Command::Show(args) => show::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Stub(args) => stub::run(args),
     };
     match done {
         Ok(code) => code,
