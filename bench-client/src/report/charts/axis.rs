@@ -225,7 +225,7 @@ pub(super) fn nines_of(q: f64) -> f64 {
 }
 
 fn label(value: f64, decimals: usize) -> String {
-    if value.abs() >= 1e4 && decimals == 0 {
+    if value >= 1e3 && decimals == 0 {
         return figures::count(value.round() as u64);
     }
     format!("{value:.decimals$}")
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn ticks_are_round_and_cover_the_values() {
         let wide = Axis::horizontal(&FRAME, 89.86, 871.74);
-        assert_eq!(labels(&wide), ["0", "200", "400", "600", "800", "1000"]);
+        assert_eq!(labels(&wide), ["0", "200", "400", "600", "800", "1,000"]);
         let narrow = Axis::horizontal(&FRAME, 1.03, 1.27);
         assert_eq!(
             labels(&narrow),

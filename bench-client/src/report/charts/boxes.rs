@@ -19,9 +19,15 @@ pub(in crate::report) struct Row<'a> {
     pub(in crate::report) latency: &'a LatencyStats,
 }
 
+/// Of fewer samples there is no median to speak of, and no box to draw.
+const FEWEST_FOR_BOX: u64 = 8;
+/// Of fewer samples the 95th percentile is another name for the maximum.
+const FEWEST_FOR_P95: u64 = 90;
+
 /// What a box shows, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Five {
+    pub(super) count: u64,
     pub(super) min: f64,
     pub(super) p25: f64,
     pub(super) p50: f64,
@@ -33,6 +39,7 @@ pub(super) struct Five {
 impl Five {
     pub(super) fn of(latency: &LatencyStats) -> Option<Self> {
         Some(Self {
+            count: latency.count,
             min: latency.min_ns? as f64,
             p25: quantile(latency, 0.25)?,
             p50: quantile(latency, 0.5)?,
@@ -42,12 +49,33 @@ impl Five {
         })
     }
 
+    /// Where the upper whisker ends.
+    fn whisker(&self) -> f64 {
+        if self.count < FEWEST_FOR_P95 {
+            self.max
+        } else {
+            self.p95
+        }
+    }
+
+    /// Whether there are enough samples for quartiles.
+    fn has_box(&self) -> bool {
+        self.count >= FEWEST_FOR_BOX
+    }
+
     pub(super) fn in_words(&self) -> String {
         let [min, p25, p50, p75, p95, max] =
             [self.min, self.p25, self.p50, self.p75, self.p95, self.max].map(figures::duration);
-        format!(
-            "minimum {min}, quartiles {p25}, {p50}, {p75}, 95th percentile {p95}, maximum {max}"
-        )
+        let count = figures::count(self.count);
+        if !self.has_box() {
+            return format!("{count} between {min} and {max}");
+        }
+        let tail = if self.count < FEWEST_FOR_P95 {
+            String::new()
+        } else {
+            format!(", 95th percentile {p95}")
+        };
+        format!("{count}: minimum {min}, quartiles {p25}, {p50}, {p75}{tail}, maximum {max}")
     }
 }
 
@@ -86,31 +114,47 @@ pub(in crate::report) fn box_rows(name: (&'static str, &str), rows: &[Row<'_>]) 
         .map(|(label, five)| format!("{label}: {}", five.in_words()));
     let summary = words.collect::<Vec<_>>().join("; ");
     Chart::narrow(name, summary, (frame, drawing))
-        .with_note("box: quartiles; whiskers: minimum to p95; dot: maximum")
+        .with_note("box: quartiles; whiskers: minimum to p95; dot: max")
 }
 
 fn lying(five: &Five, x: &Axis, y: f64, height: f64) -> Markup {
     let (top, bottom) = (y - height / 2.0, y + height / 2.0);
-    let [min, p25, p50, p75, p95, max] =
-        [five.min, five.p25, five.p50, five.p75, five.p95, five.max].map(|ns| x.at(ns));
-    let whiskers = format!(
-        "M{} {}H{}M{} {}H{}M{} {}V{}",
-        px(min),
-        px(y),
-        px(p25),
-        px(p75),
-        px(y),
-        px(p95),
-        px(p95),
+    let [min, p25, p50, p75, end, max] = [
+        five.min,
+        five.p25,
+        five.p50,
+        five.p75,
+        five.whisker(),
+        five.max,
+    ]
+    .map(|ns| x.at(ns));
+    let cap = format!(
+        "M{} {}V{}",
+        px(end),
         px(y - height / 4.0),
         px(y + height / 4.0)
+    );
+    let (first, second) = if five.has_box() {
+        (p25, p75)
+    } else {
+        (end, end)
+    };
+    let whiskers = format!(
+        "M{} {y}H{}M{} {y}H{}{cap}",
+        px(min),
+        px(first),
+        px(second),
+        px(end),
+        y = px(y)
     );
     html! {
         g {
             title { (five.in_words()) }
             path.whisker d=(whiskers) {}
-            rect.box x=(px(p25)) y=(px(top)) width=(px((p75 - p25).max(1.0))) height=(px(height)) rx="1.5" {}
-            line.median x1=(px(p50)) x2=(px(p50)) y1=(px(top)) y2=(px(bottom)) {}
+            @if five.has_box() {
+                rect.box x=(px(p25)) y=(px(top)) width=(px((p75 - p25).max(1.0))) height=(px(height)) rx="1.5" {}
+                line.median x1=(px(p50)) x2=(px(p50)) y1=(px(top)) y2=(px(bottom)) {}
+            }
             circle.dot.q-max cx=(px(max)) cy=(px(y)) r="2.8" {}
         }
     }
@@ -119,21 +163,59 @@ fn lying(five: &Five, x: &Axis, y: f64, height: f64) -> Markup {
 /// The same upright at `x`.
 pub(super) fn upright(five: &Five, y: &Axis, x: f64, width: f64) -> Markup {
     let (left, right) = (x - width / 2.0, x + width / 2.0);
-    let [min, p25, p50, p75, p95, max] =
-        [five.min, five.p25, five.p50, five.p75, five.p95, five.max].map(|ns| y.at(ns));
+    let [min, p25, p50, p75, end, max] = [
+        five.min,
+        five.p25,
+        five.p50,
+        five.p75,
+        five.whisker(),
+        five.max,
+    ]
+    .map(|ns| y.at(ns));
+    let (first, second) = if five.has_box() {
+        (p25, p75)
+    } else {
+        (end, end)
+    };
     let whiskers = format!(
-        "M{} {}V{}M{} {}V{}",
-        px(x),
+        "M{x} {}V{}M{x} {}V{}",
         px(min),
-        px(p25),
-        px(x),
-        px(p75),
-        px(p95)
+        px(first),
+        px(second),
+        px(end),
+        x = px(x)
     );
     html! {
         path.whisker d=(whiskers) {}
-        rect.box x=(px(left)) y=(px(p75)) width=(px(width)) height=(px((p25 - p75).max(1.0))) {}
-        line.median x1=(px(left)) x2=(px(right)) y1=(px(p50)) y2=(px(p50)) {}
+        @if five.has_box() {
+            rect.box x=(px(left)) y=(px(p75)) width=(px(width)) height=(px((p25 - p75).max(1.0))) {}
+            line.median x1=(px(left)) x2=(px(right)) y1=(px(p50)) y2=(px(p50)) {}
+        }
         circle.dot.q-max cx=(px(x)) cy=(px(max)) r="1.8" {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_samples_have_no_box_and_no_p95() {
+        let five = |count| Five {
+            count,
+            min: 1e6,
+            p25: 2e6,
+            p50: 3e6,
+            p75: 4e6,
+            p95: 9e6,
+            max: 9.5e6,
+        };
+        let drawn = |count| {
+            let x = Axis::durations_across(&Frame::NARROW, 1e6, 1e7);
+            lying(&five(count), &x, 50.0, 20.0).into_string()
+        };
+        assert!(!drawn(7).contains("rect") && drawn(8).contains("rect"));
+        assert_eq!((five(89).whisker(), five(90).whisker()), (9.5e6, 9e6));
+        assert!(!five(89).in_words().contains("95th") && five(90).in_words().contains("95th"));
     }
 }

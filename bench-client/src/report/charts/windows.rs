@@ -10,6 +10,7 @@ use super::boxes::{Five, upright};
 use super::frame::Frame;
 use super::over_time::RunTime;
 use super::{Chart, px, y_title};
+use crate::load::response::OutcomeClass;
 use crate::report::figures;
 use crate::tally::stats::{RunStats, Window};
 
@@ -29,7 +30,9 @@ impl Five {
             window.max_ns,
         ]
         .map(|ns| ns.map(|ns| ns as f64));
+        let replies = window.outcomes.get(&OutcomeClass::Ok).copied();
         Some(Self {
+            count: replies.unwrap_or_default(),
             min: min?,
             p25: p25?,
             p50: p50?,
