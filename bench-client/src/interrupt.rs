@@ -8,6 +8,7 @@ use std::io;
 use tokio::sync::watch;
 
 use crate::console;
+use crate::live;
 
 /// Exit code of an interrupted run, 128 + SIGINT by the shells' convention.
 pub const EXIT_INTERRUPTED: u8 = 130;
@@ -39,6 +40,7 @@ pub fn on_signals() -> io::Result<Stop> {
         console::note("interrupted: dropping what is in flight and writing what was measured");
         handle.stop();
         signals.next().await;
+        live::make_way();
         std::process::exit(i32::from(EXIT_INTERRUPTED));
     });
     Ok(stop)

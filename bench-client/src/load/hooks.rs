@@ -31,9 +31,10 @@ pub trait Hook: Send + Sync {
 /// Calls `after_run` of all hooks and gathers what they return.
 #[must_use]
 pub fn after_run(hooks: &[Box<dyn Hook>], config: &RunConfig, stats: &RunStats) -> Contributed {
-    let figures = |hook: &Box<dyn Hook>| {
+    let figures = |hook: &dyn Hook| {
         let figures = hook.after_run(config, stats)?;
         Some((hook.name().to_owned(), figures))
     };
-    hooks.iter().filter_map(figures).collect()
+    let hooks = hooks.iter().map(AsRef::as_ref);
+    hooks.filter_map(figures).collect()
 }

@@ -122,3 +122,45 @@ impl OutcomeClass {
         }
     }
 }
+
+impl OutcomeClass {
+    /// Its name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Shed => "shed",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Transport => "transport",
+        }
+    }
+}
+
+impl Op {
+    /// Every kind, in the order in which they are reported.
+    pub const ALL: [Self; 7] = [
+        Self::Fit,
+        Self::Predict,
+        Self::Columns,
+        Self::Ndjson,
+        Self::Update,
+        Self::Health,
+        Self::Custom,
+    ];
+
+    /// Its name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::Predict => "predict",
+            Self::Columns => "columns",
+            Self::Ndjson => "ndjson",
+            Self::Update => "update",
+            Self::Health => "health",
+            Self::Custom => "custom",
+        }
+    }
+}

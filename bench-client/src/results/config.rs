@@ -183,3 +183,19 @@ pub enum Bound {
         ns: u64,
     },
 }
+
+impl LoadSpec {
+    /// Requests that the bound asks for, where it is a count.
+    #[must_use]
+    pub fn planned(&self) -> Option<u64> {
+        match (self.bound, &self.pace) {
+            (Bound::Requests { n }, _) => Some(n),
+            (Bound::RequestsPerClient { n }, Pace::Closed { clients }) => {
+                Some(n.saturating_mul(u64::from(*clients)))
+            }
+            (Bound::RequestsPerClient { .. }, Pace::Open { .. }) | (Bound::Duration { .. }, _) => {
+                None
+            }
+        }
+    }
+}

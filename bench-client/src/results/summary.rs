@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::config::RunConfig;
+use crate::load::response::OutcomeClass;
 use crate::tally::stats::RunStats;
 
 /// Goes up when a field changes its meaning or goes away.
@@ -103,13 +105,26 @@ pub struct Headline {
 }
 
 /// The content of `stats.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StatsFile {
     /// Computed from the responses.
     #[serde(flatten)]
     pub stats: RunStats,
     /// Figures that hooks added.
     pub contributed: Contributed,
+}
+
+/// By hand, because serde cannot read maps with numbers as keys through `flatten`.
+impl<'de> Deserialize<'de> for StatsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut file = serde_json::Map::deserialize(deserializer)?;
+        let contributed = file.remove("contributed");
+        let contributed = contributed.ok_or_else(|| D::Error::missing_field("contributed"))?;
+        Ok(Self {
+            stats: serde_json::from_value(file.into()).map_err(D::Error::custom)?,
+            contributed: serde_json::from_value(contributed).map_err(D::Error::custom)?,
+        })
+    }
 }
 
 /// A run as its folder has it.
@@ -121,4 +136,27 @@ pub struct RunData {
     pub summary: RunSummary,
     /// Computed from the responses.
     pub stats: RunStats,
+}
+
+impl Headline {
+    /// Those of a run. Quantiles without enough samples are left out.
+    #[must_use]
+    pub fn of(stats: &RunStats) -> Self {
+        let quantile = |q| {
+            let quantile = stats.ok.last.at(q).filter(|quantile| quantile.enough)?;
+            Some(quantile.value_ns as f64 / 1e6)
+        };
+        Self {
+            requests: stats.requests,
+            ok: stats.count(OutcomeClass::Ok),
+            error_rate: stats.error_rate(),
+            completed_rps: stats.completed_rps,
+            goodput_rps: stats.goodput_rps,
+            offered_rps: stats.send_window.offered_rps,
+            p50_ms: quantile(0.5),
+            p95_ms: quantile(0.95),
+            p99_ms: quantile(0.99),
+            max_ms: stats.ok.last.max_ns.map(|ns| ns as f64 / 1e6),
+        }
+    }
 }
