@@ -30,6 +30,7 @@ pub mod results;
 pub mod runner;
 pub mod stats;
 pub mod summary;
+pub mod sweep;
 pub mod tally;
 pub mod workload;
 
