@@ -12,6 +12,7 @@
 //! Nothing else here depends on the server's crates: the client speaks to any server of the base
 //! contract, and what it later checks, it checks by its own code.
 
+pub mod arrivals;
 pub mod base_url;
 pub mod cli;
 pub mod client;
@@ -26,6 +27,7 @@ pub mod load;
 pub mod notebook;
 pub mod payload;
 pub mod quality;
+pub mod reach;
 pub mod record;
 pub mod report;
 pub mod results;

@@ -2,7 +2,8 @@
 //!
 //! Every random value of body *i* comes from its own ChaCha8 stream (D. J. Bernstein, "ChaCha,
 //! a variant of Salsa20", 2008), whose 256-bit key is, in little-endian order,
-//! `seed: u64 ‖ series tag: 8 ASCII bytes ‖ i: u64 ‖ 0: u64`, with nonce and counter 0. So a
+//! `seed: u64 ‖ series tag: 8 ASCII bytes ‖ i: u64 ‖ series: u64`, with nonce and counter 0; the
+//! number of a series is 0 in the bodies of this module, whose tags tell their series apart. So a
 //! body depends neither on how many were drawn before it nor on the order of sending, and
 //! another program can recompute it. A 64-bit word x (the lower 32-bit output word first)
 //! becomes u = ⌊x / 2¹¹⌋ · 2⁻⁵³ in [0, 1), and uniform(a, b) = a + (b − a)·u. The mapping is
@@ -91,20 +92,30 @@ fn separate_if_all_equal(values: &mut [f64]) {
     }
 }
 
-struct Draw(ChaCha8Rng);
+/// The stream of random values that belongs to one body.
+pub(crate) struct Draw(ChaCha8Rng);
 
 impl Draw {
-    fn new(seed: u64, series_tag: [u8; 8], i: u64) -> Self {
+    pub(crate) fn new(seed: u64, series_tag: [u8; 8], i: u64) -> Self {
+        Self::of_series(seed, series_tag, 0, i)
+    }
+
+    pub(crate) fn of_series(seed: u64, series_tag: [u8; 8], series: u64, i: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..16].copy_from_slice(&series_tag);
         key[16..24].copy_from_slice(&i.to_le_bytes());
+        key[24..].copy_from_slice(&series.to_le_bytes());
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    fn uniform(&mut self, low: f64, high: f64) -> f64 {
-        let unit = (self.0.next_u64() >> 11) as f64 * (-53_f64).exp2();
-        low + (high - low) * unit
+    pub(crate) fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// Uniform in [0, 1).
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 * (-53_f64).exp2()
     }
 }
 

@@ -3,7 +3,10 @@
 
 mod args;
 mod notebook;
+mod pace_args;
 mod quality;
+mod run;
+mod workload_args;
 
 use std::process::ExitCode;
 
@@ -11,9 +14,17 @@ use clap::{Parser, Subcommand};
 
 use crate::client::error_chain;
 use crate::console;
+use crate::load::run::LoadError;
 use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
+use crate::reach::Unreachable;
 use crate::report::ReportError;
+
+pub use self::pace_args::PaceArgs;
+pub use self::workload_args::WorkloadArgs;
+
+/// Flags that cannot be used, as clap exits.
+const EXIT_USAGE: u8 = 2;
 
 /// Load client for servers of Tidemark's HTTP contract.
 #[derive(Debug, Parser)]
@@ -29,6 +40,9 @@ pub struct Cli {
 pub enum Command {
     /// Reproduce the load-test notebook: a burst of fits, a cool-down, a burst of predictions
     Notebook(notebook::NotebookArgs),
+    /// Send load to a server and leave a folder with every response, statistics and a report
+    #[command(after_help = run::HELP)]
+    Run(run::RunArgs),
     /// Measure the accuracy of models on labelled series, beside three baselines
     #[command(after_help = quality::HELP)]
     Quality(quality::QualityArgs),
@@ -40,7 +54,13 @@ enum CommandError {
     #[error(transparent)]
     Notebook(#[from] NotebookError),
     #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error(transparent)]
     Quality(#[from] QualityError),
     #[error("cannot start: {0}")]
@@ -52,10 +72,16 @@ enum CommandError {
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Notebook(args) => notebook::run(args),
+        Command::Run(args) => run::run(args),
         Command::Quality(args) => quality::run(args),
     };
     match done {
         Ok(code) => code,
+        Err(CommandError::Usage(error)) => {
+            // As for flags that the parser itself refuses.
+            let _ = error.print();
+            ExitCode::from(EXIT_USAGE)
+        }
         Err(error) => {
             console::note(format_args!("error: {}", error_chain(&error)));
             ExitCode::FAILURE

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED};
 use crate::notebook::{self, Connections, Settings};
+use crate::reach::reach;
 use crate::report;
 
 /// Flags of `tidemark-bench notebook`.
@@ -73,7 +74,7 @@ pub(super) fn run(args: NotebookArgs) -> Result<ExitCode, CommandError> {
         .build()?;
     let run = runtime.block_on(async {
         let stop = interrupt::on_signals()?;
-        notebook::reach(&settings.base_url).await?;
+        reach(&settings.base_url).await?;
         // A minute of measuring must not end at a folder that cannot be written.
         report::prepare(&out)?;
         Ok::<_, CommandError>(notebook::run(&settings, &stop).await?)

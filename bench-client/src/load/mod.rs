@@ -2,3 +2,20 @@
 
 pub mod hooks;
 pub mod response;
+pub mod run;
+
+mod before;
+mod closed;
+mod collector;
+mod counters;
+mod engine;
+mod open;
+mod pacer;
+mod prepare;
+mod recorder;
+mod resources;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod wire;

@@ -10,16 +10,11 @@ mod phase;
 mod recorded;
 mod settings;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 pub use self::outcome::{Config, NotebookRun, NotebookSummary};
 pub use self::recorded::{RECORDED_FIT, RECORDED_PREDICT, Recorded};
 pub use self::settings::{Connections, Settings};
-use crate::base_url::BaseUrl;
 use crate::client::ClientError;
 use crate::console;
 use crate::countdown;
@@ -27,19 +22,9 @@ use crate::host::{ClientBuild, Host};
 use crate::interrupt::Stop;
 use crate::summary::LatencySummary;
 
-const REACH_WITHIN: Duration = Duration::from_secs(5);
-
 /// Why a run could not be made at all. What fails inside a run is part of its results instead.
 #[derive(Debug, thiserror::Error)]
 pub enum NotebookError {
-    /// Nothing accepts connections at the base URL.
-    #[error("cannot reach {url}: {reason}")]
-    Unreachable {
-        /// The base URL.
-        url: String,
-        /// The operating system's or the resolver's reason.
-        reason: String,
-    },
     /// The HTTP client could not be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -52,7 +37,7 @@ pub enum NotebookError {
 ///
 /// # Errors
 /// When no request can be built. A server that does not answer is a result, so that a caller who
-/// wants to be told at once calls [`reach`] first.
+/// wants to be told at once calls [`reach`](crate::reach::reach) first.
 pub async fn run(settings: &Settings, stop: &Stop) -> Result<NotebookRun, NotebookError> {
     let started_at = Timestamp::now();
     console::out(format_args!(
@@ -91,26 +76,6 @@ pub async fn run(settings: &Settings, stop: &Stop) -> Result<NotebookRun, Notebo
         fit: fit.records,
         predict: predict.records,
     })
-}
-
-/// Opens and closes one TCP connection, so that a wrong address is one sentence at once and not
-/// a hundred failed calls.
-///
-/// # Errors
-/// [`NotebookError::Unreachable`] when nothing accepts it within five seconds.
-pub async fn reach(base: &BaseUrl) -> Result<(), NotebookError> {
-    let unreachable = |reason: String| NotebookError::Unreachable {
-        url: base.to_string(),
-        reason,
-    };
-    match timeout(REACH_WITHIN, TcpStream::connect(base.authority())).await {
-        Ok(Ok(_connection)) => Ok(()),
-        Ok(Err(error)) => Err(unreachable(error.to_string())),
-        Err(_elapsed) => Err(unreachable(format!(
-            "no connection within {} s",
-            REACH_WITHIN.as_secs()
-        ))),
-    }
 }
 
 fn report_phase(name: &str, measured: &phase::Measured) {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use detectors::ParamError;
 use detectors::eval::EvalError;
 
-use crate::notebook::NotebookError;
+use crate::client::ClientError;
+use crate::reach::Unreachable;
 
 /// Why accuracy could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +63,10 @@ pub enum QualityError {
     },
     /// A service that cannot be asked.
     #[error(transparent)]
-    Reach(#[from] NotebookError),
+    Unreachable(#[from] Unreachable),
+    /// The HTTP client could not be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A request that a service did not answer, or not as it should have.
     #[error("{url}: {reason}")]
     Service {

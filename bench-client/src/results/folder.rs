@@ -49,26 +49,39 @@ pub struct FolderWriter {
 }
 
 impl FolderWriter {
+    /// Makes the folder if need be and sees that a run could be written to it, before the minutes
+    /// that it may take to get there.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn check(dir: &Path) -> Result<(), ResultsError> {
+        fs::create_dir_all(dir).map_err(ResultsError::write(dir))?;
+        if let Some(file) = FILES.into_iter().find(|file| dir.join(file).exists()) {
+            return Err(ResultsError::Taken {
+                dir: dir.to_owned(),
+                file,
+            });
+        }
+        tempfile::tempfile_in(dir).map_err(ResultsError::write(dir))?;
+        Ok(())
+    }
+
     /// Claims a folder, which is made if need be, and writes the configuration.
     ///
     /// # Errors
     /// When a run is in it, whole or in part, or it cannot be written.
     pub fn create(dir: &Path, config: &RunConfig) -> Result<Self, ResultsError> {
-        fs::create_dir_all(dir).map_err(ResultsError::write(dir))?;
-        let taken = |file| ResultsError::Taken {
-            dir: dir.to_owned(),
-            file,
-        };
-        if let Some(file) = FILES.into_iter().find(|file| dir.join(file).exists()) {
-            return Err(taken(file));
-        }
+        Self::check(dir)?;
         let responses = dir.join(RESPONSES);
         // Of two runs that get here at once, only one makes the file.
         let mut options = OpenOptions::new();
         let file = match options.append(true).create_new(true).open(&responses) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(taken(RESPONSES));
+                return Err(ResultsError::Taken {
+                    dir: dir.to_owned(),
+                    file: RESPONSES,
+                });
             }
             Err(error) => return Err(ResultsError::write(&responses)(error)),
         };

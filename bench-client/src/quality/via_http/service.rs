@@ -13,7 +13,7 @@ use super::wire::Problem;
 use crate::base_url::BaseUrl;
 use crate::client::{Client, Outcome};
 use crate::clock;
-use crate::notebook::{self, NotebookError};
+use crate::reach::reach;
 
 /// A guard against hanging: a detection of a long series on a busy machine takes minutes.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -56,11 +56,11 @@ impl Service {
                 url,
                 reason: error.to_string(),
             })?;
-        runtime.block_on(notebook::reach(base))?;
+        runtime.block_on(reach(base))?;
         let client = Client::new(base, rayon::current_num_threads(), TIMEOUT);
         Ok(Self {
             base: base.clone(),
-            client: client.map_err(NotebookError::from)?,
+            client: client?,
             runtime,
             // Two runs may begin in the same second.
             run: format!(

@@ -1,0 +1,209 @@
+//! `tidemark-bench run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+
+use super::CommandError;
+use super::args::{bounded, positive_duration};
+use super::pace_args::PaceArgs;
+use super::workload_args::WorkloadArgs;
+use crate::base_url::BaseUrl;
+use crate::clock;
+use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
+use crate::live::Target;
+use crate::load::response::OutcomeClass;
+use crate::load::run::RunSettings;
+use crate::load::{self};
+use crate::results::config::{Bound, LoadSpec, Pace};
+
+pub(super) const HELP: &str = "\
+Examples:
+  tidemark-bench run                                      10 clients for 10 s, one predict each at a time
+  tidemark-bench run --rate 500/s --duration 1m           500 predicts a second, whether or not replies keep up
+  tidemark-bench run --rate 200/s --arrivals poisson --workload predict=8,columns=1,fit=1
+  tidemark-bench run --stages 0:100/s,30s:1000/s --duration 45s --show p99=p99
+  tidemark-bench run --clients 50 --requests-per-client 200 --workload columns --batch 500 --out results/columns
+
+A closed loop (--clients) sends when the last reply is there, and so is slowed down by a slow server; an open loop (--rate,
+--stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,
+summary.md, summary.json, stats.json, responses.jsonl, run_config.json, latency.hlog.
+
+Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 130 interrupted.";
+
+/// How long a run sends unless told otherwise.
+const DURATION: Duration = Duration::from_secs(10);
+
+/// Flags of `tidemark-bench run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+
+    #[command(flatten)]
+    pace: PaceArgs,
+
+    #[command(flatten)]
+    bound: BoundArgs,
+
+    /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What runs have in common, also those of a sweep.
+#[derive(Debug, Args)]
+pub(super) struct CommonArgs {
+    /// Server under test (plain http; a path prefix is kept)
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(super) base_url: BaseUrl,
+
+    #[command(flatten)]
+    pub(super) workload: WorkloadArgs,
+
+    /// Longest from sending a request to the end of its reply
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    pub(super) timeout: Duration,
+
+    /// 2xx replies later than this do not count as goodput, such as --good-within 50ms [default: the
+    /// timeout]
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    pub(super) good_within: Option<Duration>,
+
+    /// Threads that send [default: one a processor, and no more than clients]
+    #[arg(long, value_name = "N", value_parser = bounded(1_024))]
+    pub(super) threads: Option<u32>,
+
+    /// Untimed requests before the run, of those that change nothing
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) warm_up: u32,
+
+    /// Decides every random value; drawn, printed and saved when not given
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// What to call the run in its report
+    #[arg(long, value_name = "TEXT")]
+    pub(super) name: Option<String>,
+
+    /// Let requests wait rather than memory grow when the disk cannot keep up
+    #[arg(long)]
+    pub(super) low_memory: bool,
+}
+
+/// What ends a run.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("bound").multiple(false)))]
+pub(super) struct BoundArgs {
+    /// Requests that each client of a closed loop sends
+    #[arg(long, value_name = "N", group = "bound", conflicts_with = "open", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) requests_per_client: Option<u64>,
+
+    /// Requests in all
+    #[arg(long, value_name = "N", group = "bound", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) requests: Option<u64>,
+
+    /// How long requests are sent; those in flight then are finished [default: 10s]
+    #[arg(long, value_name = "TIME", group = "bound", value_parser = positive_duration)]
+    pub(super) duration: Option<Duration>,
+}
+
+/// A run's defaults that depend on each other.
+impl CommonArgs {
+    pub(super) fn settings(
+        self,
+        pace: Pace,
+        bound: Bound,
+        run_id: String,
+        out: PathBuf,
+    ) -> Result<RunSettings, CommandError> {
+        let timeout_ns = nanos(self.timeout);
+        let most = match pace {
+            Pace::Closed { clients } => clients,
+            Pace::Open {
+                max_connections, ..
+            } => max_connections,
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = u32::try_from(processors).unwrap_or(u32::MAX);
+        Ok(RunSettings {
+            base_url: self.base_url,
+            run_id,
+            name: self.name,
+            command: std::env::args().collect(),
+            // 32 bits are enough to tell runs apart, and short enough to type in again.
+            seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
+            workload: self.workload.into_spec()?,
+            load: LoadSpec {
+                pace,
+                bound,
+                timeout_ns,
+                good_within_ns: self.good_within.map_or(timeout_ns, nanos),
+                threads: self.threads.unwrap_or(threads).min(most),
+                warm_up: self.warm_up,
+                low_memory: self.low_memory,
+            },
+            out,
+            hooks: Vec::new(),
+            target: Target::stderr(),
+            shows: Vec::new(),
+        })
+    }
+}
+
+impl BoundArgs {
+    pub(super) fn bound(&self) -> Bound {
+        match (self.requests_per_client, self.requests, self.duration) {
+            (Some(n), _, _) => Bound::RequestsPerClient { n },
+            (_, Some(n), _) => Bound::Requests { n },
+            (_, _, Some(time)) => Bound::Duration { ns: nanos(time) },
+            (None, None, None) => Bound::Duration {
+                ns: nanos(DURATION),
+            },
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
+    let run_id = clock::run_id(Timestamp::now());
+    let out = args
+        .out
+        .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));
+    let settings = args.common.settings(
+        args.pace.into_pace()?,
+        args.bound.bound(),
+        run_id,
+        out.clone(),
+    )?;
+    let (runtime, stop) = listening()?;
+    let data = load::run::run(settings, &runtime, &stop)?;
+    Ok(if data.summary.interrupted {
+        ExitCode::from(EXIT_INTERRUPTED)
+    } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A runtime that listens to signals.
+pub(super) fn listening() -> std::io::Result<(Runtime, Stop)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // The threads that send have runtimes of their own.
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let stop = {
+        let _inside = runtime.enter();
+        interrupt::on_signals()?
+    };
+    Ok((runtime, stop))
+}

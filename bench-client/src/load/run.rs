@@ -1,0 +1,288 @@
+//! A run from its settings to its folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+
+use super::collector::Collector;
+use super::counters::Now;
+use super::engine::{self, Ended, Engine, Plan};
+use super::hooks::{self, Hook};
+use super::prepare;
+use super::recorder;
+use super::resources;
+use super::watch::Watching;
+use crate::arrivals::{self, Trace, TraceError};
+use crate::base_url::BaseUrl;
+use crate::host::{ClientBuild, Host};
+use crate::interrupt::{self, Stop};
+use crate::live::{Display, Show, Target};
+use crate::reach::{Unreachable, reach};
+use crate::results::config::{self, Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
+use crate::results::error::ResultsError;
+use crate::results::folder::FolderWriter;
+use crate::results::histogram_log;
+use crate::results::summary::{self, ClientUse, RunData, RunSummary};
+use crate::tally::Tally;
+use crate::workload::{Workload, WorkloadError};
+
+/// What a run needs.
+pub struct RunSettings {
+    /// The server.
+    pub base_url: BaseUrl,
+    /// Part of the names of series and of the folder's.
+    pub run_id: String,
+    /// What the user calls it.
+    pub name: Option<String>,
+    /// The command line, to run it again.
+    pub command: Vec<String>,
+    /// Decides every random value.
+    pub seed: u64,
+    /// What is sent.
+    pub workload: WorkloadSpec,
+    /// When and how it is sent.
+    pub load: LoadSpec,
+    /// Where the results go; a folder that has none yet.
+    pub out: PathBuf,
+    /// Code that joins the run.
+    pub hooks: Vec<Box<dyn Hook>>,
+    /// Where it is shown while it goes on.
+    pub target: Target,
+    /// Figures shown besides.
+    pub shows: Vec<Show>,
+}
+
+/// Why a run left no results, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Nothing accepts connections at the base URL.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// The payloads cannot be made.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The trace cannot be read.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The folder cannot be written.
+    #[error(transparent)]
+    Folder(#[from] ResultsError),
+    /// No series could be made, so that nothing would be measured but failures.
+    #[error(
+        "none of the {requests} fits before the run succeeded: {reason} (--no-set-up goes on without them)"
+    )]
+    SetUp {
+        /// Fits tried.
+        requests: u64,
+        /// What the first few said.
+        reason: String,
+    },
+    /// A signal came before the first request.
+    #[error("interrupted before the first request")]
+    InterruptedBefore,
+    /// The operating system refused a thread or a timer.
+    #[error("cannot run: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Makes a run and leaves its folder, also when `stop` cuts it short. Blocks; `runtime` is for what
+/// precedes the run and for listening to `stop`.
+///
+/// # Errors
+/// When nothing was measured, or what was measured could not be written.
+pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunData, LoadError> {
+    let address = runtime.block_on(reach(&settings.base_url))?;
+    let workload = Workload::build(
+        &settings.workload,
+        &settings.base_url,
+        &settings.run_id,
+        settings.seed,
+    )?;
+    let workload = Arc::new(workload);
+    let pace = pace(&settings.load, settings.seed)?;
+    // A minute of set-up must not end at a folder that cannot be used.
+    FolderWriter::check(&settings.out)?;
+    let hooks: Arc<[Box<dyn Hook>]> = settings.hooks.into();
+    let mut config = RunConfig {
+        format_version: config::FORMAT_VERSION,
+        run_id: settings.run_id,
+        name: settings.name,
+        started_at: Timestamp::now(),
+        command: settings.command,
+        base_url: settings.base_url.to_string(),
+        seed: settings.seed,
+        workload: settings.workload,
+        load: settings.load,
+        client: ClientBuild::current(),
+        host: Host::detect(),
+    };
+    let mut display = Display::new(&config, &settings.shows, settings.target);
+    let before = prepare::prepare(
+        &workload,
+        &config.load,
+        address,
+        runtime,
+        stop,
+        &mut display,
+    )?;
+
+    config.started_at = Timestamp::now();
+    let mut folder = FolderWriter::create(&settings.out, &config)?;
+    for hook in &*hooks {
+        hook.before_run(&config);
+    }
+    let plan = Plan {
+        address,
+        timeout: Duration::from_nanos(config.load.timeout_ns),
+        threads: config.load.threads.max(1) as usize,
+        pace,
+        source: Arc::new(move |index| workload.request(index)),
+        hooks: Arc::clone(&hooks),
+    };
+    let mut tally = Tally::new(Duration::from_nanos(config.load.good_within_ns));
+    let measured = measure(
+        plan,
+        &config,
+        &mut folder,
+        &mut tally,
+        runtime,
+        stop,
+        &mut display,
+    )?;
+
+    display.finish();
+    let stats = tally.stats();
+    let summary = RunSummary {
+        format_version: summary::FORMAT_VERSION,
+        kind: "run".to_owned(),
+        run_id: config.run_id.clone(),
+        finished_at: Some(Timestamp::now()),
+        interrupted: stop.is_set(),
+        rebuilt: false,
+        planned: config.load.planned(),
+        unsent: Some(measured.unsent),
+        dropped: Some(measured.dropped),
+        before,
+        client_use: Some(measured.client_use),
+        headline: summary::Headline::of(&stats),
+        contributed: hooks::after_run(&hooks, &config, &stats),
+    };
+    let histograms = histogram_log::render(&tally, config.started_at);
+    folder.finish(&summary, &stats, &histograms)?;
+    Ok(RunData {
+        config,
+        summary,
+        stats,
+    })
+}
+
+/// What is known of a run beside its responses.
+struct Measured {
+    unsent: u64,
+    dropped: u64,
+    client_use: ClientUse,
+}
+
+fn measure(
+    plan: Plan,
+    config: &RunConfig,
+    folder: &mut FolderWriter,
+    tally: &mut Tally,
+    runtime: &Runtime,
+    stop: &Stop,
+    display: &mut Display,
+) -> Result<Measured, LoadError> {
+    // The run stops on a signal, and when its folder cannot be written.
+    let (handle, stop_run) = interrupt::manual();
+    let handle = Arc::new(handle);
+    let forward = runtime.spawn({
+        let (stop, handle) = (stop.clone(), Arc::clone(&handle));
+        async move {
+            stop.wait().await;
+            handle.stop();
+        }
+    });
+    let (sender, receiver) = recorder::channel(config.load.low_memory);
+    let counters = engine::counters(plan.threads);
+    let hooks = Arc::clone(&plan.hooks);
+    let (began, cpu_before) = (Instant::now(), resources::cpu_time());
+    let engine = Engine::start(plan, &counters, &sender, &stop_run)?;
+    drop(sender);
+    let mut watching = Watching::new(display, &counters, &config.load);
+    let collector = Collector {
+        records: &receiver,
+        folder,
+        tally,
+        hooks: &hooks,
+        broken: &handle,
+        watching: &mut watching,
+    };
+    let (collected, ended) = thread::scope(|scope| {
+        let collecting = thread::Builder::new()
+            .name("collect".to_owned())
+            .spawn_scoped(scope, move || collector.run());
+        let ended = engine.join();
+        (collecting.map(join), ended)
+    });
+    let wall = began.elapsed();
+    forward.abort();
+    let Ended { unsent, waited } = ended?;
+    collected??;
+    let now = Now::of(&counters);
+    Ok(Measured {
+        unsent,
+        dropped: now.in_flight(),
+        client_use: client_use(resources::cpu_time() - cpu_before, wall, now, waited),
+    })
+}
+
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+}
+
+fn client_use(cpu: Duration, wall: Duration, now: Now, waited: Duration) -> ClientUse {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let available = wall.as_secs_f64() * cpus as f64;
+    ClientUse {
+        cpu_s: cpu.as_secs_f64(),
+        cpu_share: (available > 0.0).then(|| cpu.as_secs_f64() / available),
+        max_rss_bytes: resources::resident_bytes().1,
+        connections: now.connections,
+        reconnects: now.reconnects,
+        waited_for_disk_ns: u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
+    }
+}
+
+fn pace(load: &LoadSpec, seed: u64) -> Result<engine::Pace, LoadError> {
+    let until = match load.bound {
+        Bound::Requests { n } => engine::Bound::Requests(n),
+        Bound::RequestsPerClient { n } => engine::Bound::RequestsPerClient(n),
+        Bound::Duration { ns } => engine::Bound::After(Duration::from_nanos(ns)),
+    };
+    Ok(match &load.pace {
+        Pace::Closed { clients } => engine::Pace::Closed {
+            clients: *clients,
+            until,
+        },
+        Pace::Open {
+            arrivals,
+            connections,
+            max_connections,
+        } => {
+            let trace = Trace::of(arrivals)?;
+            let arrivals = arrivals.clone();
+            engine::Pace::Open {
+                moments: Box::new(move || arrivals::schedule(&arrivals, seed, trace.as_ref())),
+                connections: *connections,
+                max_connections: *max_connections,
+                until,
+            }
+        }
+    })
+}

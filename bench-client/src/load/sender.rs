@@ -1,0 +1,114 @@
+//! What both loops share: one request over one connection, and its record.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::counters::Counters;
+use super::hooks::Hook;
+use super::recorder::Recorder;
+use super::response::{Op, OutcomeClass, ResponseRecord};
+use super::wire::{Connection, Exchange, First};
+use crate::workload::Prepared;
+
+/// Request number i of a run.
+pub(super) type Source = dyn Fn(u64) -> Prepared + Send + Sync;
+
+/// One thread's side of a run.
+pub(super) struct Sender {
+    pub(super) source: Arc<Source>,
+    pub(super) hooks: Arc<[Box<dyn Hook>]>,
+    pub(super) recorder: Rc<Recorder>,
+    pub(super) counters: Arc<[Counters]>,
+    pub(super) thread: usize,
+    /// The run's start.
+    pub(super) start: Instant,
+}
+
+impl Sender {
+    /// Opens `connection`; why not is told by its first request.
+    pub(super) async fn open(connection: &mut Connection, counters: &Counters) -> io::Result<()> {
+        let opened = connection.open().await;
+        counters.connected(connection.opened().0, 0);
+        opened
+    }
+
+    /// Sends request `index` over `connection`, which is number `client` of the run. `intended` is
+    /// when it was meant to be sent; `None` means as soon as it is.
+    pub(super) async fn send(
+        &self,
+        connection: &mut Connection,
+        client: u32,
+        index: u64,
+        intended: Option<Instant>,
+    ) -> OutcomeClass {
+        let mut request = (self.source)(index);
+        for hook in &*self.hooks {
+            hook.before_request(index, &mut request);
+        }
+        let first = match request.op {
+            Op::Ndjson => First::Line,
+            Op::Fit | Op::Predict | Op::Columns | Op::Update | Op::Health | Op::Custom => {
+                First::Byte
+            }
+        };
+        let counters = &self.counters[self.thread];
+        let before = connection.opened();
+        counters.sent();
+        let exchange = connection.exchange(&request.bytes, first).await;
+        let after = connection.opened();
+        if after.0 != before.0 {
+            // The first connection of a place is no reconnection.
+            counters.connected(after.0 - before.0, u64::from(before.0 > 0));
+        }
+        let class = exchange.class;
+        self.recorder
+            .record(self.record(client, index, intended, &request, exchange));
+        counters.finished();
+        class
+    }
+
+    fn record(
+        &self,
+        client: u32,
+        index: u64,
+        intended: Option<Instant>,
+        request: &Prepared,
+        exchange: Exchange,
+    ) -> ResponseRecord {
+        let ns = |at: Instant| nanos(at.saturating_duration_since(self.start));
+        ResponseRecord {
+            index,
+            op: request.op,
+            client,
+            intended_ns: ns(intended.unwrap_or(exchange.sent)),
+            sent_ns: ns(exchange.sent),
+            first_ns: exchange.first.map(ns),
+            last_ns: ns(exchange.last),
+            class: exchange.class,
+            status: exchange.status,
+            points_in: request.points,
+            points_out: points_out(request, &exchange),
+            bytes_out: u32::try_from(request.bytes.len()).unwrap_or(u32::MAX),
+            bytes_in: u32::try_from(exchange.bytes_in).unwrap_or(u32::MAX),
+            server_ns: exchange.server_ns,
+            error: exchange.error,
+        }
+    }
+}
+
+/// Points that a reply scored: in a stream those that came, else all or none.
+fn points_out(request: &Prepared, exchange: &Exchange) -> u32 {
+    match request.op {
+        _ if exchange.class != OutcomeClass::Ok => 0,
+        Op::Ndjson => exchange.lines,
+        Op::Predict | Op::Columns | Op::Update => request.points,
+        Op::Fit | Op::Health | Op::Custom => 0,
+    }
+}
+
+/// A duration in whole nanoseconds; 584 years fit.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
