@@ -17,7 +17,9 @@ pub mod base_url;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod cost;
 pub mod countdown;
+pub mod heatmap;
 pub mod host;
 pub mod interrupt;
 pub mod live;
@@ -33,6 +35,7 @@ pub mod runner;
 pub mod stats;
 pub mod stub;
 pub mod summary;
+pub mod sweep;
 pub mod tally;
 pub mod workload;
 
