@@ -7,9 +7,9 @@ mod notebook;
 mod pace_args;
 mod quality;
 mod run;
+mod show;
 mod stub;
 mod workload_args;
-mod show;
 
 use std::process::ExitCode;
 
@@ -79,6 +79,7 @@ enum CommandError {
     Quality(#[from] QualityError),
     #[error(transparent)]
     Results(#[from] ResultsError),
+    #[error(transparent)]
     Stub(#[from] StubError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
