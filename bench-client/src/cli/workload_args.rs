@@ -2,10 +2,9 @@
 
 use std::str::FromStr;
 
-use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
-use super::args::bounded;
+use super::args::{bounded, usage};
 use crate::load::response::Op;
 use crate::results::config::{Share, WorkloadSpec};
 use crate::workload::payload_file::Payloads;
@@ -185,10 +184,6 @@ impl WorkloadArgs {
             set_up,
         })
     }
-}
-
-fn usage(message: impl std::fmt::Display) -> clap::Error {
-    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"))
 }
 
 #[cfg(test)]

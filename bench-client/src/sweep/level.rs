@@ -77,7 +77,11 @@ impl Level {
 
     fn put_into(self, load: &mut LoadSpec) -> Result<(), LevelsError> {
         match (self, &mut load.pace) {
-            (Self::Clients(n), Pace::Closed { clients }) => *clients = n,
+            (Self::Clients(n), Pace::Closed { clients }) => {
+                *clients = n;
+                // A thread without a client would have nothing to do.
+                load.threads = load.threads.min(n);
+            }
             (
                 Self::PerS(rate),
                 Pace::Open {
@@ -183,10 +187,12 @@ mod tests {
 
     #[test]
     fn each_level_is_the_base_load_but_for_its_own() {
-        let base = closed(MINUTE);
+        let mut base = closed(MINUTE);
+        base.threads = 2;
         let levels = plan(&base, &[Level::Clients(20), Level::Clients(1)]).unwrap();
         let expected = |clients| LoadSpec {
             pace: Pace::Closed { clients },
+            threads: clients.min(2),
             ..base.clone()
         };
         assert_eq!(levels[0].load, expected(20));
