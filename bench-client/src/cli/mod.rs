@@ -1,9 +1,10 @@
 //! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
-//! or the run could not be made, 2 usage, 130 interrupted.
+//! or the run could not be made, 2 usage, 3 measurement invalid, 130 interrupted.
 
 mod args;
 mod completions;
 mod cost_args;
+mod gate;
 mod heatmap;
 mod merge;
 mod notebook;
@@ -36,6 +37,9 @@ pub use self::workload_args::WorkloadArgs;
 
 /// Flags that cannot be used, as clap exits.
 const EXIT_USAGE: u8 = 2;
+
+/// What was measured does not allow the answer that was asked for.
+const EXIT_INVALID: u8 = 3;
 
 /// What the commands look like, from the simplest to the largest.
 const HELP: &str = "\
@@ -82,6 +86,9 @@ pub enum Command {
     /// Put several saved runs into one, such as those of clients on several machines
     #[command(after_help = merge::HELP)]
     Merge(merge::MergeArgs),
+    /// Hold the figures of saved runs against limits, and fail when one is broken
+    #[command(after_help = gate::HELP)]
+    Gate(gate::GateArgs),
     /// Serve the contract without learning anything, as fast or as badly as asked, for tests
     #[command(after_help = stub::HELP)]
     Stub(stub::StubArgs),
@@ -126,6 +133,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Quality(args) => quality::run(args),
         Command::Show(args) => show::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Gate(args) => gate::run(args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };
