@@ -17,6 +17,7 @@ pub mod base_url;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod compare;
 pub mod cost;
 pub mod countdown;
 pub mod gate;

@@ -2,6 +2,7 @@
 //! or the run could not be made, 2 usage, 3 measurement invalid, 130 interrupted.
 
 mod args;
+mod compare;
 mod completions;
 mod cost_args;
 mod gate;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::client::error_chain;
+use crate::compare::criterion::CriterionError;
 use crate::console;
 use crate::load::run::LoadError;
 use crate::notebook::NotebookError;
@@ -89,6 +91,9 @@ pub enum Command {
     /// Hold the figures of saved runs against limits, and fail when one is broken
     #[command(after_help = gate::HELP)]
     Gate(gate::GateArgs),
+    /// Say whether one server is slower than another, from runs in turn, saved runs or baselines
+    #[command(after_help = compare::HELP)]
+    Compare(Box<compare::CompareArgs>),
     /// Serve the contract without learning anything, as fast or as badly as asked, for tests
     #[command(after_help = stub::HELP)]
     Stub(stub::StubArgs),
@@ -110,6 +115,8 @@ enum CommandError {
     Usage(#[from] clap::Error),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Criterion(#[from] CriterionError),
     #[error(transparent)]
     Quality(#[from] QualityError),
     #[error(transparent)]
@@ -134,6 +141,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Gate(args) => gate::run(args),
+        Command::Compare(args) => compare::run(*args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -20,7 +20,7 @@ pub struct ReportError {
 }
 
 impl ReportError {
-    fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self {
             path: path.to_owned(),
             source,

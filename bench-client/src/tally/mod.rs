@@ -20,6 +20,7 @@ use hdrhistogram::Histogram;
 
 use self::durations::Durations;
 use self::failures::Failures;
+pub(crate) use self::order_statistics::needed;
 use self::sample::Sample;
 use self::stats::{
     FORMAT_VERSION, Latencies, LatencyStats, OpStats, RunStats, SamplePoint, SendWindow,

@@ -50,7 +50,7 @@ impl Ranks {
 
 /// Samples that a quantile needs to be reported: those of the design for the usual ones, and for
 /// those further out as many as p99 has, beyond them.
-pub(super) fn needed(q: f64) -> u64 {
+pub(crate) fn needed(q: f64) -> u64 {
     // Compared as whole numbers, because q may have been computed.
     match (q * 1e6).round() as u64 {
         0..=500_000 => 8,

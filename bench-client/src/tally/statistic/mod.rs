@@ -4,11 +4,14 @@
 //! distribution's name and a dot. Without one the distribution is `last`, what callers of 2xx
 //! replies waited.
 
+mod direction;
 mod near;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use self::direction::Direction;
+pub(crate) use self::direction::{Basis, Thing};
 pub use self::near::UnknownStatistic;
 
 use super::durations::QUANTILES;
