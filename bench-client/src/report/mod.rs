@@ -2,10 +2,14 @@
 
 pub(crate) mod atomic;
 mod charts;
+pub mod export;
 mod figures;
+pub mod heatmap;
+mod markdown;
 pub mod notebook;
 mod page;
 pub mod run;
+pub mod sweep;
 
 use std::path::{Path, PathBuf};
 
