@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use jiff::SignedDuration;
 
 /// A count from 1 to `most`.
@@ -23,4 +24,9 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("must be longer than zero".to_owned()),
         positive => Ok(positive),
     }
+}
+
+/// Flags that the parser took and that do not go together.
+pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"))
 }

@@ -2,10 +2,18 @@
 //! or the run could not be made, 2 usage, 130 interrupted.
 
 mod args;
+mod completions;
+mod cost_args;
+mod heatmap;
+mod merge;
 mod notebook;
 mod pace_args;
 mod quality;
 mod run;
+mod runs;
+mod show;
+mod stub;
+mod sweep;
 mod workload_args;
 
 use std::process::ExitCode;
@@ -19,6 +27,9 @@ use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::reach::Unreachable;
 use crate::report::ReportError;
+use crate::results::error::ResultsError;
+use crate::stub::StubError;
+use crate::sweep::sequence::SequenceError;
 
 pub use self::pace_args::PaceArgs;
 pub use self::workload_args::WorkloadArgs;
@@ -26,9 +37,22 @@ pub use self::workload_args::WorkloadArgs;
 /// Flags that cannot be used, as clap exits.
 const EXIT_USAGE: u8 = 2;
 
+/// What the commands look like, from the simplest to the largest.
+const HELP: &str = "\
+Examples:
+  tidemark-bench run
+  tidemark-bench run --rate 500/s --arrivals poisson --duration 1m --good-within 50ms
+  tidemark-bench run --workload predict=8,fit=1 --clients 50 --show tail=p99.9 --name mixed
+  tidemark-bench sweep --clients 1,5,10,20,50 --workload columns --batch 100
+  tidemark-bench heatmap --points-per-fit 50,200,1000 --batch 1,10,100 --stat p95
+  tidemark-bench notebook --cooldown 0s
+
+The server is at http://127.0.0.1:8000 unless --base-url says otherwise. `tidemark-bench COMMAND --help` has more examples
+and every flag.";
+
 /// Load client for servers of Tidemark's HTTP contract.
 #[derive(Debug, Parser)]
-#[command(name = "tidemark-bench", version)]
+#[command(name = "tidemark-bench", version, after_help = HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -43,9 +67,27 @@ pub enum Command {
     /// Send load to a server and leave a folder with every response, statistics and a report
     #[command(after_help = run::HELP)]
     Run(run::RunArgs),
+    /// The same load at several levels, a run each: where more load buys only more waiting
+    #[command(after_help = sweep::HELP)]
+    Sweep(sweep::SweepArgs),
+    /// One statistic over a grid of points per fit and points per request, a run a cell
+    #[command(after_help = heatmap::HELP)]
+    Heatmap(heatmap::HeatmapArgs),
     /// Measure the accuracy of models on labelled series, beside three baselines
     #[command(after_help = quality::HELP)]
     Quality(quality::QualityArgs),
+    /// Print the figures of saved runs, whole or of some of their responses
+    #[command(after_help = show::HELP)]
+    Show(show::ShowArgs),
+    /// Put several saved runs into one, such as those of clients on several machines
+    #[command(after_help = merge::HELP)]
+    Merge(merge::MergeArgs),
+    /// Serve the contract without learning anything, as fast or as badly as asked, for tests
+    #[command(after_help = stub::HELP)]
+    Stub(stub::StubArgs),
+    /// Print what makes a shell complete commands and flags
+    #[command(after_help = completions::HELP)]
+    Completions(completions::CompletionsArgs),
 }
 
 /// Why a command ended without results.
@@ -63,6 +105,12 @@ enum CommandError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Quality(#[from] QualityError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    #[error(transparent)]
+    Stub(#[from] StubError),
+    #[error(transparent)]
+    Sequence(#[from] SequenceError<LoadError>),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -73,7 +121,13 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Notebook(args) => notebook::run(args),
         Command::Run(args) => run::run(args),
+        Command::Sweep(args) => sweep::run(args),
+        Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Merge(args) => merge::run(args),
+        Command::Stub(args) => stub::run(args),
+        Command::Completions(args) => completions::run(&args),
     };
     match done {
         Ok(code) => code,
@@ -85,6 +139,44 @@ pub fn run(cli: Cli) -> ExitCode {
         Err(error) => {
             console::note(format_args!("error: {}", error_chain(&error)));
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The command lines of a text with examples, those that go on in the next line put together,
+    /// without what explains them.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let help = help.replace("\\\n", " ");
+        let lines = help.lines().map(str::trim_start);
+        let lines = lines.filter(|line| line.starts_with("tidemark-bench "));
+        let command = |line: &str| line.split("     ").next().unwrap_or_default().to_owned();
+        lines
+            .map(|line| {
+                let words = command(line);
+                let words = words.split_whitespace().map(str::to_owned);
+                words.take_while(|word| word != ">").collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_example_in_a_help_text_is_a_command_line_that_parses() {
+        let mut command = Cli::command();
+        let mut helps = vec![command.get_after_help().unwrap().to_string()];
+        let of_commands = command.get_subcommands_mut();
+        helps.extend(of_commands.filter_map(|c| Some(c.get_after_help()?.to_string())));
+        let all: Vec<_> = helps.iter().flat_map(|help| examples(help)).collect();
+        assert!(all.len() >= 15, "{all:?}");
+        for example in all {
+            if let Err(error) = Cli::try_parse_from(&example) {
+                panic!("{}: {error}", example.join(" "));
+            }
         }
     }
 }

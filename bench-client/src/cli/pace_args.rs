@@ -3,10 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::args::{bounded, duration};
+use super::args::{bounded, duration, usage};
 use crate::arrivals::{Trace, check_stages};
 use crate::results::config::{Arrivals, Pace, Stage};
 
@@ -178,10 +177,6 @@ impl PaceArgs {
         let trace = trace.map_err(|error| usage(format!("--trace: {error}")))?;
         Ok(trace.map(|trace| trace.arrivals()))
     }
-}
-
-fn usage(message: impl std::fmt::Display) -> clap::Error {
-    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"))
 }
 
 #[cfg(test)]

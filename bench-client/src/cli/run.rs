@@ -10,16 +10,21 @@ use tokio::runtime::Runtime;
 
 use super::CommandError;
 use super::args::{bounded, positive_duration};
+use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
+use super::runs::hooks;
 use super::workload_args::WorkloadArgs;
 use crate::base_url::BaseUrl;
 use crate::clock;
+use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
-use crate::live::Target;
+use crate::live::{Show, Target};
 use crate::load::response::OutcomeClass;
 use crate::load::run::RunSettings;
 use crate::load::{self};
-use crate::results::config::{Bound, LoadSpec, Pace};
+use crate::report;
+use crate::results::config::{Bound, LoadSpec, Pace, WorkloadSpec};
+use crate::results::text;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -45,6 +50,9 @@ pub struct RunArgs {
     common: CommonArgs,
 
     #[command(flatten)]
+    workload: WorkloadArgs,
+
+    #[command(flatten)]
     pace: PaceArgs,
 
     #[command(flatten)]
@@ -61,9 +69,6 @@ pub(super) struct CommonArgs {
     /// Server under test (plain http; a path prefix is kept)
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     pub(super) base_url: BaseUrl,
-
-    #[command(flatten)]
-    pub(super) workload: WorkloadArgs,
 
     /// Longest from sending a request to the end of its reply
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
@@ -93,6 +98,14 @@ pub(super) struct CommonArgs {
     /// Let requests wait rather than memory grow when the disk cannot keep up
     #[arg(long)]
     pub(super) low_memory: bool,
+
+    /// A figure to show besides while it goes on, such as --show tail=p99.9 or --show predict.p95;
+    /// may be repeated
+    #[arg(long, value_name = "LABEL=STATISTIC")]
+    pub(super) show: Vec<Show>,
+
+    #[command(flatten)]
+    pub(super) cost: CostArgs,
 }
 
 /// What ends a run.
@@ -116,11 +129,12 @@ pub(super) struct BoundArgs {
 impl CommonArgs {
     pub(super) fn settings(
         self,
+        workload: WorkloadSpec,
         pace: Pace,
         bound: Bound,
         run_id: String,
         out: PathBuf,
-    ) -> Result<RunSettings, CommandError> {
+    ) -> RunSettings {
         let timeout_ns = nanos(self.timeout);
         let most = match pace {
             Pace::Closed { clients } => clients,
@@ -130,14 +144,14 @@ impl CommonArgs {
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = u32::try_from(processors).unwrap_or(u32::MAX);
-        Ok(RunSettings {
+        RunSettings {
             base_url: self.base_url,
             run_id,
             name: self.name,
             command: std::env::args().collect(),
             // 32 bits are enough to tell runs apart, and short enough to type in again.
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
-            workload: self.workload.into_spec()?,
+            workload,
             load: LoadSpec {
                 pace,
                 bound,
@@ -148,10 +162,10 @@ impl CommonArgs {
                 low_memory: self.low_memory,
             },
             out,
-            hooks: Vec::new(),
+            hooks: hooks(self.cost.model().as_ref()),
             target: Target::stderr(),
-            shows: Vec::new(),
-        })
+            shows: self.show,
+        }
     }
 }
 
@@ -178,13 +192,17 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));
     let settings = args.common.settings(
+        args.workload.into_spec()?,
         args.pace.into_pace()?,
         args.bound.bound(),
         run_id,
         out.clone(),
-    )?;
+    );
     let (runtime, stop) = listening()?;
     let data = load::run::run(settings, &runtime, &stop)?;
+    let page = report::write_run(&out, &data)?;
+    console::out(text::render(&data).trim_end());
+    console::out(format_args!("report: {}", page.display()));
     Ok(if data.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {

@@ -9,8 +9,6 @@ use crate::load::response::OutcomeClass;
 use crate::tally::stats::{LatencyStats, RunStats};
 
 const UNKNOWN: &str = "—";
-/// Stands for a quantile that so few samples cannot tell.
-const TOO_FEW: &str = "too few";
 /// Columns of the groups' names.
 const NAMES: usize = 12;
 /// Below this many columns labels are shorter, and so are numbers.
@@ -139,10 +137,7 @@ impl Figures<'_> {
     }
 
     fn shown(&self) -> Vec<Cell> {
-        let cell = |show: &Show| {
-            let value = show.figure.read(self.stats).map(text::number);
-            cell(&text::harmless(&show.label), value, 9)
-        };
+        let cell = |show: &Show| cell(&text::harmless(&show.label), show.value(self.stats), 9);
         self.shows.iter().map(cell).collect()
     }
 }
@@ -210,7 +205,7 @@ fn quantiles(latency: &LatencyStats, which: &[f64]) -> Vec<Cell> {
         let label = format!("p{:.0}", q * 100.0);
         match latency.at(*q) {
             Some(quantile) if !quantile.enough => {
-                let mut few = cell(&label, Some(TOO_FEW.to_owned()), 7);
+                let mut few = cell(&label, Some(text::TOO_FEW.to_owned()), 7);
                 few.style = Style::Label;
                 few
             }

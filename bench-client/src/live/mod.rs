@@ -11,7 +11,7 @@ mod recent;
 mod render;
 mod screen;
 mod show;
-mod state;
+pub mod state;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -22,7 +22,7 @@ use crate::results::config::RunConfig;
 use crate::tally::stats::RunStats;
 
 pub use screen::{Size, Target, make_way};
-pub use show::{Figure, Show};
+pub use show::{Show, ShowError};
 pub use state::{LiveState, Phase};
 
 use groups::Figures;

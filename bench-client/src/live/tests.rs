@@ -12,39 +12,15 @@ use super::recent::Recent;
 use super::*;
 use crate::live::text::columns;
 use crate::load::response::OutcomeClass;
-use crate::results::config::{Arrivals, Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
-use crate::tally::stats::{Latencies, LatencyStats, Quantile, RunStats, SendWindow, Timeline};
+use crate::results::config::{Arrivals, Bound, Pace, RunConfig};
+use crate::results::fixture;
+use crate::tally::Tally;
+use crate::tally::stats::{LatencyStats, Quantile, RunStats};
 
 fn config(pace: Pace, bound: Bound) -> RunConfig {
-    RunConfig {
-        format_version: 1,
-        run_id: "20261125_120000".into(),
-        name: None,
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        command: vec![],
-        base_url: "http://127.0.0.1:8000".into(),
-        seed: 1,
-        workload: WorkloadSpec {
-            mix: vec![],
-            series: 1,
-            points_per_fit: 100,
-            batch: 1,
-            distinct: 1,
-            payloads: None,
-            set_up: true,
-        },
-        load: LoadSpec {
-            pace,
-            bound,
-            timeout_ns: 30_000_000_000,
-            good_within_ns: 1_000_000_000,
-            threads: 1,
-            warm_up: 0,
-            low_memory: false,
-        },
-        client: crate::host::ClientBuild::current(),
-        host: crate::host::Host::detect(),
-    }
+    let mut config = fixture::config(bound);
+    config.load.pace = pace;
+    config
 }
 
 fn closed(clients: u32, bound: Bound) -> Run {
@@ -72,39 +48,7 @@ fn latency(ns: [u64; 4]) -> LatencyStats {
 }
 
 fn nothing() -> RunStats {
-    let none = LatencyStats::default;
-    RunStats {
-        format_version: 1,
-        requests: 0,
-        outcomes: OutcomeClass::ALL.map(|class| (class, 0)).into(),
-        statuses: [].into(),
-        errors: vec![],
-        other_errors: 0,
-        send_window: SendWindow::default(),
-        wall_ns: 0,
-        completed_rps: None,
-        goodput_rps: None,
-        good: 0,
-        points_in: 0,
-        points_out: 0,
-        points_in_per_s: None,
-        points_out_per_s: None,
-        bytes_out: 0,
-        bytes_in: 0,
-        late_sends: 0,
-        ok: Latencies {
-            last: none(),
-            first: none(),
-            service: none(),
-            per_point: none(),
-            send_lag: none(),
-            server: none(),
-        },
-        by_outcome: [].into(),
-        by_op: [].into(),
-        timeline: Timeline::default(),
-        sample: vec![],
-    }
+    Tally::new(Duration::from_secs(1)).stats()
 }
 
 fn some() -> RunStats {
@@ -138,19 +82,10 @@ fn state(phase: Phase) -> LiveState {
     }
 }
 
-#[derive(Debug)]
-struct Requests;
-
-impl Figure for Requests {
-    fn read(&self, stats: &RunStats) -> Option<f64> {
-        (stats.requests > 0).then_some(stats.requests as f64)
-    }
-}
-
 fn shows(label: &str) -> Vec<Show> {
     vec![Show {
         label: label.into(),
-        figure: Arc::new(Requests),
+        statistic: "p95".parse().unwrap(),
     }]
 }
 
@@ -183,7 +118,7 @@ fn a_wide_frame() {
         "Errors      rate 0.02 %   shed 7      refused 0      failed 0      timed out 3      transport 0",
         "Server      p50 412 µs   p99 1.05 ms",
         "Client      cpu 31 %    rss 34.0 MiB  late sends 3       connections 20      in flight 20",
-        "Shown       all 45,000",
+        "Shown       all 2.34 ms",
     ];
     assert_eq!(lines, expected);
 }
@@ -209,7 +144,7 @@ fn a_narrow_frame() {
         "Client     cpu 31 %   rss 34.0 MiB",
         "           late 3    conns 20",
         "           in flight 20",
-        "Shown      all 45,000",
+        "Shown      all 2.34 ms",
     ];
     assert_eq!(lines, expected);
     // With the blank line and one to spare, in a terminal of 24 rows.

@@ -1,6 +1,9 @@
 //! Numbers as the display writes them: short, of bounded width, and never in a unit one has to
 //! think about.
 
+/// Stands for a quantile that so few samples cannot tell.
+pub(super) const TOO_FEW: &str = "too few";
+
 /// A count within `room` columns: with separators if that fits, otherwise in thousands, millions…
 pub(super) fn count(n: u64, room: usize) -> String {
     let grouped = grouped(n);

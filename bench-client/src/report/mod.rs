@@ -13,6 +13,8 @@ pub mod sweep;
 
 use std::path::{Path, PathBuf};
 
+use crate::results::summary::RunData;
+
 /// A file of the results could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}", path.display())]
@@ -38,4 +40,14 @@ pub fn prepare(dir: &Path) -> Result<(), ReportError> {
     std::fs::create_dir_all(dir).map_err(ReportError::at(dir))?;
     tempfile::tempfile_in(dir).map_err(ReportError::at(dir))?;
     Ok(())
+}
+
+/// Writes the page of a run into its folder, and gives its path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_run(dir: &Path, run: &RunData) -> Result<PathBuf, ReportError> {
+    let path = dir.join("report.html");
+    atomic::write(&path, run::page(run).as_bytes()).map_err(ReportError::at(&path))?;
+    Ok(path)
 }

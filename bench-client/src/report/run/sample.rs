@@ -191,6 +191,7 @@ fn config() -> RunConfig {
             profile: "release".to_owned(),
             ..ClientBuild::current()
         },
+        merged_from: Default::default(),
         host: Host {
             os: "Linux 6.1.0".to_owned(),
             arch: "x86_64".to_owned(),
