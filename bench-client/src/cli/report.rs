@@ -6,26 +6,28 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::CommandError;
+use super::args::usage;
 use crate::console;
-use crate::report;
 use crate::report::export::Picture;
-use crate::results::filter::Filter;
-use crate::results::load::{self, Loaded};
+use crate::report::folder::Saved;
+use crate::report::{self};
 
 pub(super) const HELP: &str = "\
 Examples:
-  tidemark-bench report results/run_20261125_101500                      report.html in the run's folder, written anew
-  tidemark-bench report results/run_20261125_101500 --format markdown    summary.md, for a pull request
-  tidemark-bench report results/run_20261125_101500 --format markdown --out - | gh pr comment --body-file -
-  tidemark-bench report results/run_20261125_101500 --format png         a picture a chart, in the folder charts
-  tidemark-bench report results/run_20261125_101500 --format svg --charts slides/
+  tidemark-bench report results/run                                   report.html in the run's folder, written anew
+  tidemark-bench report results/run --format markdown                 summary.md, for a pull request
+  tidemark-bench report results/run --format markdown --out -         the same to standard output
+  tidemark-bench report results/run --format png                      a picture a chart, in the folder charts
+  tidemark-bench report results/run --format svg --charts slides      vector pictures, in another folder
+  tidemark-bench report results/sweep                                 the page of a sweep or heatmap
 
-Everything comes from the saved responses: figures are computed again, so that a run that was killed has a report too.";
+Everything comes from what was saved: a run's figures are computed again from its responses, so that a run that was
+killed has a report too.";
 
 /// Flags of `tidemark-bench report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder of a run
+    /// Folder of a run, a sweep or a heatmap
     dir: PathBuf,
 
     /// What to write
@@ -33,7 +35,8 @@ pub struct ReportArgs {
     format: Format,
 
     /// File for the page or the summary, - for standard output [default: report.html or summary.md in
-    /// the run's folder]
+    /// the
+    /// folder]
     #[arg(long, value_name = "FILE", conflicts_with = "charts")]
     out: Option<PathBuf>,
 
@@ -72,13 +75,17 @@ enum Text {
 impl ReportArgs {
     fn target(&self) -> Result<Target, clap::Error> {
         let file = |name: &str| self.out.clone().unwrap_or_else(|| self.dir.join(name));
-        let folder = || self.charts.clone().unwrap_or_else(|| self.dir.join("charts"));
+        let folder = || {
+            self.charts
+                .clone()
+                .unwrap_or_else(|| self.dir.join("charts"))
+        };
         let text = |text, name| match &self.charts {
-            Some(_) => Err(unsuitable("--charts is for --format svg and png")),
+            Some(_) => Err(usage("--charts is for --format svg and png")),
             None => Ok(Target::Text(text, file(name))),
         };
         let pictures = |picture| match &self.out {
-            Some(_) => Err(unsuitable(
+            Some(_) => Err(usage(
                 "--out is for one file, and --format svg and png write one a chart: use --charts DIR",
             )),
             None => Ok(Target::Pictures(picture, folder())),
@@ -92,21 +99,22 @@ impl ReportArgs {
     }
 }
 
-fn unsuitable(reason: &str) -> clap::Error {
-    super::usage("report", reason)
-}
-
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, CommandError> {
     let target = args.target()?;
-    let Loaded { run, notes, .. } = load::open(&args.dir, &Filter::default())?;
-    for note in notes {
-        console::note(format_args!("note: {note}"));
+    let saved = Saved::read(&args.dir)?;
+    if let Saved::Run(_, notes) = &saved {
+        for note in notes {
+            console::note(format_args!("note: {note}"));
+        }
     }
     match target {
         Target::Text(text, out) => {
-            let content = match text {
-                Text::Page => report::run::page(&run),
-                Text::Summary => report::run::summary(&run),
+            let content = match (text, &saved) {
+                (Text::Page, saved) => saved.page(),
+                (Text::Summary, Saved::Run(run, _)) => report::run::summary(run),
+                (Text::Summary, _) => {
+                    return Err(usage("--format markdown is for runs").into());
+                }
             };
             if out.as_os_str() == "-" {
                 console::out(content.trim_end());
@@ -116,7 +124,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, CommandError> {
             }
         }
         Target::Pictures(picture, dir) => {
-            for path in report::run::write_charts(&dir, &run, picture)? {
+            for path in saved.write_charts(&dir, picture)? {
                 console::out(path.display());
             }
         }
@@ -144,7 +152,10 @@ mod tests {
         let pictures = |picture, path: &str| Target::Pictures(picture, path.into());
         for (flags, expected) in [
             (&[][..], text(Text::Page, "run/report.html")),
-            (&["--format=markdown"], text(Text::Summary, "run/summary.md")),
+            (
+                &["--format=markdown"],
+                text(Text::Summary, "run/summary.md"),
+            ),
             (&["--format=markdown", "--out=-"], text(Text::Summary, "-")),
             (&["--out=x/y.html"], text(Text::Page, "x/y.html")),
             (&["--format=svg"], pictures(Picture::Svg, "run/charts")),

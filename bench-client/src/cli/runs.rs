@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 
+use super::CommandError;
+use crate::console;
 use crate::cost::CostModel;
 use crate::interrupt::{EXIT_INTERRUPTED, Stop};
 use crate::live::Target;
 use crate::load::run::{LoadError, RunSettings};
 use crate::load::{self};
+use crate::report::folder;
 use crate::results::config::{LoadSpec, WorkloadSpec};
 use crate::results::summary::{Headline, RunData};
 
@@ -49,6 +52,13 @@ impl Runs {
         };
         load::run::run(settings, &self.runtime, &self.stop)
     }
+}
+
+/// Writes the report of all the runs, and one of each, after the last of them.
+pub(super) fn report(dir: &Path) -> Result<(), CommandError> {
+    let page = folder::write(dir)?;
+    console::out(format_args!("report: {}", page.display()));
+    Ok(())
 }
 
 /// The hooks of a run.
