@@ -135,10 +135,7 @@ pub(in crate::report) fn heat(title: &str, grid: &Grid<'_>) -> Chart {
 fn cell(grid: &Grid<'_>, frame: &Frame, scale: &Scale, (x, y): (usize, usize)) -> Markup {
     let slot = frame.area_width() / grid.xs.len() as f64;
     let high = (frame.bottom - frame.top) / grid.ys.len() as f64;
-    let (left, top) = (
-        frame.left + slot * x as f64,
-        frame.top + high * y as f64,
-    );
+    let (left, top) = (frame.left + slot * x as f64, frame.top + high * y as f64);
     let value = grid.at(x, y);
     let class = value.map_or_else(
         || "none".to_owned(),
