@@ -46,6 +46,15 @@ pub fn on_signals() -> io::Result<Stop> {
     Ok(stop)
 }
 
+/// Passes with the next SIGINT or SIGTERM, which from now on do not end the process.
+///
+/// # Errors
+/// When the signal handlers cannot be installed.
+pub fn next_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut signals = Signals::install()?;
+    Ok(async move { signals.next().await })
+}
+
 impl StopHandle {
     /// Asks every clone of the [`Stop`] to stop.
     pub fn stop(&self) {

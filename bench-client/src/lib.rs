@@ -33,6 +33,7 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod stats;
+pub mod stub;
 pub mod summary;
 pub mod sweep;
 pub mod tally;

@@ -5,11 +5,14 @@ mod args;
 mod completions;
 mod cost_args;
 mod heatmap;
+mod merge;
 mod notebook;
 mod pace_args;
 mod quality;
 mod run;
 mod runs;
+mod show;
+mod stub;
 mod sweep;
 mod workload_args;
 
@@ -24,6 +27,8 @@ use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::reach::Unreachable;
 use crate::report::ReportError;
+use crate::results::error::ResultsError;
+use crate::stub::StubError;
 use crate::sweep::sequence::SequenceError;
 
 pub use self::pace_args::PaceArgs;
@@ -71,6 +76,15 @@ pub enum Command {
     /// Measure the accuracy of models on labelled series, beside three baselines
     #[command(after_help = quality::HELP)]
     Quality(quality::QualityArgs),
+    /// Print the figures of saved runs, whole or of some of their responses
+    #[command(after_help = show::HELP)]
+    Show(show::ShowArgs),
+    /// Put several saved runs into one, such as those of clients on several machines
+    #[command(after_help = merge::HELP)]
+    Merge(merge::MergeArgs),
+    /// Serve the contract without learning anything, as fast or as badly as asked, for tests
+    #[command(after_help = stub::HELP)]
+    Stub(stub::StubArgs),
     /// Print what makes a shell complete commands and flags
     #[command(after_help = completions::HELP)]
     Completions(completions::CompletionsArgs),
@@ -92,9 +106,21 @@ enum CommandError {
     #[error(transparent)]
     Quality(#[from] QualityError),
     #[error(transparent)]
-    Sequence(#[from] SequenceError<LoadError>),
+    Results(#[from] ResultsError),
+    #[error(transparent)]
+    Stub(#[from] StubError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
+}
+
+/// A run of several that could not be made fails as it would alone.
+impl From<SequenceError<Self>> for CommandError {
+    fn from(error: SequenceError<Self>) -> Self {
+        match error {
+            SequenceError::Run(error) => error,
+            SequenceError::Results(error) => error.into(),
+        }
+    }
 }
 
 /// Does what the command line asks for.
@@ -106,6 +132,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Sweep(args) => sweep::run(args),
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Merge(args) => merge::run(args),
+        Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {
@@ -128,20 +157,20 @@ mod tests {
 
     use super::*;
 
-    /// The command lines of a text with examples, those that go on in the next line put together,
-    /// without what explains them.
+    /// The command lines of a text with examples, as a shell would take them apart, without what
+    /// explains them.
     fn examples(help: &str) -> Vec<Vec<String>> {
-        let help = help.replace("\\\n", " ");
+        let help = help.replace("\\\n", " ").replace(" && ", "\n");
         let lines = help.lines().map(str::trim_start);
         let lines = lines.filter(|line| line.starts_with("tidemark-bench "));
-        let command = |line: &str| line.split("     ").next().unwrap_or_default().to_owned();
-        lines
-            .map(|line| {
-                let words = command(line);
-                let words = words.split_whitespace().map(str::to_owned);
-                words.take_while(|word| word != ">").collect()
-            })
-            .collect()
+        let words = |line: &str| {
+            let command = line.split("     ").next().unwrap_or_default();
+            let words = command.split_whitespace().take_while(|word| *word != ">");
+            // A pattern stands for several files.
+            let files = |word: &str| vec![word.to_owned(); 1 + word.matches('*').count()];
+            words.flat_map(files).collect()
+        };
+        lines.map(words).collect()
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(super) fn run(args: NotebookArgs) -> Result<ExitCode, CommandError> {
         report::prepare(&out)?;
         Ok::<_, CommandError>(notebook::run(&settings, &stop).await?)
     })?;
-    let page = report::write(&out, &run)?;
+    let page = report::notebook::write(&out, &run)?;
     console::out(format_args!("report: {}", page.display()));
     Ok(if run.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)

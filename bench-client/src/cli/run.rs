@@ -16,12 +16,15 @@ use super::runs::hooks;
 use super::workload_args::WorkloadArgs;
 use crate::base_url::BaseUrl;
 use crate::clock;
+use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
 use crate::live::{Show, Target};
 use crate::load::response::OutcomeClass;
 use crate::load::run::RunSettings;
 use crate::load::{self};
+use crate::report;
 use crate::results::config::{Bound, LoadSpec, Pace, WorkloadSpec};
+use crate::results::text;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -196,7 +199,14 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         out.clone(),
     );
     let (runtime, stop) = listening()?;
+    console::out(format_args!(
+        "run {} against {} (seed {})",
+        settings.run_id, settings.base_url, settings.seed
+    ));
     let data = load::run::run(settings, &runtime, &stop)?;
+    let page = report::write_run(&out, &data)?;
+    console::out(text::render(&data).trim_end());
+    console::out(format_args!("report: {}", page.display()));
     Ok(if data.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {

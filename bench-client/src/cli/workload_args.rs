@@ -86,7 +86,7 @@ impl WorkloadArgs {
     /// the file cannot be used.
     pub fn into_spec(self) -> Result<WorkloadSpec, clap::Error> {
         match &self.payloads {
-            Some(path) => self.from_file(path),
+            Some(path) => self.read_file(path),
             None => self.generated(),
         }
     }
@@ -151,7 +151,7 @@ impl WorkloadArgs {
         })
     }
 
-    fn from_file(&self, path: &str) -> Result<WorkloadSpec, clap::Error> {
+    fn read_file(&self, path: &str) -> Result<WorkloadSpec, clap::Error> {
         let ops: Vec<Op> = match &self.workload {
             Some(Mix(shares)) if shares.iter().any(|share| share.weight != 1) => {
                 return Err(usage(
@@ -163,18 +163,25 @@ impl WorkloadArgs {
         };
         let payloads =
             Payloads::read(path, &ops).map_err(|error| usage(format!("--payloads: {error}")))?;
-        let mix = payloads.mix();
-        let asks = mix
-            .iter()
-            .any(|share| matches!(share.op, Op::Predict | Op::Columns));
+        if self.series.is_some() && !payloads.use_series() {
+            return Err(usage(
+                "--series has no effect: every payload says where it goes",
+            ));
+        }
+        let set_up = payloads.need_fits() && !self.no_set_up;
+        if self.points_per_fit.is_some() && !set_up {
+            return Err(usage(
+                "--points-per-fit is about fits before the run, and it makes none",
+            ));
+        }
         Ok(WorkloadSpec {
-            mix,
+            mix: payloads.mix(),
             series: self.series.unwrap_or(100),
             points_per_fit: self.points_per_fit.unwrap_or(200),
             batch: 1,
             distinct: u32::try_from(payloads.file().payloads).unwrap_or(u32::MAX),
             payloads: Some(payloads.file().clone()),
-            set_up: asks && !self.no_set_up,
+            set_up,
         })
     }
 }
@@ -274,5 +281,10 @@ mod tests {
         let updates = spec(&[&flag, "--workload=update,fit"]).unwrap();
         assert_eq!(weights(&updates), [(Op::Fit, 1), (Op::Update, 1)]);
         assert!(!updates.set_up);
+        let error = spec(&[&flag, "--workload=update,fit", "--points-per-fit=9"]).unwrap_err();
+        assert!(error.to_string().contains("--points-per-fit"), "{error}");
+        std::fs::write(&path, r#"{"method":"GET","path":"/"}"#).unwrap();
+        let error = spec(&[&flag, "--series=9"]).unwrap_err();
+        assert!(error.to_string().contains("--series"), "{error}");
     }
 }

@@ -119,6 +119,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         load: settings.load,
         client: ClientBuild::current(),
         host: Host::detect(),
+        merged_from: Default::default(),
     };
     let mut display = Display::new(&config, &settings.shows, settings.target);
     let before = prepare::prepare(

@@ -1,16 +1,15 @@
-//! A run's files: `fit.csv`, `predict.csv`, `summary.json` and `report.html`.
+//! What people read of a measurement: pages, charts and summaries, each a pure function of saved data.
 
 pub(crate) mod atomic;
 mod charts;
-mod csv;
-mod html;
-#[cfg(test)]
-mod sample;
-mod tables;
+mod figures;
+pub mod notebook;
+mod page;
+pub mod run;
 
 use std::path::{Path, PathBuf};
 
-use crate::notebook::NotebookRun;
+use crate::results::summary::RunData;
 
 /// A file of the results could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -39,27 +38,12 @@ pub fn prepare(dir: &Path) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Writes all four files, each in one step, and gives the path of the report.
+/// Writes the page of a run into its folder, and gives its path.
 ///
 /// # Errors
-/// At the first file that cannot be written.
-pub fn write(dir: &Path, run: &NotebookRun) -> Result<PathBuf, ReportError> {
-    let put = |name: &str, content: &[u8]| {
-        let path = dir.join(name);
-        atomic::write(&path, content).map_err(ReportError::at(&path))?;
-        Ok(path)
-    };
-    let failed = |name: &str| {
-        let path = dir.join(name);
-        move |source| ReportError { path, source }
-    };
-    let fit = csv::render(&run.fit).map_err(failed("fit.csv"))?;
-    put("fit.csv", &fit)?;
-    let predict = csv::render(&run.predict).map_err(failed("predict.csv"))?;
-    put("predict.csv", &predict)?;
-    let mut summary =
-        serde_json::to_vec_pretty(&run.summary).map_err(|e| failed("summary.json")(e.into()))?;
-    summary.push(b'\n');
-    put("summary.json", &summary)?;
-    put("report.html", html::page(run).as_bytes())
+/// When it cannot be written.
+pub fn write_run(dir: &Path, run: &RunData) -> Result<PathBuf, ReportError> {
+    let path = dir.join("report.html");
+    atomic::write(&path, run::page(run).as_bytes()).map_err(ReportError::at(&path))?;
+    Ok(path)
 }

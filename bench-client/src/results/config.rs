@@ -37,6 +37,23 @@ pub struct RunConfig {
     pub client: ClientBuild,
     /// The client's machine.
     pub host: Host,
+    /// The runs that were merged into this, the earliest first; none in a run that was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged_from: Vec<MergedRun>,
+}
+
+/// A run that was merged into another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MergedRun {
+    /// Its folder, as it was given.
+    pub dir: String,
+    /// Its id.
+    pub run_id: String,
+    /// When its first request could go out.
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// Requests with a known outcome.
+    pub requests: u64,
 }
 
 /// What is sent.
@@ -197,5 +214,16 @@ impl LoadSpec {
                 None
             }
         }
+    }
+}
+
+impl RunConfig {
+    /// Requests that were asked for, where that is a count: of a merged run, those of its runs.
+    #[must_use]
+    pub fn planned(&self) -> Option<u64> {
+        if self.merged_from.is_empty() {
+            return self.load.planned();
+        }
+        Some(self.merged_from.iter().map(|run| run.requests).sum())
     }
 }

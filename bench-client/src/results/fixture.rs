@@ -39,6 +39,7 @@ pub(crate) fn config(bound: Bound) -> RunConfig {
         },
         client: ClientBuild::current(),
         host: Host::detect(),
+        merged_from: Vec::new(),
     }
 }
 

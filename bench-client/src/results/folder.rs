@@ -110,6 +110,9 @@ impl FolderWriter {
     /// fails, so that no response is missing in the middle.
     pub fn append(&mut self, records: &[ResponseRecord]) -> Result<(), ResultsError> {
         for record in records {
+            if self.broken.is_some() {
+                return self.flush();
+            }
             line(&mut self.waiting, record).map_err(ResultsError::write(&self.responses))?;
             if self.waiting.len() >= PIECE {
                 self.flush()?;
@@ -124,22 +127,37 @@ impl FolderWriter {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn flush(&mut self) -> Result<(), ResultsError> {
-        let written = match &self.broken {
-            Some((kind, reason)) => Err(io::Error::new(*kind, reason.clone())),
-            None => self.file.write_all(&self.waiting),
-        };
-        let waiting = self.waiting.len() as u64;
-        self.waiting.clear();
-        match written {
-            Ok(()) => self.written += waiting,
-            Err(error) => {
-                // Part of a line may have been written, and the length is known to be good before.
-                let _ = self.file.set_len(self.written);
-                self.broken = Some((error.kind(), error.to_string()));
-                return Err(ResultsError::write(&self.responses)(error));
-            }
+        if let Some((kind, reason)) = &self.broken {
+            let error = io::Error::new(*kind, reason.clone());
+            return Err(ResultsError::write(&self.responses)(error));
         }
+        if let Err(error) = self.file.write_all(&self.waiting) {
+            self.end_after_a_whole_line();
+            self.broken = Some((error.kind(), error.to_string()));
+            self.waiting = Vec::new();
+            return Err(ResultsError::write(&self.responses)(error));
+        }
+        self.written += self.waiting.len() as u64;
+        self.waiting.clear();
         Ok(())
+    }
+
+    /// Takes off what a failed write left of a line. If that fails too, a cut line is left, which
+    /// whoever loads the folder drops.
+    fn end_after_a_whole_line(&mut self) {
+        let Ok(metadata) = self.file.metadata() else {
+            return;
+        };
+        let landed = metadata.len().saturating_sub(self.written);
+        let landed = self
+            .waiting
+            .len()
+            .min(usize::try_from(landed).unwrap_or(usize::MAX));
+        let lines = self.waiting[..landed]
+            .iter()
+            .rposition(|&byte| byte == b'\n');
+        self.written += lines.map_or(0, |end| end as u64 + 1);
+        let _ = self.file.set_len(self.written);
     }
 
     /// Writes the rest, the summary last: where it is, the folder is whole.
@@ -288,9 +306,9 @@ mod tests {
             "{error}"
         );
         writer.file = good;
-        writer.append(&records).unwrap();
-        let again = writer.flush().unwrap_err().to_string();
+        let again = writer.append(&records).unwrap_err().to_string();
         assert_eq!(again, error);
+        assert_eq!(writer.flush().unwrap_err().to_string(), error);
         assert_eq!(fs::read(dir.path().join(RESPONSES)).unwrap(), b"");
     }
 }

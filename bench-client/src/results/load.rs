@@ -153,7 +153,7 @@ impl SavedFiles {
         if let Some(summary) = self.summary {
             return summary;
         }
-        let planned = config.load.planned();
+        let planned = config.planned();
         let contributed = self.stats.map(|stats| stats.contributed);
         RunSummary {
             format_version: summary::FORMAT_VERSION,

@@ -9,4 +9,7 @@ pub(crate) mod fixture;
 pub mod folder;
 pub mod histogram_log;
 pub mod load;
+pub mod merge;
+pub mod schema;
 pub mod summary;
+pub mod text;

@@ -77,8 +77,8 @@ struct OpTally {
 }
 
 impl Tally {
-    /// The most a tally has on the heap, with every kind of request and of outcome: 24 MiB.
-    pub const MOST_BYTES: usize = 24 << 20;
+    /// The most a tally has on the heap, with every kind of request and of outcome: 12 MiB.
+    pub const MOST_BYTES: usize = 12 << 20;
 
     /// Nothing yet. 2xx replies later than `good_within` after their intended start are not good.
     #[must_use]

@@ -182,6 +182,60 @@ fn most_judged_points_are_near_the_training_and_a_few_are_far() {
     assert!((0.003..0.05).contains(&share), "{share}");
 }
 
+/// Computed by an independent implementation of what `generated` says. A change here changes what
+/// every seed in every saved run means.
+#[test]
+fn same_seed_gives_the_same_bytes_for_ever() {
+    let golden = WorkloadSpec {
+        points_per_fit: 4,
+        batch: 3,
+        distinct: 18,
+        ..spec(&[(Op::Ndjson, 1)])
+    };
+    let wire = Wire::new(&"http://h".parse().unwrap());
+    let generated = Generated::new(&golden, &wire, "id", 42);
+    let body = |kind, i: u64| {
+        let request = generated.request(kind, 3 * i + 2);
+        let text = String::from_utf8(request.bytes.to_vec()).unwrap();
+        let body = text.split_once("\r\n\r\n").unwrap().1.to_owned();
+        assert!(text.contains("/bench_id_2 "), "{text}");
+        body
+    };
+    assert_eq!(
+        body(Kind::Fit, 1),
+        r#"{"timestamps":[1700006400,1700006460,1700006520,1700006580],"values":[46.3138022724048,44.97766389459714,46.00289696328977,43.83185924722582]}"#
+    );
+    assert_eq!(
+        body(Kind::Predict, 5),
+        r#"{"timestamp":"1700006700","value":45.94376018339059}"#
+    );
+    assert_eq!(
+        body(Kind::Columns, 0),
+        r#"{"timestamps":[1700006640,1700006700,1700006760],"values":[45.37011218422991,45.66035600986573,46.71265596458237]}"#
+    );
+    assert_eq!(
+        body(Kind::Ndjson, 7),
+        concat!(
+            r#"{"timestamp":"1700007900","value":48.70127101644878}"#,
+            "\n",
+            r#"{"timestamp":"1700007960","value":45.645276093455216}"#,
+            "\n",
+            r#"{"timestamp":"1700008020","value":47.43828904431949}"#,
+            "\n",
+        )
+    );
+    assert_eq!(
+        body(Kind::Update, 7),
+        r#"{"timestamp":"1700007900","value":48.70127101644878}"#
+    );
+}
+
+#[test]
+fn threads_share_a_workload() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&build(&spec(&[(Op::Predict, 1)])));
+}
+
 proptest! {
     /// Whatever the mix of updates and streams: the points of a series come in strictly rising
     /// time, after the training.

@@ -8,7 +8,7 @@
 use maud::{Markup, html};
 
 use super::axis::Axis;
-use super::{BOTTOM, LEFT, RIGHT, TOP, empty, figure, ms, px, x_title};
+use super::{BOTTOM, LEFT, NARROW, RIGHT, TOP, empty, figure, ms, px, x_title};
 use crate::record::CallRecord;
 use crate::stats::Sorted;
 
@@ -28,12 +28,12 @@ pub(in crate::report) fn box_plot(title: &str, records: &[CallRecord]) -> Markup
         return empty(title);
     };
     let x = match latencies.values() {
-        [first, .., last] if first < last => Axis::horizontal(*first, *last),
-        _ => Axis::horizontal(tukey.median - 0.5, tukey.median + 0.5),
+        [first, .., last] if first < last => Axis::horizontal(&NARROW, *first, *last),
+        _ => Axis::horizontal(&NARROW, tukey.median - 0.5, tukey.median + 0.5),
     };
     let (shown, every) = thinned(records);
     let drawing = html! {
-        (x.draw_grid())
+        (x.draw_grid(&NARROW))
         (tukey.draw(&x))
         @for record in shown {
             circle.point.failed[!record.ok] cx=(px(x.at(record.delta_ms)))
@@ -44,8 +44,8 @@ pub(in crate::report) fn box_plot(title: &str, records: &[CallRecord]) -> Markup
                 }
             }
         }
-        (x.draw_below())
-        (x_title("Latency (ms)"))
+        (x.draw_below(&NARROW))
+        (x_title(&NARROW, "Latency (ms)"))
     };
     let note = match every {
         1 => String::new(),

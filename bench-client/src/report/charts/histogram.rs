@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::axis::Axis;
-use super::{BOTTOM, LEFT, TOP, WIDTH, empty, figure, ms, px, x_title, y_title};
+use super::{BOTTOM, LEFT, NARROW, TOP, WIDTH, empty, figure, ms, px, x_title, y_title};
 use crate::stats::Sorted;
 
 const BINS: usize = 30;
@@ -15,11 +15,11 @@ pub(in crate::report) fn histogram(title: &str, latencies: &Sorted) -> Markup {
         return empty(title);
     };
     let bins = bin(latencies);
-    let x = Axis::horizontal(bins[0].low, bins[BINS - 1].high);
+    let x = Axis::horizontal(&NARROW, bins[0].low, bins[BINS - 1].high);
     let most = bins.iter().map(|bin| bin.count).max().unwrap_or(0);
-    let y = Axis::counts(most);
+    let y = Axis::counts(&NARROW, most as u64);
     let drawing = html! {
-        (y.draw_left())
+        (y.draw_left(&NARROW))
         @for bin in bins.iter().filter(|bin| bin.count > 0) {
             @let left = x.at(bin.low);
             @let top = y.at(bin.count as f64);
@@ -28,11 +28,11 @@ pub(in crate::report) fn histogram(title: &str, latencies: &Sorted) -> Markup {
                 title { (ms(bin.low)) "–" (ms(bin.high)) " ms: " (calls(bin.count)) }
             }
         }
-        (x.draw_below())
+        (x.draw_below(&NARROW))
         (marker(x.at(p50), TOP - 16.0, Side::Left, &format!("p50 {}", ms(p50))))
         (marker(x.at(p95), TOP - 4.0, Side::Right, &format!("p95 {}", ms(p95))))
-        (x_title("Latency (ms)"))
-        (y_title("Calls"))
+        (x_title(&NARROW, "Latency (ms)"))
+        (y_title(&NARROW, "Calls"))
     };
     let summary = format!(
         "{} in {BINS} bins, median {} ms, 95th percentile {} ms",

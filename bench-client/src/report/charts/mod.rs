@@ -1,26 +1,49 @@
 //! Charts as inline SVG: no script, no outside resource, colours from the page's style sheet so
 //! that they follow its light and dark themes, exact values in `<title>` tooltips.
 //!
-//! The drawing area is about as wide as a telephone, so that text keeps its size there; wide
-//! pages put three charts side by side rather than enlarge them.
+//! A drawing area is about as wide as a telephone, so that text keeps its size there; wide pages
+//! put three charts side by side rather than enlarge them. A chart over time is drawn twice, for
+//! a page's width and for a telephone's, and the page shows the one that fits.
 
 mod axis;
 mod box_plot;
+mod boxes;
+mod chart;
+mod distribution;
+mod frame;
 mod histogram;
+mod latency;
+mod legend;
+mod outcomes;
+mod over_time;
+mod percentiles;
 mod status_codes;
+mod throughput;
+mod windows;
 
 use maud::{Markup, html};
 
 pub(super) use self::box_plot::box_plot;
+pub(super) use self::boxes::{Row, box_rows};
+pub(super) use self::chart::Chart;
+pub(super) use self::distribution::latency_histogram;
 pub(super) use self::histogram::histogram;
+pub(super) use self::latency::latency_over_time;
+pub(super) use self::outcomes::{class_name, outcomes, statuses};
+pub(super) use self::percentiles::percentiles;
 pub(super) use self::status_codes::status_codes;
+pub(super) use self::throughput::throughput_over_time;
+pub(super) use self::windows::boxes_over_time;
 
-const WIDTH: f64 = 380.0;
-const HEIGHT: f64 = 268.0;
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = WIDTH - 14.0;
-const TOP: f64 = 30.0;
-const BOTTOM: f64 = HEIGHT - 46.0;
+use self::frame::Frame;
+
+const NARROW: Frame = Frame::NARROW;
+const WIDTH: f64 = NARROW.width;
+const HEIGHT: f64 = NARROW.height;
+const LEFT: f64 = NARROW.left;
+const RIGHT: f64 = NARROW.right;
+const TOP: f64 = NARROW.top;
+const BOTTOM: f64 = NARROW.bottom;
 
 /// A captioned chart; `summary` is what a screen reader says of it.
 fn figure(title: &str, note: &str, summary: &str, drawing: &Markup) -> Markup {
@@ -44,16 +67,16 @@ fn empty(title: &str) -> Markup {
 }
 
 /// The name of the horizontal axis.
-fn x_title(text: &str) -> Markup {
+fn x_title(frame: &Frame, text: &str) -> Markup {
     html! {
-        text.axis-title x=(px(f64::midpoint(LEFT, RIGHT))) y=(px(HEIGHT - 6.0))
+        text.axis-title x=(px(frame.center_x())) y=(px(frame.height - 6.0))
             text-anchor="middle" { (text) }
     }
 }
 
 /// The name of the vertical axis.
-fn y_title(text: &str) -> Markup {
-    let y = f64::midpoint(TOP, BOTTOM);
+fn y_title(frame: &Frame, text: &str) -> Markup {
+    let y = f64::midpoint(frame.top, frame.bottom);
     html! {
         text.axis-title x="12" y=(px(y)) text-anchor="middle"
             transform={ "rotate(-90 12 " (px(y)) ")" } { (text) }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::axis::Axis;
-use super::{BOTTOM, LEFT, RIGHT, empty, figure, px, x_title, y_title};
+use super::{BOTTOM, LEFT, NARROW, RIGHT, empty, figure, px, x_title, y_title};
 use crate::record::NO_REPLY;
 
 /// Draws the number of calls a code.
@@ -13,11 +13,11 @@ pub(in crate::report) fn status_codes(title: &str, counts: &BTreeMap<i32, usize>
     let Some(most) = counts.values().max() else {
         return empty(title);
     };
-    let y = Axis::counts(*most);
+    let y = Axis::counts(&NARROW, *most as u64);
     let slot = (RIGHT - LEFT) / counts.len() as f64;
     let width = (slot * 0.6).min(72.0);
     let drawing = html! {
-        (y.draw_left())
+        (y.draw_left(&NARROW))
         @for (i, (code, count)) in counts.iter().enumerate() {
             @let middle = px(LEFT + slot * (i as f64 + 0.5));
             @let top = y.at(*count as f64);
@@ -29,8 +29,8 @@ pub(in crate::report) fn status_codes(title: &str, counts: &BTreeMap<i32, usize>
             text.tick x=(middle) y=(px(BOTTOM + 17.0)) text-anchor="middle" { (label(*code)) }
         }
         line.axis x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(BOTTOM)) y2=(px(BOTTOM)) {}
-        (x_title("Status code (−1: no reply)"))
-        (y_title("Calls"))
+        (x_title(&NARROW, "Status code (−1: no reply)"))
+        (y_title(&NARROW, "Calls"))
     };
     let parts = counts
         .iter()

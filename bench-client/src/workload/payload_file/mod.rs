@@ -123,15 +123,26 @@ impl Payloads {
         counts.into_iter().map(share).collect()
     }
 
-    /// How many of `series` series of the run are asked for predictions.
+    /// Whether there are payloads that name no series.
+    #[must_use]
+    pub fn use_series(&self) -> bool {
+        self.turns().next().is_some()
+    }
+
+    /// Whether some of those are predictions, which need a model.
+    #[must_use]
+    pub fn need_fits(&self) -> bool {
+        self.turns()
+            .any(|kind| matches!(kind, Kind::Predict | Kind::Columns))
+    }
+
+    /// How many of `series` series of the run are to be fitted before it.
     pub(super) fn to_fit(&self, series: u32) -> u64 {
-        let turns = self.turns();
-        let asked = turns.filter(|kind| matches!(kind, Kind::Predict | Kind::Columns));
-        // Whoever comes first, all turns count: the last one asked is below both.
-        if asked.count() == 0 {
-            return 0;
+        if self.need_fits() {
+            u64::from(series).min(self.turns().count() as u64)
+        } else {
+            0
         }
-        (self.turns().count() as u64).min(u64::from(series))
     }
 
     /// The requests, in the order of the file.

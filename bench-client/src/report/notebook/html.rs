@@ -1,16 +1,14 @@
 //! `report.html`: one file that needs nothing else. No script, no font, no image from anywhere;
 //! the style sheet and the charts are part of the page.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::charts;
+use super::super::{charts, page};
 use super::tables;
 use crate::notebook::{NotebookRun, NotebookSummary, RECORDED_FIT, RECORDED_PREDICT, Recorded};
 use crate::record::CallRecord;
 use crate::stats::Sorted;
 use crate::summary::{LatencySummary, PhaseSummary};
-
-const STYLE: &str = include_str!("style.css");
 
 /// How one phase is shown.
 struct PhaseView<'a> {
@@ -48,35 +46,23 @@ pub(super) fn page(run: &NotebookRun) -> String {
         recorded: &RECORDED_PREDICT,
         not_measured: summary.predict_not_measured.as_deref(),
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Load test " (summary.run_id) }
-                style { (PreEscaped(STYLE)) }
+    let body = html! {
+        main {
+            (header(summary))
+            div.tiles {
+                @for phase in [&fit, &predict] { (tiles(phase)) }
             }
-            body {
-                main {
-                    (header(summary))
-                    div.tiles {
-                        @for phase in [&fit, &predict] { (tiles(phase)) }
-                    }
-                    @for phase in [&fit, &predict] { (section(phase)) }
-                    (tables::configuration(summary))
-                    (method(summary))
-                }
-                footer {
-                    "Beside this page: " code { "fit.csv" } ", " code { "predict.csv" }
-                    " (a row a call) and " code { "summary.json" } ". Made by "
-                    (summary.client.name) " " (summary.client.version) "."
-                }
-            }
+            @for phase in [&fit, &predict] { (section(phase)) }
+            (tables::configuration(summary))
+            (method(summary))
+        }
+        footer {
+            "Beside this page: " code { "fit.csv" } ", " code { "predict.csv" }
+            " (a row a call) and " code { "summary.json" } ". Made by "
+            (summary.client.name) " " (summary.client.version) "."
         }
     };
-    page.into_string()
+    page::document(&format!("Load test {}", summary.run_id), &body)
 }
 
 fn header(summary: &NotebookSummary) -> Markup {
