@@ -138,21 +138,23 @@ pub(super) fn run(args: HeatmapArgs) -> Result<ExitCode, CommandError> {
         };
         runs.run(own, out)
     };
-    let head = format!("{} {}", settings.statistic, settings.statistic.unit());
-    let (points, batch) = ("points/fit", "batch");
-    console::out(format_args!(
-        "{points:>10}{batch:>10}{:>20}{}",
-        head.trim_end(),
-        runs::COLUMNS
-    ));
-    let heatmap = heatmap::run(&settings, &cells, &runs.stop, run_cell, |row| {
+    let mut head = Some(head(&settings.statistic));
+    let show = |row: &CellRow| {
+        head.take().into_iter().for_each(console::out);
         console::out(line(row));
-    })?;
+    };
+    let heatmap = heatmap::run(&settings, &cells, &runs.stop, run_cell, show)?;
     let file = settings.out.join(heatmap::FILE);
     console::out(format_args!("heatmap: {}", file.display()));
     runs::report(&settings.out)?;
     let figures = heatmap.cells.iter().map(|row| &row.headline);
     Ok(runs::exit_code(heatmap.interrupted, figures))
+}
+
+fn head(statistic: &Statistic) -> String {
+    let value = format!("{statistic} {}", statistic.unit());
+    let (points, batch, value) = ("points/fit", "batch", value.trim_end());
+    format!("{points:>10}{batch:>10}{value:>20}{}", runs::COLUMNS)
 }
 
 fn line(row: &CellRow) -> String {

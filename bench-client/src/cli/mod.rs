@@ -116,10 +116,18 @@ enum CommandError {
     Results(#[from] ResultsError),
     #[error(transparent)]
     Stub(#[from] StubError),
-    #[error(transparent)]
-    Sequence(#[from] SequenceError<LoadError>),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
+}
+
+/// A run of several that could not be made fails as it would alone.
+impl From<SequenceError<Self>> for CommandError {
+    fn from(error: SequenceError<Self>) -> Self {
+        match error {
+            SequenceError::Run(error) => error,
+            SequenceError::Results(error) => error.into(),
+        }
+    }
 }
 
 /// Does what the command line asks for.
@@ -157,20 +165,20 @@ mod tests {
 
     use super::*;
 
-    /// The command lines of a text with examples, those that go on in the next line put together,
-    /// without what explains them.
+    /// The command lines of a text with examples, as a shell would take them apart, without what
+    /// explains them.
     fn examples(help: &str) -> Vec<Vec<String>> {
-        let help = help.replace("\\\n", " ");
+        let help = help.replace("\\\n", " ").replace(" && ", "\n");
         let lines = help.lines().map(str::trim_start);
         let lines = lines.filter(|line| line.starts_with("tidemark-bench "));
-        let command = |line: &str| line.split("     ").next().unwrap_or_default().to_owned();
-        lines
-            .map(|line| {
-                let words = command(line);
-                let words = words.split_whitespace().map(str::to_owned);
-                words.take_while(|word| word != ">").collect()
-            })
-            .collect()
+        let words = |line: &str| {
+            let command = line.split("     ").next().unwrap_or_default();
+            let words = command.split_whitespace().take_while(|word| *word != ">");
+            // A pattern stands for several files.
+            let files = |word: &str| vec![word.to_owned(); 1 + word.matches('*').count()];
+            words.flat_map(files).collect()
+        };
+        lines.map(words).collect()
     }
 
     #[test]

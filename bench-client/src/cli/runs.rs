@@ -10,9 +10,10 @@ use crate::console;
 use crate::cost::CostModel;
 use crate::interrupt::{EXIT_INTERRUPTED, Stop};
 use crate::live::Target;
-use crate::load::run::{LoadError, RunSettings};
+use crate::load::run::RunSettings;
 use crate::load::{self};
 use crate::report::folder;
+use crate::report::{self};
 use crate::results::config::{LoadSpec, WorkloadSpec};
 use crate::results::summary::{Headline, RunData};
 
@@ -35,7 +36,8 @@ pub(super) struct Own<'a> {
 }
 
 impl Runs {
-    pub(super) fn run(&self, own: Own<'_>, out: &Path) -> Result<RunData, LoadError> {
+    /// Makes one of the runs, with a report as if it had been made alone.
+    pub(super) fn run(&self, own: Own<'_>, out: &Path) -> Result<RunData, CommandError> {
         let base = &self.base;
         let settings = RunSettings {
             base_url: base.base_url.clone(),
@@ -50,7 +52,9 @@ impl Runs {
             target: Target::stderr(),
             shows: base.shows.clone(),
         };
-        load::run::run(settings, &self.runtime, &self.stop)
+        let data = load::run::run(settings, &self.runtime, &self.stop)?;
+        report::run::write(out, &data)?;
+        Ok(data)
     }
 }
 

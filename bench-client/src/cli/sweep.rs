@@ -117,8 +117,9 @@ pub(super) fn run(args: SweepArgs) -> Result<ExitCode, CommandError> {
         };
         runs.run(own, out)
     };
-    console::out(format_args!("{:>16}{}", "", runs::COLUMNS));
+    let mut head = Some(format!("{:>16}{}", "", runs::COLUMNS));
     let show = |row: &LevelRow| {
+        head.take().into_iter().for_each(console::out);
         let cut = if row.interrupted { "  cut short" } else { "" };
         let (level, figures) = (in_words(row.level), runs::columns(&row.headline));
         console::out(format_args!("{level:>16}{figures}{cut}"));

@@ -177,3 +177,12 @@ pub(crate) fn claim(dir: &Path, name: &'static str) -> Result<(), ResultsError> 
         source,
     })
 }
+
+/// Takes back what [`claim`] and a first [`put`] made, leaving whatever else is in the folder.
+pub(crate) fn unclaim(dir: &Path, names: &[&str]) {
+    for name in names {
+        let _ = std::fs::remove_file(dir.join(name));
+    }
+    // Fails if there is something else in it.
+    let _ = std::fs::remove_dir(dir);
+}

@@ -252,3 +252,16 @@ fn a_folder_with_a_sweep_is_not_written_again() {
     ));
     assert_eq!(saved(&settings), before);
 }
+
+#[test]
+fn a_sweep_that_measured_nothing_leaves_its_folder_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    let levels = levels(10, &[1, 5]);
+    let fail = |_: &LevelSpec, _: &Path| Err("nothing accepts connections");
+    super::run(&settings, &levels, &never().1, fail, |_| {}).unwrap_err();
+    assert!(!settings.out.exists());
+    let run = |spec: &LevelSpec, dir: &Path| measured(&spec.load, dir);
+    super::run(&settings, &levels, &never().1, run, |_| {}).unwrap();
+    assert_eq!(saved(&settings).levels.len(), 2);
+}
