@@ -126,3 +126,36 @@ impl Chart {
 fn view_box(frame: &Frame) -> String {
     format!("0 0 {} {}", px(frame.width), px(frame.height))
 }
+
+#[cfg(test)]
+impl Chart {
+    /// Coordinates of its shapes that are not within the picture, for tests.
+    pub(in crate::report) fn outside(&self) -> Vec<String> {
+        let main = (&self.frame, &self.drawing);
+        let compact = self
+            .compact
+            .as_ref()
+            .map(|(frame, drawing)| (frame, drawing));
+        let mut outside = Vec::new();
+        for (frame, drawing) in [main].into_iter().chain(compact) {
+            let markup = &drawing.0;
+            for (attributes, most) in [
+                (["x", "x1", "x2", "cx"], frame.width),
+                (["y", "y1", "y2", "cy"], frame.height),
+            ] {
+                for name in attributes {
+                    let start = format!(" {name}=\"");
+                    let values = markup.split(&start).skip(1);
+                    let values = values.filter_map(|rest| rest.split('"').next());
+                    let wrong = |text: &&str| {
+                        !text
+                            .parse()
+                            .is_ok_and(|value: f64| (0.0..=most).contains(&value))
+                    };
+                    outside.extend(values.filter(wrong).map(|text| format!("{name}={text}")));
+                }
+            }
+        }
+        outside
+    }
+}
