@@ -173,6 +173,9 @@ impl Application {
         .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(FIRST_HEAD)
+        // A streamed reply ends in a small write, which would wait 40 ms for the client's delayed
+        // acknowledgement of the one before (RFC 896 meets RFC 1122, 4.2.3.2).
+        .tcp_nodelay(true)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
         .bind(config.addr)

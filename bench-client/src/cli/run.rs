@@ -199,10 +199,6 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         out.clone(),
     );
     let (runtime, stop) = listening()?;
-    console::out(format_args!(
-        "run {} against {} (seed {})",
-        settings.run_id, settings.base_url, settings.seed
-    ));
     let data = load::run::run(settings, &runtime, &stop)?;
     let page = report::write_run(&out, &data)?;
     console::out(text::render(&data).trim_end());

@@ -193,15 +193,13 @@ fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
     let rest = if wanted.is_empty() {
         json!({"config": run.config, "summary": run.summary, "stats": run.stats})
     } else {
-        let value = |statistic: &Statistic| {
-            let value = match statistic.reading(&run.stats) {
-                Reading::Value(value) => json!(value),
-                Reading::TooFew => json!("too few"),
-                Reading::None => Value::Null,
-            };
-            (statistic.to_string(), value)
-        };
-        json!({"values": wanted.iter().map(value).collect::<Value>()})
+        let too_few = |statistic: &&Statistic| statistic.reading(&run.stats) == Reading::TooFew;
+        let value =
+            |statistic: &Statistic| (statistic.to_string(), json!(statistic.read(&run.stats)));
+        json!({
+            "values": wanted.iter().map(value).collect::<Value>(),
+            "too_few": wanted.iter().filter(too_few).map(Statistic::to_string).collect::<Value>(),
+        })
     };
     let parts = [head, rest].into_iter().filter_map(|part| match part {
         Value::Object(part) => Some(part),

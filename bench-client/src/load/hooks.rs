@@ -31,10 +31,11 @@ pub trait Hook: Send + Sync {
 /// Calls `after_run` of all hooks and gathers what they return.
 #[must_use]
 pub fn after_run(hooks: &[Box<dyn Hook>], config: &RunConfig, stats: &RunStats) -> Contributed {
-    let figures = |hook: &dyn Hook| {
-        let figures = hook.after_run(config, stats)?;
-        Some((hook.name().to_owned(), figures))
-    };
-    let hooks = hooks.iter().map(AsRef::as_ref);
-    hooks.filter_map(figures).collect()
+    let mut contributed = Contributed::new();
+    for hook in hooks {
+        if let Some(figures) = hook.after_run(config, stats) {
+            contributed.insert(hook.name().to_owned(), figures);
+        }
+    }
+    contributed
 }

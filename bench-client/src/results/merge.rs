@@ -300,7 +300,7 @@ mod tests {
         let (other, _) = folder(temp.path(), 6, Duration::ZERO);
         let out = temp.path().join("out");
         let refused = |dirs: &[PathBuf], out: &Path| merge(dirs, out).unwrap_err().to_string();
-        assert!(refused(&[dir.clone()], &out).contains("two folders"));
+        assert!(refused(std::slice::from_ref(&dir), &out).contains("two folders"));
         let again = dir.join("../run-5");
         assert!(refused(&[dir.clone(), again], &out).contains("given twice"));
         let nothing = temp.path().join("nothing");

@@ -69,12 +69,12 @@ impl Failures {
         });
         let unreported = kinds.split_off(kinds.len().min(REPORTED));
         let unreported: u64 = unreported.iter().map(|(_, kind)| kind.count).sum();
-        let report = |(message, kind): (&Box<str>, &Kind)| ErrorKind {
+        let kinds = kinds.into_iter().map(|(message, kind)| ErrorKind {
             message: message.to_string(),
             count: kind.count,
             first_index: kind.first_index,
-        };
-        let kinds = kinds.into_iter().map(report).collect();
+        });
+        let kinds = kinds.collect();
         (kinds, self.others + unreported)
     }
 

@@ -11,6 +11,8 @@
 //! the level. Points that are to be judged draw a u₄ besides: below 0.01 the point is half a level
 //! higher, from there to 0.02 half a level lower.
 //!
+//! Tags are filled up to 8 bytes with zeros.
+//!
 //! | body | tag | points |
 //! |---|---|---|
 //! | fit i | `gen_fit` | P, at the steps 0 … P − 1 |

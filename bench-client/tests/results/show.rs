@@ -103,7 +103,8 @@ fn single_figures_are_a_column_each() {
     let p99: f64 = rows[2][2].parse().unwrap();
     assert!((p99 - 11.9).abs() <= 0.012, "{p99}");
     let values = json(&[few, "--stat", "p99", "--stat", "max"]);
-    assert_eq!(values[0]["values"]["p99"], "too few");
+    assert_eq!(values[0]["values"]["p99"], Value::Null);
+    assert_eq!(values[0]["too_few"], serde_json::json!(["p99"]));
     assert_eq!(values[0]["values"]["max"], 11.0);
 }
 

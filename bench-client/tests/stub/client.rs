@@ -59,20 +59,31 @@ impl Client {
         self.0.write_all(request.as_bytes()).unwrap();
         let mut seen = Vec::new();
         while !String::from_utf8_lossy(&seen).contains(part) {
-            let mut piece = [0; 4096];
-            let n = self.0.read(&mut piece).unwrap();
-            assert!(n > 0, "ended without {part:?}");
-            seen.extend_from_slice(&piece[..n]);
+            let piece = self.read();
+            assert!(!piece.is_empty(), "ended without {part:?}");
+            seen.extend(piece);
         }
     }
 
     /// Whether the server has closed the connection, or does so before long.
     pub(crate) fn closed(&mut self) -> bool {
-        let read = self.0.read(&mut [0]);
-        read.map_or_else(
-            |error| error.kind() == ErrorKind::ConnectionReset,
-            |n| n == 0,
-        )
+        self.read().is_empty()
+    }
+
+    /// What has come, at least a byte of it; nothing when the server has closed the connection.
+    fn read(&mut self) -> Vec<u8> {
+        let mut piece = [0; 4096];
+        loop {
+            match self.0.read(&mut piece) {
+                Ok(n) => return piece[..n].to_vec(),
+                Err(error) => match error.kind() {
+                    ErrorKind::ConnectionReset => return Vec::new(),
+                    // A child of another test has ended.
+                    ErrorKind::Interrupted => {}
+                    _ => panic!("{error}"),
+                },
+            }
+        }
     }
 
     /// Sends these bytes and reads one reply.
@@ -85,13 +96,11 @@ impl Client {
                 reply.took = start.elapsed();
                 return Some(reply);
             }
-            let mut piece = [0; 4096];
-            match self.0.read(&mut piece) {
-                Ok(0) => return None,
-                Ok(n) => bytes.extend_from_slice(&piece[..n]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("{error}"),
+            let piece = self.read();
+            if piece.is_empty() {
+                return None;
             }
+            bytes.extend(piece);
         }
     }
 }

@@ -4,8 +4,12 @@
 //! distribution's name and a dot. Without one the distribution is `last`, what callers of 2xx
 //! replies waited.
 
+mod near;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use self::near::UnknownStatistic;
 
 use super::durations::QUANTILES;
 use super::stats::{LatencyStats, RunStats};
@@ -92,14 +96,6 @@ pub enum Reading {
     TooFew,
     /// There is nothing that it could be read from.
     None,
-}
-
-/// No figure has this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no statistic is called {name:?}; near it: {}", near.join(", "))]
-pub struct UnknownStatistic {
-    name: String,
-    near: Vec<String>,
 }
 
 const WHOLE: [(&str, Whole); 15] = [
@@ -374,34 +370,6 @@ impl fmt::Display for Unit {
     }
 }
 
-impl UnknownStatistic {
-    fn near(name: &str) -> Self {
-        let mut names: Vec<String> = Statistic::names().collect();
-        names.sort_by_cached_key(|known| (distance(name, known), known.len()));
-        names.truncate(5);
-        Self {
-            name: name.to_owned(),
-            near: names,
-        }
-    }
-}
-
-/// Edits from one word to another (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,29 +453,5 @@ mod tests {
         assert_eq!(unit("predict.count"), Unit::Count);
         assert_eq!(unit("goodput_rps").to_string(), "/s");
         assert_eq!(unit("requests_per_minute").to_string(), "/min");
-    }
-
-    #[test]
-    fn an_unknown_name_is_answered_with_near_ones() {
-        let near = |name: &str| name.parse::<Statistic>().unwrap_err().to_string();
-        assert!(near("p98").contains("p99"), "{}", near("p98"));
-        assert!(near("completed_rsp").contains("completed_rps"));
-        assert!(
-            near("predict.p42").contains("predict.p"),
-            "{}",
-            near("predict.p42")
-        );
-        for name in [
-            "",
-            ".",
-            "p99.",
-            "last.",
-            "last",
-            "ok.p50",
-            "nosuch.p50",
-            "p99.99.9",
-        ] {
-            name.parse::<Statistic>().expect_err(name);
-        }
     }
 }

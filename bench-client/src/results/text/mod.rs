@@ -5,17 +5,15 @@ use std::fmt::Write;
 use super::config::{Arrivals, Bound, LoadSpec, Pace};
 use super::summary::{ClientUse, RunData, RunSummary};
 use crate::load::response::OutcomeClass;
-use crate::tally::statistic::{Reading, Statistic, Unit, quantile_name};
-use crate::tally::stats::{LatencyStats, RunStats};
+use crate::tally::statistic::{Reading, Statistic, Unit};
+use crate::tally::stats::RunStats;
 
+mod latency;
 mod numbers;
 mod table;
 
 pub use self::numbers::{bytes, count, duration, ms, rate, share};
 pub use self::table::Table;
-
-/// Quantiles in the table, which has to fit a terminal.
-const QUANTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
 /// Errors that are listed.
 const ERRORS: usize = 10;
@@ -64,7 +62,7 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
     }
     state(text, summary, stats)?;
     throughput(text, config.load.good_within_ns, stats)?;
-    latency(text, stats)?;
+    latency::write(text, stats)?;
     outcomes(text, stats)?;
     errors(text, stats)?;
     client(text, summary, stats)?;
@@ -174,74 +172,6 @@ fn throughput(text: &mut String, good_within_ns: u64, stats: &RunStats) -> std::
     Ok(())
 }
 
-fn latency(text: &mut String, stats: &RunStats) -> std::fmt::Result {
-    let mut head = vec![String::new(), "count".to_owned(), "min".to_owned()];
-    head.extend(QUANTILES.map(quantile_name));
-    head.extend(["max", "mean"].map(str::to_owned));
-    let mut table = Table::right(2);
-    table.row(head);
-    let ok = &stats.ok;
-    let mut rows = vec![
-        ("last".to_owned(), &ok.last),
-        ("first".to_owned(), &ok.first),
-        ("service".to_owned(), &ok.service),
-        ("per point".to_owned(), &ok.per_point),
-        ("send lag".to_owned(), &ok.send_lag),
-        ("server".to_owned(), &ok.server),
-    ];
-    if stats.by_op.len() > 1 {
-        rows.extend(
-            stats
-                .by_op
-                .iter()
-                .map(|(op, stats)| (op.name().to_owned(), &stats.last)),
-        );
-    }
-    let failed = stats
-        .by_outcome
-        .iter()
-        .filter(|(class, _)| **class != OutcomeClass::Ok);
-    rows.extend(failed.map(|(class, latencies)| (class.name().to_owned(), latencies)));
-    for (name, latencies) in rows {
-        for row in latency_rows(name, latencies) {
-            table.row(row);
-        }
-    }
-    writeln!(
-        text,
-        "\nLatency in ms, beneath quantiles their 95 % interval"
-    )?;
-    writeln!(text, "{table}")
-}
-
-/// A row of values and one of intervals; nothing without durations.
-fn latency_rows(name: String, latencies: &LatencyStats) -> Vec<Vec<String>> {
-    let (Some(min), Some(max)) = (latencies.min_ns, latencies.max_ns) else {
-        return Vec::new();
-    };
-    let end = |ns: Option<u64>| ns.map_or("…".to_owned(), |ns| ms(ns as f64));
-    let mut values = vec![name, count(latencies.count), ms(min as f64)];
-    let mut intervals = vec![String::new(); 3];
-    for q in QUANTILES {
-        let (value, interval) = match latencies.at(q) {
-            Some(quantile) if quantile.enough => (
-                ms(quantile.value_ns as f64),
-                format!("{}–{}", end(quantile.low_ns), end(quantile.high_ns)),
-            ),
-            _ => ("too few".to_owned(), String::new()),
-        };
-        values.push(value);
-        intervals.push(interval);
-    }
-    values.push(ms(max as f64));
-    values.push(latencies.mean_ns.map_or("—".to_owned(), ms));
-    // All durations are the same, as the lags of a closed loop are.
-    if min == max || intervals.iter().all(String::is_empty) {
-        return vec![values];
-    }
-    vec![values, intervals]
-}
-
 fn outcomes(text: &mut String, stats: &RunStats) -> std::fmt::Result {
     let mut table = Table::right(2);
     let of = |n: u64| share(n as f64 / stats.requests.max(1) as f64);
@@ -346,6 +276,7 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
 
 #[cfg(test)]
 mod tests {
+    use super::latency::QUANTILES;
     use super::*;
     use crate::results::fixture;
     use crate::tally::tests::{records, sample_stats, tally};
