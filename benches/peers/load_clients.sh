@@ -15,9 +15,10 @@ stub_pid=
 trap '[ -z "$stub_pid" ] || kill "$stub_pid" 2>/dev/null; rm -rf "$work"' EXIT
 
 start_stub() {
+  rm -f "$work/stub"
   taskset -c 0 "$bench" stub --port 0 --threads 1 "$@" >"$work/stub" &
   stub_pid=$!
-  until grep -q listening "$work/stub"; do sleep 0.05; done
+  until grep -qs listening "$work/stub"; do sleep 0.05; done
   url=$(sed -n 's/^listening on //p' "$work/stub")
 }
 stop_stub() { kill "$stub_pid"; wait "$stub_pid" 2>/dev/null || true; stub_pid=; }

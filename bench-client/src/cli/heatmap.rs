@@ -146,6 +146,7 @@ pub(super) fn run(args: HeatmapArgs) -> Result<ExitCode, CommandError> {
     let heatmap = heatmap::run(&settings, &cells, &runs.stop, run_cell, show)?;
     let file = settings.out.join(heatmap::FILE);
     console::out(format_args!("heatmap: {}", file.display()));
+    runs::report(&settings.out)?;
     let figures = heatmap.cells.iter().map(|row| &row.headline);
     Ok(runs::exit_code(heatmap.interrupted, figures))
 }

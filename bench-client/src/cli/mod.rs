@@ -9,6 +9,7 @@ mod merge;
 mod notebook;
 mod pace_args;
 mod quality;
+mod report;
 mod run;
 mod runs;
 mod show;
@@ -27,6 +28,7 @@ use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::reach::Unreachable;
 use crate::report::ReportError;
+use crate::report::folder::FolderError;
 use crate::results::error::ResultsError;
 use crate::stub::StubError;
 use crate::sweep::sequence::SequenceError;
@@ -79,6 +81,9 @@ pub enum Command {
     /// Print the figures of saved runs, whole or of some of their responses
     #[command(after_help = show::HELP)]
     Show(show::ShowArgs),
+    /// Write the report of a saved run, sweep or heatmap, or its charts as pictures
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
     /// Put several saved runs into one, such as those of clients on several machines
     #[command(after_help = merge::HELP)]
     Merge(merge::MergeArgs),
@@ -99,6 +104,8 @@ enum CommandError {
     Unreachable(#[from] Unreachable),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(transparent)]
     Usage(#[from] clap::Error),
     #[error(transparent)]
@@ -133,6 +140,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),
         Command::Show(args) => show::run(args),
+        Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),

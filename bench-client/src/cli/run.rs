@@ -200,7 +200,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     );
     let (runtime, stop) = listening()?;
     let data = load::run::run(settings, &runtime, &stop)?;
-    let page = report::write_run(&out, &data)?;
+    let page = report::run::write(&out, &data)?;
     console::out(text::render(&data).trim_end());
     console::out(format_args!("report: {}", page.display()));
     Ok(if data.summary.interrupted {

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 use super::CommandError;
+use crate::console;
 use crate::cost::CostModel;
 use crate::interrupt::{EXIT_INTERRUPTED, Stop};
 use crate::live::Target;
 use crate::load::run::RunSettings;
 use crate::load::{self};
-use crate::report;
+use crate::report::folder;
+use crate::report::{self};
 use crate::results::config::{LoadSpec, WorkloadSpec};
 use crate::results::summary::{Headline, RunData};
 
@@ -51,9 +53,16 @@ impl Runs {
             shows: base.shows.clone(),
         };
         let data = load::run::run(settings, &self.runtime, &self.stop)?;
-        report::write_run(out, &data)?;
+        report::run::write(out, &data)?;
         Ok(data)
     }
+}
+
+/// Writes the report of all the runs, and one of each, after the last of them.
+pub(super) fn report(dir: &Path) -> Result<(), CommandError> {
+    let page = folder::write(dir)?;
+    console::out(format_args!("report: {}", page.display()));
+    Ok(())
 }
 
 /// The hooks of a run.

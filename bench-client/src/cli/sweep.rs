@@ -128,6 +128,7 @@ pub(super) fn run(args: SweepArgs) -> Result<ExitCode, CommandError> {
     console::out(knee(&sweep));
     let file = settings.out.join(sweep::FILE);
     console::out(format_args!("sweep: {}", file.display()));
+    runs::report(&settings.out)?;
     let figures = sweep.levels.iter().map(|row| &row.headline);
     Ok(runs::exit_code(sweep.interrupted, figures))
 }

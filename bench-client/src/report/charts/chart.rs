@@ -49,9 +49,21 @@ impl Chart {
         chart
     }
 
+    /// A chart of nothing as wide as a page, which says so.
+    pub(super) fn empty_wide(name: (&'static str, &str), why: &str) -> Self {
+        let frame = Frame::of(960.0, 90.0, 0.0);
+        let mut chart = Self::empty_in(frame, name, why);
+        let narrow = Self::empty(name, why);
+        chart.compact = Some((narrow.frame, narrow.drawing));
+        chart
+    }
+
     /// A chart of nothing, which says so.
     pub(super) fn empty(name: (&'static str, &str), why: &str) -> Self {
-        let frame = Frame::NARROW;
+        Self::empty_in(Frame::of(380.0, 120.0, 0.0), name, why)
+    }
+
+    fn empty_in(frame: Frame, name: (&'static str, &str), why: &str) -> Self {
         let drawing = html! {
             text.none x=(px(frame.width / 2.0)) y=(px(frame.height / 2.0)) text-anchor="middle" { (why) }
         };

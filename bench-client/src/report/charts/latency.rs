@@ -66,7 +66,7 @@ impl Line {
 /// Draws the latency from the intended start, by when outcomes were known.
 pub(in crate::report) fn latency_over_time(stats: &RunStats) -> Chart {
     if stats.requests == 0 {
-        return Chart::empty(NAME, "no requests");
+        return Chart::empty_wide(NAME, "no requests");
     }
     let (drawn, missing): (Vec<&Line>, Vec<&Line>) = LINES.iter().partition(|line| {
         let windows = &stats.timeline.windows;
@@ -79,7 +79,7 @@ pub(in crate::report) fn latency_over_time(stats: &RunStats) -> Chart {
     };
     let mut note = format!(
         "from the intended start; windows of {}",
-        figures::duration(stats.timeline.window_ns as f64)
+        figures::exact(stats.timeline.window_ns as f64)
     );
     if !missing.is_empty() && stats.count(OutcomeClass::Ok) > 0 {
         let names: Vec<_> = missing.iter().map(|line| line.name).collect();

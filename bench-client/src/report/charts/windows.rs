@@ -48,7 +48,7 @@ pub(in crate::report) fn boxes_over_time(stats: &RunStats) -> Chart {
     let windows = &stats.timeline.windows;
     let fives: Vec<_> = windows.iter().filter_map(Five::of_window).collect();
     if fives.is_empty() {
-        return Chart::empty(NAME, "no successful reply");
+        return Chart::empty_wide(NAME, "no successful reply");
     }
     let summary = format!("{} of {} windows have a reply", fives.len(), windows.len());
     let low = fives
@@ -58,7 +58,7 @@ pub(in crate::report) fn boxes_over_time(stats: &RunStats) -> Chart {
     let high = fives.iter().map(|five| five.max).fold(0.0, f64::max);
     let note = format!(
         "a box plot for every {}: quartiles and median, whiskers from the minimum to p95, dot at the maximum",
-        figures::duration(stats.timeline.window_ns as f64)
+        figures::exact(stats.timeline.window_ns as f64)
     );
     Chart::wide(NAME, summary, |frame| draw(frame, stats, (low, high))).with_note(note)
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::{UNKNOWN, count, duration, percent, quantile_name, rate};
+use super::super::figures::{UNKNOWN, count, duration, exact, percent, quantile_name, rate};
 use super::words;
 use crate::load::response::OutcomeClass;
 use crate::results::summary::RunData;
@@ -36,6 +36,9 @@ pub(in crate::report) fn verdict(run: &RunData) -> Verdict {
         ),
         _ if run.summary.interrupted => ("caution", format!("Interrupted after {made} requests")),
         (None, _) => ("bad", "No request was made".to_owned()),
+        (Some(_), _) if failed == 0 && stats.requests == 1 => {
+            ("good", "The one request was answered 2xx".to_owned())
+        }
         (Some(_), _) if failed == 0 => ("good", format!("All {made} requests answered 2xx")),
         (Some(rate), _) => {
             let kind = if rate <= BLEMISH { "caution" } else { "bad" };
@@ -163,7 +166,7 @@ pub(super) fn tiles(run: &RunData) -> Markup {
             rate(stats.goodput_rps),
             format!(
                 "2xx within {}",
-                duration(run.config.load.good_within_ns as f64)
+                exact(run.config.load.good_within_ns as f64)
             ),
         ),
         (

@@ -80,7 +80,7 @@ fn table(first: &str, rows: &[Row<'_>]) -> Markup {
     scroll(&html! {
         table.figures.latencies {
             thead { tr {
-                th { (first) } th { "Count" } th { "Min" } th { "Mean" } th { "Std. dev." }
+                th { (first) } th { "Count" } th { "Min" } th { "Mean" br; "± std. dev." }
                 @for q in SHOWN { th { (quantile_name(q)) } }
                 th { "Max" }
             } }
@@ -94,8 +94,10 @@ fn line((name, meaning, latency): &Row<'_>) -> Markup {
     html! {
         tr {
             th title=[(!meaning.is_empty()).then_some(meaning)] { (name) }
-            td { (count(latency.count)) } td { (nanos(latency.min_ns)) } td { (real(latency.mean_ns)) }
-            td { (real(latency.stddev_ns)) }
+            td { (count(latency.count)) } td { (nanos(latency.min_ns)) } td {
+                (real(latency.mean_ns))
+                @if let Some(deviation) = latency.stddev_ns { span.interval { "± " (duration(deviation)) } }
+            }
             @for q in SHOWN { td { (cell(latency, q)) } }
             td { (nanos(latency.max_ns)) }
         }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::duration;
+use super::super::figures::exact;
 use crate::results::config::Pace;
 use crate::results::summary::RunData;
 
@@ -29,7 +29,7 @@ pub(super) fn section(run: &RunData) -> Markup {
                 li {
                     "Requests are built before their clock starts. All moments are read from one \
                     monotonic clock in nanoseconds; a request that has no whole reply after "
-                    (duration(load.timeout_ns as f64)) " has timed out."
+                    (exact(load.timeout_ns as f64)) " has timed out."
                 }
                 li {
                     "Count, minimum, maximum and mean are exact. Quantiles are those of a histogram with \

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::{UNKNOWN, bytes, count, duration, nanos, percent};
+use super::super::figures::{UNKNOWN, bytes, count, duration, exact, nanos, percent};
 use super::words;
 use crate::results::config::{Pace, RunConfig};
 use crate::results::summary::RunData;
@@ -41,8 +41,8 @@ fn asked(config: &RunConfig) -> Vec<Item> {
         ("Points in a batch", count(workload.batch.into())),
         ("Payloads", payloads(config)),
         ("Seed", config.seed.to_string()),
-        ("Timeout", duration(load.timeout_ns as f64)),
-        ("Good within", duration(load.good_within_ns as f64)),
+        ("Timeout", exact(load.timeout_ns as f64)),
+        ("Good within", exact(load.good_within_ns as f64)),
         ("Sending threads", load.threads.to_string()),
     ];
     if let Pace::Open {

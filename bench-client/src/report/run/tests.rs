@@ -83,7 +83,7 @@ fn finite(run: &RunData, what: &str) -> String {
 fn small_runs_have_a_page_without_holes() {
     assert!(finite(&sample::of(0), "none").contains("No request was made"));
     let one = finite(&sample::of(1), "one");
-    assert!(one.contains("All 1 requests answered 2xx") && one.contains("too few"));
+    assert!(one.contains("The one request was answered 2xx") && one.contains("too few"));
     for n in [2, 7, 20, 100] {
         finite(&sample::of(n), &n.to_string());
     }
@@ -156,6 +156,19 @@ fn zz_preview() {
             ("bad", sample::only_failures(500)),
         ] {
             std::fs::write(format!("{dir}/{name}.html"), page(&run)).unwrap();
+            std::fs::write(format!("{dir}/{name}.md"), summary(&run)).unwrap();
         }
+        write_charts(
+            format!("{dir}/charts").as_ref(),
+            &sample::run(),
+            Picture::Png,
+        )
+        .unwrap();
+        write_charts(
+            format!("{dir}/charts").as_ref(),
+            &sample::run(),
+            Picture::Svg,
+        )
+        .unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::config::{Arrivals, Bound, LoadSpec, Pace};
+use super::config::{Arrivals, Bound, LoadSpec, Pace, WorkloadSpec};
 use super::summary::{ClientUse, RunData, RunSummary};
 use crate::load::response::OutcomeClass;
 use crate::tally::statistic::{Reading, Statistic, Unit};
@@ -55,6 +55,8 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
         config.base_url
     )?;
     writeln!(text, "  {}", load(&config.load))?;
+    writeln!(text, "  {}", workload(&config.workload))?;
+    writeln!(text, "  {}", client_settings(&config.load))?;
     if !config.merged_from.is_empty() {
         let runs = config.merged_from.iter();
         let dirs: Vec<&str> = runs.map(|run| run.dir.as_str()).collect();
@@ -90,6 +92,36 @@ fn load(load: &LoadSpec) -> String {
         Bound::Duration { ns } => duration(ns),
     };
     format!("{pace}, {bound}")
+}
+
+/// What is sent in a line, such as `predict 8, fit 1, over 100 series, seed 7`.
+fn workload(spec: &WorkloadSpec) -> String {
+    let kinds = spec.mix.iter().map(|share| match spec.mix.len() {
+        1 => share.op.name().to_owned(),
+        _ => format!("{} {}", share.op.name(), share.weight),
+    });
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    match &spec.payloads {
+        Some(file) => format!("{kinds}, from {}", file.path),
+        None => format!("{kinds}, over {} series", count(spec.series.into())),
+    }
+}
+
+/// How this client sends: what a figure depends on and a server does not see.
+fn client_settings(load: &LoadSpec) -> String {
+    let connections = match load.pace {
+        Pace::Closed { .. } => String::new(),
+        Pace::Open {
+            connections,
+            max_connections,
+            ..
+        } => format!("{connections} to {max_connections} connections, "),
+    };
+    format!(
+        "{connections}{} sending threads, timeout {}, HTTP/1.1 keep-alive, TCP_NODELAY",
+        load.threads,
+        duration(load.timeout_ns)
+    )
 }
 
 fn state(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt::Result {
