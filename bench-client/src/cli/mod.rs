@@ -1,5 +1,5 @@
 //! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
-//! or the run could not be made, 2 usage, 130 interrupted.
+//! or the run could not be made, 2 usage, 3 what was measured is not valid, 130 interrupted.
 
 mod args;
 mod completions;
@@ -38,6 +38,9 @@ pub use self::workload_args::WorkloadArgs;
 
 /// Flags that cannot be used, as clap exits.
 const EXIT_USAGE: u8 = 2;
+
+/// The client could not keep up, so that what it measured is itself.
+const EXIT_INVALID: u8 = 3;
 
 /// What the commands look like, from the simplest to the largest.
 const HELP: &str = "\
@@ -182,13 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn every_example_in_a_help_text_is_a_command_line_that_parses() {
+    fn every_example_is_a_command_line_that_parses() {
         let mut command = Cli::command();
         let mut helps = vec![command.get_after_help().unwrap().to_string()];
         let of_commands = command.get_subcommands_mut();
         helps.extend(of_commands.filter_map(|c| Some(c.get_after_help()?.to_string())));
+        let guide = include_str!("../../../docs/load-client.md");
+        helps.push(guide.replace("$ tidemark-bench", "tidemark-bench"));
         let all: Vec<_> = helps.iter().flat_map(|help| examples(help)).collect();
-        assert!(all.len() >= 15, "{all:?}");
+        assert!(all.len() >= 40, "{all:?}");
         for example in all {
             if let Err(error) = Cli::try_parse_from(&example) {
                 panic!("{}: {error}", example.join(" "));

@@ -74,7 +74,7 @@ fn a_sweep_has_a_folder_a_level_and_a_row_a_level() {
         sweep.files()[..3],
         ["00001-clients", "00002-clients", "00004-clients"]
     );
-    let file = sweep.json("sweep.json");
+    let file = sweep.valid_json("sweep.json", "sweep.schema.json");
     let rows = file["levels"].as_array().unwrap();
     for (row, (clients, requests)) in rows.iter().zip([(1, 10), (2, 12), (4, 24)]) {
         assert_eq!(row["clients"], clients);
@@ -114,7 +114,7 @@ fn an_interrupted_sweep_keeps_its_finished_levels() {
     sweep.signal(Signal::INT);
     let sweep = sweep.wait();
     assert_eq!(sweep.code, Some(130), "{}", sweep.stderr);
-    let file = sweep.json("sweep.json");
+    let file = sweep.valid_json("sweep.json", "sweep.schema.json");
     assert_eq!(file["interrupted"], true);
     assert_eq!(file["planned"].as_array().unwrap().len(), 3);
     assert_eq!(file["levels"].as_array().unwrap().len(), 1);
@@ -158,7 +158,7 @@ fn a_heatmap_has_a_run_a_cell_and_a_table() {
     ];
     let heatmap = start("heatmap", &stub.url, &flags).wait();
     assert_eq!(heatmap.code, Some(0), "{}", heatmap.stderr);
-    let file = heatmap.json("heatmap.json");
+    let file = heatmap.valid_json("heatmap.json", "heatmap.schema.json");
     let cells = file["cells"].as_array().unwrap();
     let values: Vec<_> = cells
         .iter()

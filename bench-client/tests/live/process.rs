@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -153,6 +153,18 @@ impl Finished {
         let text = std::fs::read_to_string(self.out.join(file));
         let text = text.unwrap_or_else(|error| panic!("{file}: {error}: {self:?}"));
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// A file of the folder, as its published schema has it.
+    pub(crate) fn valid_json(&self, file: &str, schema: &str) -> Value {
+        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let schema = std::fs::read(schemas.join(schema)).unwrap();
+        let schema = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
+        let json = self.json(file);
+        if let Err(error) = schema.validate(&json) {
+            panic!("{file}: {error} at {}", error.instance_path());
+        }
+        json
     }
 
     /// The names in its folder.

@@ -130,8 +130,10 @@ fn data(responses: impl Iterator<Item = ResponseRecord>) -> RunData {
             max_rss_bytes: 21_400_000,
             connections: 67,
             reconnects: 3,
+            senders_share: Some(0.2),
             waited_for_disk_ns: 0,
         }),
+        validity: None,
         headline: Headline::of(&stats),
         contributed: BTreeMap::from([(
             "cost".to_owned(),
