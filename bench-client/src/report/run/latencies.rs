@@ -18,7 +18,7 @@ type Row<'a> = (String, &'a str, &'a LatencyStats);
 
 pub(super) fn section(stats: &RunStats) -> Markup {
     let ok = &stats.ok;
-    let metrics: [Row<'_>; 6] = [
+    let metrics: [Row<'_>; 7] = [
         (
             "Last byte".into(),
             "intended start to last byte: what a caller waits",
@@ -43,6 +43,11 @@ pub(super) fn section(stats: &RunStats) -> Markup {
             "Send lag".into(),
             "intended start to sent, all requests",
             &ok.send_lag,
+        ),
+        (
+            "Own lag".into(),
+            "of the send lag, what is the client’s own: without waiting for a free connection",
+            &ok.own_lag,
         ),
         ("Server".into(), "what the server says it took", &ok.server),
     ];

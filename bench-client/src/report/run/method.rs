@@ -17,7 +17,8 @@ pub(super) fn section(run: &RunData) -> Markup {
                         "The moments of sending were fixed beforehand, whether or not replies kept up. \
                         " strong { "Latency" } " runs from the intended moment to the last byte of the \
                         reply, so that a stall of the server counts for every request that was due in it. \
-                        A request that found no free connection waited, and its wait is part of its latency."
+                        A request that found no free connection waited, and its wait is part of its latency; only \
+                        lag that is the client’s own counts against the measurement."
                     },
                     Pace::Closed { .. } => li {
                         "Each client sent its next request when the reply to the last one was there. "

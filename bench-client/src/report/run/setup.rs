@@ -109,7 +109,14 @@ fn used(run: &RunData) -> Vec<Item> {
             format!("{}, {}, {} CPUs", host.os, host.arch, host.cpus),
         ),
         ("Run’s length", nanos(Some(run.stats.wall_ns))),
-        ("Late sends (over 1 ms)", count(run.stats.late_sends)),
+        (
+            "Late sends (over 1 ms)",
+            format!(
+                "{}, {} by the client",
+                count(run.stats.late_sends),
+                count(run.stats.late_by_client)
+            ),
+        ),
     ];
     match &run.summary.client_use {
         Some(used) => items.extend([
@@ -121,6 +128,7 @@ fn used(run: &RunData) -> Vec<Item> {
                     percent(used.cpu_share)
                 ),
             ),
+            ("Of the sending threads’ CPUs", percent(used.senders_share)),
             ("Client’s memory at most", bytes(used.max_rss_bytes)),
             (
                 "Connections opened",

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::load::response::{Op, ResponseRecord};
-use crate::results::summary::RunData;
+use crate::results::summary::{RunData, Validity};
 use crate::tally::Tally;
 
 const OUTSIDE: [&str; 9] = [
@@ -139,6 +139,9 @@ fn what_spoils_a_run_is_said_at_its_top() {
     run.summary.rebuilt = true;
     run.summary.client_use = None;
     assert!(head(&run).contains("put together from the responses"));
+    run.summary.validity = Some(Validity::of(vec!["out of <breath>".to_owned()]));
+    assert!(head(&run).contains("measurement of the server: out of &lt;breath&gt;."));
+    assert!(head(&run).contains(r#"verdict bad">Invalid measurement. Interrupted: "#));
     run.config.client.profile = "debug".into();
     assert!(head(&run).contains("debug build"));
 }
@@ -171,6 +174,7 @@ fn response() -> impl Strategy<Value = ResponseRecord> {
             client: 0,
             intended_ns: at,
             sent_ns,
+            waited_ns: n.is_multiple_of(4).then_some(lag / 2),
             first_ns: n.is_multiple_of(2).then_some(sent_ns + took / 2),
             last_ns: sent_ns + took,
             class,
