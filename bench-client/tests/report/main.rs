@@ -83,7 +83,7 @@ fn the_summary_goes_to_a_file_or_to_standard_output() {
     let file = std::fs::read_to_string(format!("{dir}/summary.md")).unwrap();
     assert_eq!(printed(&[dir, "--format", "markdown", "--out", "-"]), file);
     assert!(
-        file.starts_with("### nightly\n\n❌ **50 of 500 requests"),
+        file.starts_with("### nightly\n\n❌ **Invalid measurement. 50 of 500 requests"),
         "{file}"
     );
     assert!(file.contains("| 50 | 5 | too many requests |"), "{file}");
