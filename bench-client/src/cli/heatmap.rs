@@ -138,7 +138,10 @@ pub(super) fn run(args: HeatmapArgs) -> Result<ExitCode, CommandError> {
         };
         runs.run(own, out)
     };
-    let mut head = Some(head(&settings.statistic));
+    let base = &runs.base;
+    let begun = runs::begun("heatmap", &base.run_id, &settings.base_url, base.seed);
+    // With the first cell, so that a heatmap that cannot begin prints nothing but why.
+    let mut head = Some(format!("{begun}\n{}", head(&settings.statistic)));
     let show = |row: &CellRow| {
         head.take().into_iter().for_each(console::out);
         console::out(line(row));

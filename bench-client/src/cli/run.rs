@@ -12,18 +12,19 @@ use super::CommandError;
 use super::args::{bounded, positive_duration};
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
-use super::runs::hooks;
+use super::runs::{self, hooks};
 use super::workload_args::WorkloadArgs;
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
 use crate::live::{Show, Target};
+use crate::load::hooks::Hook;
 use crate::load::response::OutcomeClass;
 use crate::load::run::RunSettings;
 use crate::load::{self};
 use crate::report;
-use crate::results::config::{Bound, LoadSpec, Pace, WorkloadSpec};
+use crate::results::config::{Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
 use crate::results::text;
 
 pub(super) const HELP: &str = "\
@@ -191,13 +192,14 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));
-    let settings = args.common.settings(
+    let mut settings = args.common.settings(
         args.workload.into_spec()?,
         args.pace.into_pace()?,
         args.bound.bound(),
         run_id,
         out.clone(),
     );
+    settings.hooks.push(Box::new(Announcement));
     let (runtime, stop) = listening()?;
     let data = load::run::run(settings, &runtime, &stop)?;
     let page = report::run::write(&out, &data)?;
@@ -210,6 +212,20 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Says which run begins. Only when it does: one that cannot begin prints nothing but why.
+struct Announcement;
+
+impl Hook for Announcement {
+    fn name(&self) -> &str {
+        "announcement"
+    }
+
+    fn before_run(&self, config: &RunConfig) {
+        let (run_id, base_url) = (&config.run_id, &config.base_url);
+        console::out(runs::begun("run", run_id, base_url, config.seed));
+    }
 }
 
 /// A runtime that listens to signals.

@@ -71,6 +71,11 @@ pub(super) fn hooks(cost: Option<&CostModel>) -> Vec<Box<dyn load::hooks::Hook>>
     cost.into_iter().collect()
 }
 
+/// What is about to be measured, with the seed that makes it again.
+pub(super) fn begun(kind: &str, run_id: &str, base_url: &str, seed: u64) -> String {
+    format!("{kind} {run_id} against {base_url} (seed {seed})")
+}
+
 /// The code for several runs, by the rule for one.
 pub(super) fn exit_code<'a>(
     interrupted: bool,

@@ -26,7 +26,7 @@ Examples:
   tidemark-bench sweep --clients 1,10,100 --requests-per-client 50 --workload columns --batch 100
   tidemark-bench sweep --rates 100/s,200/s,400/s,800/s --arrivals poisson --duration 30s --out results/rates
 
-Each level is a run with a folder of its own (00005-clients, 00100-rps) under the sweep's, beside sweep.json with a row a level.
+Each level is a run with a folder of its own (00005-clients, 00100-rps) under the sweep's, beside report.html\nand sweep.json with a row a level.
 Levels have at least 10 requests; fewer are raised, and said. The knee is the level with the greatest goodput × share of good
 replies / mean latency (Kleinrock's power): beyond it more load buys more waiting rather than more work.
 
@@ -117,7 +117,10 @@ pub(super) fn run(args: SweepArgs) -> Result<ExitCode, CommandError> {
         };
         runs.run(own, out)
     };
-    let mut head = Some(format!("{:>16}{}", "", runs::COLUMNS));
+    let base = &runs.base;
+    let begun = runs::begun("sweep", &base.run_id, &settings.base_url, base.seed);
+    // With the first level, so that a sweep that cannot begin prints nothing but why.
+    let mut head = Some(format!("{begun}\n{:>16}{}", "", runs::COLUMNS));
     let show = |row: &LevelRow| {
         head.take().into_iter().for_each(console::out);
         let cut = if row.interrupted { "  cut short" } else { "" };
