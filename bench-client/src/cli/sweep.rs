@@ -26,7 +26,8 @@ Examples:
   tidemark-bench sweep --clients 1,10,100 --requests-per-client 50 --workload columns --batch 100
   tidemark-bench sweep --rates 100/s,200/s,400/s,800/s --arrivals poisson --duration 30s --out results/rates
 
-Each level is a run with a folder of its own (00005-clients, 00100-rps) under the sweep's, beside report.html\nand sweep.json with a row a level.
+Each level is a run with a folder of its own (00005-clients, 00100-rps) under the sweep's, beside report.html
+and sweep.json with a row a level.
 Levels have at least 10 requests; fewer are raised, and said. The knee is the level with the greatest goodput × share of good
 replies / mean latency (Kleinrock's power): beyond it more load buys more waiting rather than more work.
 
