@@ -1,5 +1,5 @@
 //! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
-//! or the run could not be made, 2 usage, 130 interrupted.
+//! or the run could not be made, 2 usage, 3 what was measured is not valid, 130 interrupted.
 
 mod args;
 mod completions;
@@ -38,6 +38,9 @@ pub use self::workload_args::WorkloadArgs;
 
 /// Flags that cannot be used, as clap exits.
 const EXIT_USAGE: u8 = 2;
+
+/// The client could not keep up, so that what it measured is itself.
+const EXIT_INVALID: u8 = 3;
 
 /// What the commands look like, from the simplest to the largest.
 const HELP: &str = "\

@@ -14,12 +14,12 @@ use crate::report::{self};
 
 pub(super) const HELP: &str = "\
 Examples:
-  tidemark-bench report results/run                                   report.html in the run's folder, written anew
-  tidemark-bench report results/run --format markdown                 summary.md, for a pull request
-  tidemark-bench report results/run --format markdown --out -         the same to standard output
-  tidemark-bench report results/run --format png                      a picture a chart, in the folder charts
-  tidemark-bench report results/run --format svg --charts slides      vector pictures, in another folder
-  tidemark-bench report results/sweep                                 the page of a sweep or heatmap
+  tidemark-bench report results/run                                     report.html in the run's folder, written anew
+  tidemark-bench report results/run --format markdown                   summary.md, for a pull request
+  tidemark-bench report results/run --format markdown --out -           the same to standard output
+  tidemark-bench report results/run --format png                        a picture a chart, in the folder charts
+  tidemark-bench report results/run --format svg --charts slides        vector pictures, in another folder
+  tidemark-bench report results/sweep                                   the page of a sweep or heatmap
 
 Everything comes from what was saved: a run's figures are computed again from its responses, so that a run that was
 killed has a report too.";

@@ -8,12 +8,12 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use super::CommandError;
 use super::args::{bounded, positive_duration};
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
 use super::runs::{self, hooks};
 use super::workload_args::WorkloadArgs;
+use super::{CommandError, EXIT_INVALID};
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::console;
@@ -26,6 +26,7 @@ use crate::load::{self};
 use crate::report;
 use crate::results::config::{Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
 use crate::results::text;
+use crate::validity::Saturate;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -39,7 +40,8 @@ A closed loop (--clients) sends when the last reply is there, and so is slowed d
 --stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,
 summary.md, summary.json, stats.json, responses.jsonl, run_config.json, latency.hlog.
 
-Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 130 interrupted.";
+Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 3 not a valid measurement (with
+--strict), 130 interrupted.";
 
 /// How long a run sends unless told otherwise.
 const DURATION: Duration = Duration::from_secs(10);
@@ -62,7 +64,25 @@ pub struct RunArgs {
     /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Exit with 3 when the client could not keep up, so that not only the server was measured
+    #[arg(long)]
+    strict: bool,
+
+    /// Make the client bad at its work, for tests of what it says of itself
+    #[arg(long, value_enum, hide = true)]
+    fault: Option<Fault>,
 }
+
+/// What makes a client bad at its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Fault {
+    /// Every request costs the thread that sends it so much that it cannot keep up.
+    SaturateClient,
+}
+
+/// What a request costs a saturated client: at 100 requests a second two threads are busy.
+const SATURATING: Duration = Duration::from_millis(20);
 
 /// What runs have in common, also those of a sweep.
 #[derive(Debug, Args)]
@@ -200,6 +220,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         out.clone(),
     );
     settings.hooks.push(Box::new(Announcement));
+    match args.fault {
+        Some(Fault::SaturateClient) => settings.hooks.push(Box::new(Saturate(SATURATING))),
+        None => {}
+    }
     let (runtime, stop) = listening()?;
     let data = load::run::run(settings, &runtime, &stop)?;
     let page = report::run::write(&out, &data)?;
@@ -207,6 +231,8 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     console::out(format_args!("report: {}", page.display()));
     Ok(if data.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)
+    } else if args.strict && data.summary.validity.is_some_and(|it| !it.valid) {
+        ExitCode::from(EXIT_INVALID)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {
         ExitCode::SUCCESS
     } else {

@@ -58,7 +58,7 @@ impl Runs {
     }
 }
 
-/// Writes the report of all the runs, and one of each, after the last of them.
+/// Writes the report of all the runs together.
 pub(super) fn report(dir: &Path) -> Result<(), CommandError> {
     let page = folder::write(dir)?;
     console::out(format_args!("report: {}", page.display()));

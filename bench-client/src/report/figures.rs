@@ -65,7 +65,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
     };
     let percent = share * 100.0;
     match percent {
-        zero if zero == 0.0 => "0 %".to_owned(),
+        0.0 => "0 %".to_owned(),
         tiny if tiny < 0.01 => "< 0.01 %".to_owned(),
         small if small < 1.0 => format!("{percent:.2} %"),
         medium if medium < 99.0 => format!("{percent:.1} %"),

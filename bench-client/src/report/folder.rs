@@ -15,6 +15,9 @@ use crate::results::load::{self, Loaded};
 use crate::results::summary::RunData;
 use crate::sweep::{SweepFile, level};
 
+/// The page's file.
+const PAGE: &str = "report.html";
+
 /// Why a folder has no report.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -79,8 +82,8 @@ impl Saved {
     }
 }
 
-/// Writes `report.html` into a folder, for a sweep or heatmap also into those of its runs, and
-/// gives the first one's path.
+/// Writes `report.html` into a folder, for a sweep or heatmap also into those of its runs that have
+/// none yet, and gives the first one's path.
 ///
 /// # Errors
 /// When something cannot be read or written.
@@ -90,17 +93,22 @@ pub fn write(dir: &Path) -> Result<PathBuf, FolderError> {
         Saved::Run(run, _) => return Ok(run::write(dir, run)?),
         Saved::Sweep(sweep) => {
             for level in &sweep.levels {
-                run::write(&dir.join(&level.folder), &level.data)?;
+                let folder = dir.join(&level.folder);
+                if !folder.join(PAGE).exists() {
+                    run::write(&folder, &level.data)?;
+                }
             }
         }
         Saved::Heatmap(heatmap) => {
             for cell in heatmap.cells.iter().flatten().flatten() {
                 let folder = dir.join(&cell.folder);
-                run::write(&folder, &run_in(&folder)?)?;
+                if !folder.join(PAGE).exists() {
+                    run::write(&folder, &run_in(&folder)?)?;
+                }
             }
         }
     }
-    let path = dir.join("report.html");
+    let path = dir.join(PAGE);
     super::put(&path, saved.page().as_bytes())?;
     Ok(path)
 }

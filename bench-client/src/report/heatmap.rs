@@ -213,12 +213,4 @@ mod tests {
                 .contains("heat-8")
         );
     }
-
-    #[test]
-    fn zz_preview() {
-        if let Ok(dir) = std::env::var("REPORT_OUT") {
-            std::fs::write(format!("{dir}/heat.html"), page(&sample())).unwrap();
-            write_charts(format!("{dir}/charts").as_ref(), &sample(), Picture::Png).unwrap();
-        }
-    }
 }

@@ -203,7 +203,8 @@ fn text(said: &str) -> String {
             // A mention would call people, a reference would link an issue.
             '@' => out.push_str("&#64;"),
             '#' => out.push_str("&#35;"),
-            ':' => out.push_str("&#58;"),
+            // Half of an address, which would become a link.
+            '/' if out.ends_with('/') => out.push_str("&#47;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' | '$' => {
                 out.push('\\');
                 out.push(c);

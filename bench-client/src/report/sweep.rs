@@ -232,11 +232,4 @@ mod tests {
         let written = write_charts(dir.path(), &sweep(Some(1)), Picture::Svg).unwrap();
         assert_eq!(written.len(), 3);
     }
-
-    #[test]
-    fn zz_preview() {
-        if let Ok(dir) = std::env::var("REPORT_OUT") {
-            std::fs::write(format!("{dir}/sweep.html"), page(&sweep(Some(2)))).unwrap();
-        }
-    }
 }

@@ -44,6 +44,7 @@ fn measured(load: &LoadSpec, dir: &Path) -> Result<RunData, ResultsError> {
             client: 0,
             intended_ns: sent_ns,
             sent_ns,
+            waited_ns: None,
             first_ns: Some(sent_ns + round),
             last_ns: sent_ns + round,
             class: OutcomeClass::Ok,

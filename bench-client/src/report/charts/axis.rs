@@ -66,8 +66,8 @@ impl Axis {
     /// A horizontal axis of a run's nanoseconds, with the unit of its labels.
     pub(super) fn time(frame: &Frame, span_ns: u64) -> (Self, &'static str) {
         let (unit_ns, unit) = match span_ns {
-            0..=180_000_000_000 => (1e9, "s"),
-            ..=10_800_000_000_000 => (60e9, "min"),
+            ..=180_000_000_000 => (1e9, "s"),
+            180_000_000_001..=10_800_000_000_000 => (60e9, "min"),
             _ => (3600e9, "h"),
         };
         let high = (span_ns as f64).max(1e6);
@@ -184,13 +184,18 @@ impl Axis {
         ticks.map(|(value, label)| (self.at(*value), label.as_str()))
     }
 
-    /// Ticks, labels and base line below the drawing area.
+    /// Ticks, labels and base line below the drawing area. A label at the edge keeps within the
+    /// picture.
     pub(super) fn draw_below(&self, frame: &Frame) -> Markup {
+        let place = |x: f64, label: &str| {
+            let half = 3.6 * label.chars().count() as f64;
+            x.clamp(half, (frame.width - half).max(half))
+        };
         html! {
             (base_line(frame))
             @for (x, label) in self.ticks() {
                 line.axis x1=(px(x)) x2=(px(x)) y1=(px(frame.bottom)) y2=(px(frame.bottom + 4.0)) {}
-                text.tick x=(px(x)) y=(px(frame.bottom + 17.0)) text-anchor="middle" { (label) }
+                text.tick x=(px(place(x, label))) y=(px(frame.bottom + 17.0)) text-anchor="middle" { (label) }
             }
         }
     }

@@ -85,10 +85,12 @@ impl Chart {
     pub(in crate::report) fn figure(&self) -> Markup {
         let label = format!("{}: {}", self.title, self.summary);
         let wide = self.compact.is_some();
+        // Too wide for a telephone and not drawn for one: it scrolls there.
+        let broad = !wide && self.frame.width > 2.0 * Frame::NARROW.width;
         html! {
             figure.wide[wide] {
                 figcaption { (self.title) @if !self.note.is_empty() { span.note { (self.note) } } }
-                svg.chart.full[wide] role="img" aria-label=(label) viewBox=(view_box(&self.frame)) {
+                svg.chart.full[wide].broad[broad] role="img" aria-label=(label) viewBox=(view_box(&self.frame)) {
                     (self.drawing)
                 }
                 @if let Some((frame, drawing)) = &self.compact {

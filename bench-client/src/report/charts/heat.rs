@@ -11,7 +11,9 @@ use crate::report::figures;
 
 /// Steps of the scale, each a class of the style sheet.
 const STEPS: usize = 9;
+/// Least height of a cell, and of all rows together: the name of the axis stands beside them.
 const CELL_HEIGHT: f64 = 34.0;
+const ROWS_HEIGHT: f64 = 130.0;
 /// Room for the scale below the axis.
 const SCALE_HEIGHT: f64 = 44.0;
 
@@ -91,20 +93,21 @@ pub(in crate::report) fn heat(title: &str, grid: &Grid<'_>) -> Chart {
     };
     let scale = Scale::new(range);
     let rows = grid.ys.len() as f64;
+    let cell_height = CELL_HEIGHT.max(ROWS_HEIGHT / rows);
     let longest = grid.ys.iter().map(|y| y.chars().count()).max().unwrap_or(0);
     let left = (7.5 * longest as f64 + 40.0).max(62.0);
     let columns = grid.xs.len() as f64;
     let width = (left + 14.0 + columns * 72.0).clamp(380.0, 960.0);
-    let height = 8.0 + rows * CELL_HEIGHT + 46.0 + SCALE_HEIGHT;
+    let height = 8.0 + rows * cell_height + 46.0 + SCALE_HEIGHT;
     let frame = Frame {
         top: 8.0,
-        bottom: 8.0 + rows * CELL_HEIGHT,
+        bottom: 8.0 + rows * cell_height,
         height: height - SCALE_HEIGHT,
         ..Frame::of(width, height, left)
     };
     let drawing = html! {
         @for (y, label) in grid.ys.iter().enumerate() {
-            @let middle = frame.top + CELL_HEIGHT * (y as f64 + 0.5);
+            @let middle = frame.top + cell_height * (y as f64 + 0.5);
             text.row-label x=(px(left - 8.0)) y=(px(middle + 4.0)) text-anchor="end" { (label) }
             @for x in 0..grid.xs.len() { (cell(grid, &frame, &scale, (x, y))) }
         }
@@ -131,10 +134,8 @@ pub(in crate::report) fn heat(title: &str, grid: &Grid<'_>) -> Chart {
 
 fn cell(grid: &Grid<'_>, frame: &Frame, scale: &Scale, (x, y): (usize, usize)) -> Markup {
     let slot = frame.area_width() / grid.xs.len() as f64;
-    let (left, top) = (
-        frame.left + slot * x as f64,
-        frame.top + CELL_HEIGHT * y as f64,
-    );
+    let high = (frame.bottom - frame.top) / grid.ys.len() as f64;
+    let (left, top) = (frame.left + slot * x as f64, frame.top + high * y as f64);
     let value = grid.at(x, y);
     let class = value.map_or_else(
         || "none".to_owned(),
@@ -150,9 +151,9 @@ fn cell(grid: &Grid<'_>, frame: &Frame, scale: &Scale, (x, y): (usize, usize)) -
         g {
             title { (grid.x_label) " " (grid.xs[x]) ", " (grid.y_label) " " (grid.ys[y]) ": " (shown) }
             rect class={ "cell heat-" (class) } x=(px(left + 1.0)) y=(px(top + 1.0))
-                width=(px(slot - 2.0)) height=(px(CELL_HEIGHT - 2.0)) rx="2" {}
+                width=(px(slot - 2.0)) height=(px(high - 2.0)) rx="2" {}
             text class=(ink) x=(px(left + slot / 2.0))
-                y=(px(top + CELL_HEIGHT / 2.0 + 4.0)) text-anchor="middle" { (shown) }
+                y=(px(top + high / 2.0 + 4.0)) text-anchor="middle" { (shown) }
         }
     }
 }

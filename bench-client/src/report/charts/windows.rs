@@ -14,7 +14,7 @@ use crate::load::response::OutcomeClass;
 use crate::report::figures;
 use crate::tally::stats::{RunStats, Window};
 
-const NAME: (&str, &str) = ("latency_boxes_over_time", "Dynamics");
+const NAME: (&str, &str) = ("latency_boxes_over_time", "Dynamics: box plots over time");
 
 /// Boxes that are narrower than this are drawn as bands.
 const NARROWEST: f64 = 5.0;
@@ -111,8 +111,10 @@ fn bands(time: &RunTime<'_>, y: &Axis) -> Markup {
             continue;
         };
         let sides = (time.x.at(from), time.x.at(to));
-        bar(&mut whiskers, sides, (five.min, five.p95));
-        bar(&mut boxes, sides, (five.p25, five.p75));
+        bar(&mut whiskers, sides, (five.min, five.whisker()));
+        if five.has_box() {
+            bar(&mut boxes, sides, (five.p25, five.p75));
+        }
         let middle = px(f64::midpoint(sides.0, sides.1));
         let _ = write!(
             medians,

@@ -7,6 +7,7 @@ use super::super::charts::class_name;
 use super::super::figures::{UNKNOWN, count, duration, nanos, quantile_name};
 use super::scroll;
 use super::words::op_name;
+use crate::load::response::Op;
 use crate::tally::stats::{LatencyStats, Quantile, RunStats};
 
 /// The quantiles that `stats.json` has.
@@ -45,12 +46,12 @@ pub(super) fn section(stats: &RunStats) -> Markup {
         ),
         ("Server".into(), "what the server says it took", &ok.server),
     ];
+    // Only of a stream is the first byte long before the last.
+    let first = |op: Op| (op == Op::Ndjson).then(|| format!("{}, first score", op_name(op)));
     let ops = stats.by_op.iter().flat_map(|(op, of_op)| {
-        let name = op_name(*op);
-        [
-            (name.to_owned(), "last byte", &of_op.last),
-            (format!("{name}, first"), "first byte", &of_op.first),
-        ]
+        let last = (op_name(*op).to_owned(), "last byte", &of_op.last);
+        let first = first(*op).map(|name| (name, "first byte", &of_op.first));
+        [Some(last), first].into_iter().flatten()
     });
     let classes = stats
         .by_outcome

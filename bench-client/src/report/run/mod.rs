@@ -54,7 +54,8 @@ pub fn page(run: &RunData) -> String {
         }
         footer {
             "Beside this page: " code { "summary.json" } ", " code { "stats.json" } ", "
-            code { "run_config.json" } " and " code { "responses.jsonl" } " (a line a request). Made by "
+            code { "run_config.json" } ", " code { "responses.jsonl" } " (a line a request) and "
+            code { "latency.hlog" } ". Made by "
             (run.config.client.name) " " (run.config.client.version) "."
         }
     };

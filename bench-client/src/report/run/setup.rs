@@ -67,6 +67,13 @@ fn asked(config: &RunConfig) -> Vec<Item> {
         "Before the run",
         format!("{series}{} warm-up requests", count(load.warm_up.into())),
     ));
+    if !config.merged_from.is_empty() {
+        let runs = config
+            .merged_from
+            .iter()
+            .map(|run| format!("{} ({} requests)", run.run_id, count(run.requests)));
+        items.push(("Merged from", runs.collect::<Vec<_>>().join(", ")));
+    }
     if load.low_memory {
         items.push(("Memory", "responses straight to disk".to_owned()));
     }

@@ -144,31 +144,3 @@ fn a_send_window_that_says_nothing_is_called_that() {
     run.stats.send_window.says_nothing = true;
     assert!(page(&run).contains("say nothing about the server"));
 }
-
-#[test]
-fn zz_preview() {
-    if let Ok(dir) = std::env::var("REPORT_OUT") {
-        for (name, run) in [
-            ("full", sample::run()),
-            ("one", sample::of(1)),
-            ("none", sample::of(0)),
-            ("twenty", sample::of(20)),
-            ("bad", sample::only_failures(500)),
-        ] {
-            std::fs::write(format!("{dir}/{name}.html"), page(&run)).unwrap();
-            std::fs::write(format!("{dir}/{name}.md"), summary(&run)).unwrap();
-        }
-        write_charts(
-            format!("{dir}/charts").as_ref(),
-            &sample::run(),
-            Picture::Png,
-        )
-        .unwrap();
-        write_charts(
-            format!("{dir}/charts").as_ref(),
-            &sample::run(),
-            Picture::Svg,
-        )
-        .unwrap();
-    }
-}

@@ -125,6 +125,12 @@ fn client_settings(load: &LoadSpec) -> String {
 }
 
 fn state(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt::Result {
+    if let Some(validity) = summary.validity.as_ref().filter(|it| !it.valid) {
+        writeln!(text, "  NOT A VALID MEASUREMENT")?;
+        for reason in &validity.reasons {
+            writeln!(text, "    {reason}")?;
+        }
+    }
     if summary.interrupted {
         let planned = summary
             .planned
@@ -263,8 +269,9 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
     let of = share(late as f64 / stats.requests.max(1) as f64);
     writeln!(
         text,
-        "  late sends {} ({of}), more than 1 ms after they were meant to be",
-        count(late)
+        "  late sends {} ({of}), more than 1 ms after they were meant to be; {} by the client itself",
+        count(late),
+        count(stats.late_by_client)
     )?;
     writeln!(
         text,
@@ -281,13 +288,18 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
         max_rss_bytes,
         connections,
         reconnects,
+        senders_share,
         waited_for_disk_ns,
     } = used;
-    let of_machine = cpu_share.map(|part| format!(" ({} of the processors)", share(part)));
+    let of = |part: &Option<f64>, what| {
+        let part = part.map(|part| format!(" ({} of {what})", share(part)));
+        part.unwrap_or_default()
+    };
     writeln!(
         text,
-        "  processor time {cpu_s:.2} s{}, memory {}",
-        of_machine.unwrap_or_default(),
+        "  processor time {cpu_s:.2} s{}{}, memory {}",
+        of(cpu_share, "the processors"),
+        of(senders_share, "those of the threads that send"),
         bytes(*max_rss_bytes)
     )?;
     writeln!(
@@ -311,6 +323,7 @@ mod tests {
     use super::latency::QUANTILES;
     use super::*;
     use crate::results::fixture;
+    use crate::results::summary::Validity;
     use crate::tally::tests::{records, sample_stats, tally};
 
     fn run(stats: RunStats) -> RunData {
@@ -398,6 +411,16 @@ mod tests {
         let text = render(&run(sample_stats(0)));
         assert!(text.contains("Outcomes of 0 requests"), "{text}");
         assert!(!text.contains("NaN"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_measured_its_client_says_so_at_its_head() {
+        let mut run = run(sample_stats(10));
+        assert!(!render(&run).contains("VALID"));
+        run.summary.validity = Some(Validity::of(vec!["out of breath".to_owned()]));
+        let text = render(&run);
+        let head: Vec<&str> = text.lines().skip(2).take(2).collect();
+        assert_eq!(head, ["  NOT A VALID MEASUREMENT", "    out of breath"]);
     }
 
     #[test]
