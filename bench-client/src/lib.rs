@@ -19,6 +19,7 @@ pub mod client;
 pub mod clock;
 pub mod cost;
 pub mod countdown;
+pub mod gate;
 pub mod heatmap;
 pub mod host;
 pub mod interrupt;

@@ -4,6 +4,7 @@
 mod args;
 mod completions;
 mod cost_args;
+mod gate;
 mod heatmap;
 mod merge;
 mod notebook;
@@ -39,7 +40,7 @@ pub use self::workload_args::WorkloadArgs;
 /// Flags that cannot be used, as clap exits.
 const EXIT_USAGE: u8 = 2;
 
-/// The client could not keep up, so that what it measured is itself.
+/// What was measured does not allow the answer that was asked for.
 const EXIT_INVALID: u8 = 3;
 
 /// What the commands look like, from the simplest to the largest.
@@ -90,6 +91,9 @@ pub enum Command {
     /// Put several saved runs into one, such as those of clients on several machines
     #[command(after_help = merge::HELP)]
     Merge(merge::MergeArgs),
+    /// Hold the figures of saved runs against limits, and fail when one is broken
+    #[command(after_help = gate::HELP)]
+    Gate(gate::GateArgs),
     /// Serve the contract without learning anything, as fast or as badly as asked, for tests
     #[command(after_help = stub::HELP)]
     Stub(stub::StubArgs),
@@ -145,6 +149,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(args),
+        Command::Gate(args) => gate::run(args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };

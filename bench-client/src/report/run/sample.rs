@@ -65,6 +65,7 @@ fn made(index: u64) -> ResponseRecord {
         client: (index % 64) as u32,
         intended_ns,
         sent_ns: intended_ns + lag,
+        waited_ns: Some(lag / 2),
         first_ns: Some(intended_ns + lag + (latency - lag) * 4 / 5),
         last_ns: intended_ns + latency,
         class: OutcomeClass::Ok,

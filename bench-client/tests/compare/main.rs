@@ -1,0 +1,5 @@
+//! `gate`, `compare` and `batch-compare` as processes, against the built-in stub and over folders
+//! that `run` left.
+
+mod gate;
+mod process;
