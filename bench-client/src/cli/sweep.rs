@@ -124,11 +124,14 @@ pub(super) fn run(args: SweepArgs) -> Result<ExitCode, CommandError> {
     let mut head = Some(format!("{begun}\n{:>16}{}", "", runs::COLUMNS));
     let show = |row: &LevelRow| {
         head.take().into_iter().for_each(console::out);
-        let cut = if row.interrupted { "  cut short" } else { "" };
+        let mark = runs::mark(row.interrupted, &row.not_valid);
         let (level, figures) = (in_words(row.level), runs::columns(&row.headline));
-        console::out(format_args!("{level:>16}{figures}{cut}"));
+        console::out(format_args!("{level:>16}{figures}{mark}"));
     };
     let sweep = sweep::run(&settings, &plan, &runs.stop, run_level, show)?;
+    let rows = sweep.levels.iter();
+    let against = rows.map(|row| (row.folder.as_str(), row.not_valid.as_slice()));
+    runs::explain(against).iter().for_each(console::out);
     console::out(knee(&sweep));
     let file = settings.out.join(sweep::FILE);
     console::out(format_args!("sweep: {}", file.display()));

@@ -99,6 +99,8 @@ fn a_sweep_has_a_folder_a_level_and_a_row_a_level() {
         .stdout
         .lines()
         .map(|line| line.split_whitespace().next().unwrap())
+        // A busy machine may have something to say against a level.
+        .filter(|word| *word != "not")
         .collect();
     assert_eq!(
         begins,
