@@ -55,14 +55,14 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
         config.base_url
     )?;
     writeln!(text, "  {}", load(&config.load))?;
-    writeln!(text, "  {}", workload(&config.workload))?;
-    writeln!(text, "  {}", client_settings(&config.load))?;
     if !config.merged_from.is_empty() {
         let runs = config.merged_from.iter();
         let dirs: Vec<&str> = runs.map(|run| run.dir.as_str()).collect();
         writeln!(text, "  merged from {}", dirs.join(", "))?;
     }
     state(text, summary, stats)?;
+    writeln!(text, "  {}", workload(&config.workload))?;
+    writeln!(text, "  {}", client_settings(&config.load))?;
     throughput(text, config.load.good_within_ns, stats)?;
     latency::write(text, stats)?;
     outcomes(text, stats)?;
