@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::args::{bounded, positive_duration};
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
-use super::runs::hooks;
+use super::runs::{self, hooks};
 use super::workload_args::WorkloadArgs;
 use super::{CommandError, EXIT_INVALID};
 use crate::base_url::BaseUrl;
@@ -19,11 +19,12 @@ use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
 use crate::live::{Show, Target};
+use crate::load::hooks::Hook;
 use crate::load::response::OutcomeClass;
 use crate::load::run::RunSettings;
 use crate::load::{self};
 use crate::report;
-use crate::results::config::{Bound, LoadSpec, Pace, WorkloadSpec};
+use crate::results::config::{Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
 use crate::results::text;
 use crate::validity::Saturate;
 
@@ -218,6 +219,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         run_id,
         out.clone(),
     );
+    settings.hooks.push(Box::new(Announcement));
     match args.fault {
         Some(Fault::SaturateClient) => settings.hooks.push(Box::new(Saturate(SATURATING))),
         None => {}
@@ -236,6 +238,20 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Says which run begins. Only when it does: one that cannot begin prints nothing but why.
+struct Announcement;
+
+impl Hook for Announcement {
+    fn name(&self) -> &str {
+        "announcement"
+    }
+
+    fn before_run(&self, config: &RunConfig) {
+        let (run_id, base_url) = (&config.run_id, &config.base_url);
+        console::out(runs::begun("run", run_id, base_url, config.seed));
+    }
 }
 
 /// A runtime that listens to signals.

@@ -71,6 +71,11 @@ pub(super) fn hooks(cost: Option<&CostModel>) -> Vec<Box<dyn load::hooks::Hook>>
     cost.into_iter().collect()
 }
 
+/// What is about to be measured, with the seed that makes it again.
+pub(super) fn begun(kind: &str, run_id: &str, base_url: &str, seed: u64) -> String {
+    format!("{kind} {run_id} against {base_url} (seed {seed})")
+}
+
 /// The code for several runs, by the rule for one.
 pub(super) fn exit_code<'a>(
     interrupted: bool,
@@ -104,6 +109,29 @@ pub(super) fn columns(run: &Headline) -> String {
     )
 }
 
+/// What stands behind a run's figures.
+pub(super) fn mark(interrupted: bool, not_valid: &[String]) -> &'static str {
+    match (interrupted, not_valid.is_empty()) {
+        (true, _) => "  cut short",
+        (false, false) => "  not valid",
+        (false, true) => "",
+    }
+}
+
+/// What `mark` means by runs that are not valid, each reason once with the first run that has it.
+pub(super) fn explain<'a>(runs: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Vec<String> {
+    let mut said: Vec<(&str, &str)> = Vec::new();
+    for (folder, reasons) in runs {
+        for reason in reasons {
+            if said.iter().all(|(_, other)| other != reason) {
+                said.push((folder, reason));
+            }
+        }
+    }
+    let line = |(folder, reason): &(&str, &str)| format!("not valid: {folder}: {reason}");
+    said.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +150,16 @@ mod tests {
         assert_eq!(columns(&run), row);
         assert_eq!(COLUMNS.len(), row.len());
         assert!(columns(&Headline::default()).ends_with('—'));
+    }
+
+    #[test]
+    fn what_speaks_against_runs_is_said_once() {
+        let busy = ["the client was busy".to_owned()];
+        let runs = [("a", &[][..]), ("b", &busy[..]), ("c", &busy[..])];
+        assert_eq!(explain(runs), ["not valid: b: the client was busy"]);
+        assert_eq!(mark(false, &busy), "  not valid");
+        assert_eq!(mark(true, &busy), "  cut short");
+        assert_eq!(mark(false, &[]), "");
     }
 
     #[test]

@@ -18,7 +18,6 @@ use super::resources;
 use super::watch::Watching;
 use crate::arrivals::{self, Trace, TraceError};
 use crate::base_url::BaseUrl;
-use crate::console;
 use crate::host::{ClientBuild, Host};
 use crate::interrupt::{self, Stop};
 use crate::live::{Display, Show, Target};
@@ -108,10 +107,6 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
     let pace = pace(&settings.load, settings.seed)?;
     // A minute of set-up must not end at a folder that cannot be used.
     FolderWriter::check(&settings.out)?;
-    console::out(format_args!(
-        "run {} against {} (seed {})",
-        settings.run_id, settings.base_url, settings.seed
-    ));
     let hooks: Arc<[Box<dyn Hook>]> = settings.hooks.into();
     let mut config = RunConfig {
         format_version: config::FORMAT_VERSION,

@@ -95,9 +95,22 @@ fn a_sweep_has_a_folder_a_level_and_a_row_a_level() {
         sweep.stderr,
         "1 client: raised to 10 requests a client; a level has at least 10 requests\n"
     );
-    for line in ["2 clients", "knee: ", "sweep: "] {
-        assert!(sweep.stdout.contains(line), "{line}: {}", sweep.stdout);
-    }
+    let begins: Vec<_> = sweep
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().next().unwrap())
+        // A busy machine may have something to say against a level.
+        .filter(|word| *word != "not")
+        .collect();
+    assert_eq!(
+        begins,
+        [
+            "sweep", "requests", "1", "2", "4", "knee:", "sweep:", "report:"
+        ],
+        "a table without anything between its rows: {}",
+        sweep.stdout
+    );
+    assert!(sweep.stdout.contains("(seed 7)"), "{}", sweep.stdout);
 }
 
 #[test]
