@@ -118,8 +118,11 @@ fn client_settings(load: &LoadSpec) -> String {
         } => format!("{connections} to {max_connections} connections, "),
     };
     format!(
-        "{connections}{} sending threads, timeout {}, HTTP/1.1 keep-alive, TCP_NODELAY",
-        load.threads,
+        "{connections}{}, timeout {}, HTTP/1.1 keep-alive, TCP_NODELAY",
+        match load.threads {
+            1 => "1 sending thread".to_owned(),
+            threads => format!("{threads} sending threads"),
+        },
         duration(load.timeout_ns)
     )
 }
