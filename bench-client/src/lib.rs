@@ -39,6 +39,7 @@ pub mod stub;
 pub mod summary;
 pub mod sweep;
 pub mod tally;
+pub mod validity;
 pub mod workload;
 
 mod console;

@@ -138,20 +138,29 @@ pub(super) fn run(args: HeatmapArgs) -> Result<ExitCode, CommandError> {
         };
         runs.run(own, out)
     };
-    let head = format!("{} {}", settings.statistic, settings.statistic.unit());
-    let (points, batch) = ("points/fit", "batch");
-    console::out(format_args!(
-        "{points:>10}{batch:>10}{:>20}{}",
-        head.trim_end(),
-        runs::COLUMNS
-    ));
-    let heatmap = heatmap::run(&settings, &cells, &runs.stop, run_cell, |row| {
+    let base = &runs.base;
+    let begun = runs::begun("heatmap", &base.run_id, &settings.base_url, base.seed);
+    // With the first cell, so that a heatmap that cannot begin prints nothing but why.
+    let mut head = Some(format!("{begun}\n{}", head(&settings.statistic)));
+    let show = |row: &CellRow| {
+        head.take().into_iter().for_each(console::out);
         console::out(line(row));
-    })?;
+    };
+    let heatmap = heatmap::run(&settings, &cells, &runs.stop, run_cell, show)?;
+    let rows = heatmap.cells.iter();
+    let against = rows.map(|row| (row.folder.as_str(), row.not_valid.as_slice()));
+    runs::explain(against).iter().for_each(console::out);
     let file = settings.out.join(heatmap::FILE);
     console::out(format_args!("heatmap: {}", file.display()));
+    runs::report(&settings.out)?;
     let figures = heatmap.cells.iter().map(|row| &row.headline);
     Ok(runs::exit_code(heatmap.interrupted, figures))
+}
+
+fn head(statistic: &Statistic) -> String {
+    let value = format!("{statistic} {}", statistic.unit());
+    let (points, batch, value) = ("points/fit", "batch", value.trim_end());
+    format!("{points:>10}{batch:>10}{value:>20}{}", runs::COLUMNS)
 }
 
 fn line(row: &CellRow) -> String {
@@ -160,9 +169,9 @@ fn line(row: &CellRow) -> String {
         .value
         .map_or(missing.to_owned(), |value| format!("{value:.3}"));
     let (points, batch) = (row.points_per_fit, row.batch);
-    let cut = if row.interrupted { "  cut short" } else { "" };
+    let mark = runs::mark(row.interrupted, &row.not_valid);
     let figures = runs::columns(&row.headline);
-    format!("{points:>10}{batch:>10}{value:>20}{figures}{cut}")
+    format!("{points:>10}{batch:>10}{value:>20}{figures}{mark}")
 }
 
 impl HeatmapWorkload {

@@ -1,5 +1,5 @@
 //! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
-//! or the run could not be made, 2 usage, 3 measurement invalid, 130 interrupted.
+//! or the run could not be made, 2 usage, 3 what was measured is not valid, 130 interrupted.
 
 mod args;
 mod compare;
@@ -11,6 +11,7 @@ mod merge;
 mod notebook;
 mod pace_args;
 mod quality;
+mod report;
 mod run;
 mod runs;
 mod show;
@@ -30,6 +31,7 @@ use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
 use crate::reach::Unreachable;
 use crate::report::ReportError;
+use crate::report::folder::FolderError;
 use crate::results::error::ResultsError;
 use crate::stub::StubError;
 use crate::sweep::sequence::SequenceError;
@@ -85,6 +87,9 @@ pub enum Command {
     /// Print the figures of saved runs, whole or of some of their responses
     #[command(after_help = show::HELP)]
     Show(show::ShowArgs),
+    /// Write the report of a saved run, sweep or heatmap, or its charts as pictures
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
     /// Put several saved runs into one, such as those of clients on several machines
     #[command(after_help = merge::HELP)]
     Merge(merge::MergeArgs),
@@ -112,6 +117,8 @@ enum CommandError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
     Usage(#[from] clap::Error),
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -123,10 +130,18 @@ enum CommandError {
     Results(#[from] ResultsError),
     #[error(transparent)]
     Stub(#[from] StubError),
-    #[error(transparent)]
-    Sequence(#[from] SequenceError<LoadError>),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
+}
+
+/// A run of several that could not be made fails as it would alone.
+impl From<SequenceError<Self>> for CommandError {
+    fn from(error: SequenceError<Self>) -> Self {
+        match error {
+            SequenceError::Run(error) => error,
+            SequenceError::Results(error) => error.into(),
+        }
+    }
 }
 
 /// Does what the command line asks for.
@@ -139,6 +154,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),
         Command::Show(args) => show::run(args),
+        Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(args),
         Command::Gate(args) => gate::run(args),
         Command::Compare(args) => compare::run(*args),
@@ -165,30 +181,32 @@ mod tests {
 
     use super::*;
 
-    /// The command lines of a text with examples, those that go on in the next line put together,
-    /// without what explains them.
+    /// The command lines of a text with examples, as a shell would take them apart, without what
+    /// explains them.
     fn examples(help: &str) -> Vec<Vec<String>> {
-        let help = help.replace("\\\n", " ");
+        let help = help.replace("\\\n", " ").replace(" && ", "\n");
         let lines = help.lines().map(str::trim_start);
         let lines = lines.filter(|line| line.starts_with("tidemark-bench "));
-        let command = |line: &str| line.split("     ").next().unwrap_or_default().to_owned();
-        lines
-            .map(|line| {
-                let words = command(line);
-                let words = words.split_whitespace().map(str::to_owned);
-                words.take_while(|word| word != ">").collect()
-            })
-            .collect()
+        let words = |line: &str| {
+            let command = line.split("     ").next().unwrap_or_default();
+            let words = command.split_whitespace().take_while(|word| *word != ">");
+            // A pattern stands for several files.
+            let files = |word: &str| vec![word.to_owned(); 1 + word.matches('*').count()];
+            words.flat_map(files).collect()
+        };
+        lines.map(words).collect()
     }
 
     #[test]
-    fn every_example_in_a_help_text_is_a_command_line_that_parses() {
+    fn every_example_is_a_command_line_that_parses() {
         let mut command = Cli::command();
         let mut helps = vec![command.get_after_help().unwrap().to_string()];
         let of_commands = command.get_subcommands_mut();
         helps.extend(of_commands.filter_map(|c| Some(c.get_after_help()?.to_string())));
+        let guide = include_str!("../../../docs/load-client.md");
+        helps.push(guide.replace("$ tidemark-bench", "tidemark-bench"));
         let all: Vec<_> = helps.iter().flat_map(|help| examples(help)).collect();
-        assert!(all.len() >= 15, "{all:?}");
+        assert!(all.len() >= 40, "{all:?}");
         for example in all {
             if let Err(error) = Cli::try_parse_from(&example) {
                 panic!("{}: {error}", example.join(" "));

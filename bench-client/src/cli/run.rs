@@ -8,23 +8,25 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use super::CommandError;
 use super::args::{bounded, positive_duration};
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
-use super::runs::hooks;
+use super::runs::{self, hooks};
 use super::workload_args::WorkloadArgs;
+use super::{CommandError, EXIT_INVALID};
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
 use crate::live::{Show, Target};
+use crate::load::hooks::Hook;
 use crate::load::response::OutcomeClass;
 use crate::load::run::RunSettings;
 use crate::load::{self};
 use crate::report;
-use crate::results::config::{Bound, LoadSpec, Pace, WorkloadSpec};
+use crate::results::config::{Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
 use crate::results::text;
+use crate::validity::Saturate;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -38,7 +40,8 @@ A closed loop (--clients) sends when the last reply is there, and so is slowed d
 --stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,
 summary.md, summary.json, stats.json, responses.jsonl, run_config.json, latency.hlog.
 
-Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 130 interrupted.";
+Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 3 not a valid measurement (with
+--strict), 130 interrupted.";
 
 /// How long a run sends unless told otherwise.
 const DURATION: Duration = Duration::from_secs(10);
@@ -61,7 +64,25 @@ pub struct RunArgs {
     /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Exit with 3 when the client could not keep up, so that not only the server was measured
+    #[arg(long)]
+    strict: bool,
+
+    /// Make the client bad at its work, for tests of what it says of itself
+    #[arg(long, value_enum, hide = true)]
+    fault: Option<Fault>,
 }
+
+/// What makes a client bad at its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Fault {
+    /// Every request costs the thread that sends it so much that it cannot keep up.
+    SaturateClient,
+}
+
+/// What a request costs a saturated client: at 100 requests a second two threads are busy.
+const SATURATING: Duration = Duration::from_millis(20);
 
 /// What runs have in common, also those of a sweep.
 #[derive(Debug, Args)]
@@ -191,25 +212,46 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));
-    let settings = args.common.settings(
+    let mut settings = args.common.settings(
         args.workload.into_spec()?,
         args.pace.into_pace()?,
         args.bound.bound(),
         run_id,
         out.clone(),
     );
+    settings.hooks.push(Box::new(Announcement));
+    match args.fault {
+        Some(Fault::SaturateClient) => settings.hooks.push(Box::new(Saturate(SATURATING))),
+        None => {}
+    }
     let (runtime, stop) = listening()?;
     let data = load::run::run(settings, &runtime, &stop)?;
-    let page = report::write_run(&out, &data)?;
+    let page = report::run::write(&out, &data)?;
     console::out(text::render(&data).trim_end());
     console::out(format_args!("report: {}", page.display()));
     Ok(if data.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)
+    } else if args.strict && data.summary.validity.is_some_and(|it| !it.valid) {
+        ExitCode::from(EXIT_INVALID)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Says which run begins. Only when it does: one that cannot begin prints nothing but why.
+struct Announcement;
+
+impl Hook for Announcement {
+    fn name(&self) -> &str {
+        "announcement"
+    }
+
+    fn before_run(&self, config: &RunConfig) {
+        let (run_id, base_url) = (&config.run_id, &config.base_url);
+        console::out(runs::begun("run", run_id, base_url, config.seed));
+    }
 }
 
 /// A runtime that listens to signals.

@@ -5,11 +5,15 @@ use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 
+use super::CommandError;
+use crate::console;
 use crate::cost::CostModel;
 use crate::interrupt::{EXIT_INTERRUPTED, Stop};
 use crate::live::Target;
-use crate::load::run::{LoadError, RunSettings};
+use crate::load::run::RunSettings;
 use crate::load::{self};
+use crate::report::folder;
+use crate::report::{self};
 use crate::results::config::{LoadSpec, WorkloadSpec};
 use crate::results::summary::{Headline, RunData};
 
@@ -32,7 +36,8 @@ pub(super) struct Own<'a> {
 }
 
 impl Runs {
-    pub(super) fn run(&self, own: Own<'_>, out: &Path) -> Result<RunData, LoadError> {
+    /// Makes one of the runs, with a report as if it had been made alone.
+    pub(super) fn run(&self, own: Own<'_>, out: &Path) -> Result<RunData, CommandError> {
         let base = &self.base;
         let settings = RunSettings {
             base_url: base.base_url.clone(),
@@ -47,14 +52,28 @@ impl Runs {
             target: Target::stderr(),
             shows: base.shows.clone(),
         };
-        load::run::run(settings, &self.runtime, &self.stop)
+        let data = load::run::run(settings, &self.runtime, &self.stop)?;
+        report::run::write(out, &data)?;
+        Ok(data)
     }
+}
+
+/// Writes the report of all the runs together.
+pub(super) fn report(dir: &Path) -> Result<(), CommandError> {
+    let page = folder::write(dir)?;
+    console::out(format_args!("report: {}", page.display()));
+    Ok(())
 }
 
 /// The hooks of a run.
 pub(super) fn hooks(cost: Option<&CostModel>) -> Vec<Box<dyn load::hooks::Hook>> {
     let cost = cost.cloned().map(|model| Box::new(model) as _);
     cost.into_iter().collect()
+}
+
+/// What is about to be measured, with the seed that makes it again.
+pub(super) fn begun(kind: &str, run_id: &str, base_url: &str, seed: u64) -> String {
+    format!("{kind} {run_id} against {base_url} (seed {seed})")
 }
 
 /// The code for several runs, by the rule for one.
@@ -90,6 +109,29 @@ pub(super) fn columns(run: &Headline) -> String {
     )
 }
 
+/// What stands behind a run's figures.
+pub(super) fn mark(interrupted: bool, not_valid: &[String]) -> &'static str {
+    match (interrupted, not_valid.is_empty()) {
+        (true, _) => "  cut short",
+        (false, false) => "  not valid",
+        (false, true) => "",
+    }
+}
+
+/// What `mark` means by runs that are not valid, each reason once with the first run that has it.
+pub(super) fn explain<'a>(runs: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Vec<String> {
+    let mut said: Vec<(&str, &str)> = Vec::new();
+    for (folder, reasons) in runs {
+        for reason in reasons {
+            if said.iter().all(|(_, other)| other != reason) {
+                said.push((folder, reason));
+            }
+        }
+    }
+    let line = |(folder, reason): &(&str, &str)| format!("not valid: {folder}: {reason}");
+    said.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +150,16 @@ mod tests {
         assert_eq!(columns(&run), row);
         assert_eq!(COLUMNS.len(), row.len());
         assert!(columns(&Headline::default()).ends_with('—'));
+    }
+
+    #[test]
+    fn what_speaks_against_runs_is_said_once() {
+        let busy = ["the client was busy".to_owned()];
+        let runs = [("a", &[][..]), ("b", &busy[..]), ("c", &busy[..])];
+        assert_eq!(explain(runs), ["not valid: b: the client was busy"]);
+        assert_eq!(mark(false, &busy), "  not valid");
+        assert_eq!(mark(true, &busy), "  cut short");
+        assert_eq!(mark(false, &[]), "");
     }
 
     #[test]

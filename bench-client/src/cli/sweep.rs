@@ -26,7 +26,8 @@ Examples:
   tidemark-bench sweep --clients 1,10,100 --requests-per-client 50 --workload columns --batch 100
   tidemark-bench sweep --rates 100/s,200/s,400/s,800/s --arrivals poisson --duration 30s --out results/rates
 
-Each level is a run with a folder of its own (00005-clients, 00100-rps) under the sweep's, beside sweep.json with a row a level.
+Each level is a run with a folder of its own (00005-clients, 00100-rps) under the sweep's, beside report.html
+and sweep.json with a row a level.
 Levels have at least 10 requests; fewer are raised, and said. The knee is the level with the greatest goodput × share of good
 replies / mean latency (Kleinrock's power): beyond it more load buys more waiting rather than more work.
 
@@ -117,16 +118,24 @@ pub(super) fn run(args: SweepArgs) -> Result<ExitCode, CommandError> {
         };
         runs.run(own, out)
     };
-    console::out(format_args!("{:>16}{}", "", runs::COLUMNS));
+    let base = &runs.base;
+    let begun = runs::begun("sweep", &base.run_id, &settings.base_url, base.seed);
+    // With the first level, so that a sweep that cannot begin prints nothing but why.
+    let mut head = Some(format!("{begun}\n{:>16}{}", "", runs::COLUMNS));
     let show = |row: &LevelRow| {
-        let cut = if row.interrupted { "  cut short" } else { "" };
+        head.take().into_iter().for_each(console::out);
+        let mark = runs::mark(row.interrupted, &row.not_valid);
         let (level, figures) = (in_words(row.level), runs::columns(&row.headline));
-        console::out(format_args!("{level:>16}{figures}{cut}"));
+        console::out(format_args!("{level:>16}{figures}{mark}"));
     };
     let sweep = sweep::run(&settings, &plan, &runs.stop, run_level, show)?;
+    let rows = sweep.levels.iter();
+    let against = rows.map(|row| (row.folder.as_str(), row.not_valid.as_slice()));
+    runs::explain(against).iter().for_each(console::out);
     console::out(knee(&sweep));
     let file = settings.out.join(sweep::FILE);
     console::out(format_args!("sweep: {}", file.display()));
+    runs::report(&settings.out)?;
     let figures = sweep.levels.iter().map(|row| &row.headline);
     Ok(runs::exit_code(sweep.interrupted, figures))
 }

@@ -10,7 +10,7 @@ use super::{CellSpec, Settings};
 use crate::report::atomic;
 use crate::results::error::ResultsError;
 use crate::results::summary::{Headline, RunData};
-use crate::sweep::file::put;
+use crate::sweep::file::{put, reasons};
 use crate::tally::statistic::{Reading, Statistic};
 
 /// Goes up when a field changes its meaning or goes away.
@@ -72,6 +72,8 @@ pub struct CellRow {
     pub too_few: bool,
     /// Whether a signal cut the run short.
     pub interrupted: bool,
+    /// Why it may have measured the client rather than the server, a sentence each.
+    pub not_valid: Vec<String>,
     /// Its headline figures.
     pub headline: Headline,
     /// Points scored a second.
@@ -91,6 +93,7 @@ impl CellRow {
             },
             too_few: reading == Reading::TooFew,
             interrupted: data.summary.interrupted,
+            not_valid: reasons(data),
             headline: Headline::of(&data.stats),
             points_out_per_s: data.stats.points_out_per_s,
         }

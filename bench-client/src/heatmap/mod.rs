@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::interrupt::Stop;
 use crate::results::config::WorkloadSpec;
 use crate::results::summary::RunData;
-use crate::sweep::file::claim;
+use crate::sweep::file::{claim, unclaim};
 use crate::sweep::sequence::{self, End, SequenceError};
 use crate::tally::statistic::Statistic;
 
@@ -135,11 +135,15 @@ pub fn run<E: std::fmt::Display>(
             heatmap.write(&settings.out)
         },
     );
-    heatmap.finished_at = Some(Timestamp::now());
-    heatmap.interrupted = matches!(ended, Ok(End::Interrupted));
-    heatmap.error = ended.as_ref().err().map(ToString::to_string);
-    let written = heatmap.write(&settings.out);
+    if ended.is_err() && heatmap.cells.is_empty() {
+        // Nothing was measured: the folder is free again for when what was wrong is put right.
+        unclaim(&settings.out, &[FILE, CSV]);
+    } else {
+        heatmap.finished_at = Some(Timestamp::now());
+        heatmap.interrupted = matches!(ended, Ok(End::Interrupted));
+        heatmap.error = ended.as_ref().err().map(ToString::to_string);
+        heatmap.write(&settings.out)?;
+    }
     ended?;
-    written?;
     Ok(heatmap)
 }

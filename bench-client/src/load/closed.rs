@@ -61,8 +61,8 @@ async fn one(
         if matches!(until, Until::Requests(requests) if index >= requests) {
             return;
         }
-        let class = sender.send(&mut connection, client, index, None).await;
-        if class == OutcomeClass::Transport && !connection.is_open() {
+        let finished = sender.send(&mut connection, client, index, None).await;
+        if finished.class == OutcomeClass::Transport && !connection.is_open() {
             tokio::time::sleep(PAUSE_AFTER_NO_CONNECTION).await;
         }
     }

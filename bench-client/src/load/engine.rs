@@ -20,6 +20,7 @@ use super::counters::Counters;
 use super::hooks::Hook;
 use super::open::{self, Pool, Schedule};
 use super::recorder::{Batch, FLUSH_EVERY, Recorder};
+use super::resources;
 use super::sender::{Sender, Source};
 use super::wire::Connection;
 use crate::interrupt::Stop;
@@ -66,6 +67,8 @@ pub(super) struct Ended {
     pub(super) unsent: u64,
     /// Time that threads waited for the collector.
     pub(super) waited: Duration,
+    /// Processor time of these threads.
+    pub(super) cpu: Duration,
 }
 
 /// Threads that send.
@@ -129,6 +132,7 @@ impl Engine {
                 .unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
             all.unsent += one.unsent;
             all.waited += one.waited;
+            all.cpu += one.cpu;
         }
         Ok(all)
     }
@@ -149,6 +153,7 @@ impl Shared {
         Ok(Ended {
             unsent: sent.transpose()?.unwrap_or_default(),
             waited: recorder.waited(),
+            cpu: resources::thread_cpu_time(),
         })
     }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::engine::unless_cancelled;
 use super::pacer::Pacer;
-use super::sender::Sender;
+use super::sender::{Intended, Sender};
 use super::wire::Connection;
 
 /// The moments of one thread's requests, and their numbers.
@@ -35,6 +35,10 @@ pub(super) struct Pool {
 struct Due {
     index: u64,
     at: Instant,
+    /// When it was queued.
+    since: Instant,
+    /// Whether no connection was free then, and none could be opened.
+    pool_full: bool,
 }
 
 /// Requests that are due and wait for a free connection.
@@ -75,7 +79,7 @@ pub(super) async fn run(
             break;
         }
         pacer.wait_until(at).await?;
-        if queue.push(Due { index, at }) == Free::None
+        if queue.push(index, at, !spare.is_empty()) == Free::None
             && let Some(place) = spare.pop()
         {
             start_worker(&mut workers, place);
@@ -94,10 +98,28 @@ pub(super) async fn run(
 }
 
 async fn work(sender: Rc<Sender>, queue: Rc<Queue>, client: u32, mut connection: Connection) {
+    let mut free_since = None;
     while let Some(due) = queue.next().await {
-        sender
-            .send(&mut connection, client, due.index, Some(due.at))
+        let intended = Intended {
+            at: due.at,
+            waited: due.waited_until(free_since),
+        };
+        let finished = sender
+            .send(&mut connection, client, due.index, Some(intended))
             .await;
+        free_since = Some(finished.last);
+    }
+}
+
+impl Due {
+    /// How long it waited for the server or for a larger pool, rather than for this client, when
+    /// the connection that takes it got its last reply at `free_since`: from when it was queued, and
+    /// only if every connection was busy. What the client takes to notice either is its own.
+    fn waited_until(&self, free_since: Option<Instant>) -> Duration {
+        match free_since {
+            Some(free) if self.pool_full => free.saturating_duration_since(self.since),
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -109,17 +131,23 @@ enum Free {
 }
 
 impl Queue {
-    fn push(&self, due: Due) -> Free {
+    fn push(&self, index: u64, at: Instant, can_open: bool) -> Free {
         let mut waiting = self.waiting.borrow_mut();
-        waiting.push_back(due);
-        self.more.notify_one();
         // An idle connection that was notified before is still counted until it runs, and so is
         // the request that it will take.
-        if waiting.len() > self.idle.get() {
-            Free::None
-        } else {
+        let free = if waiting.len() < self.idle.get() {
             Free::One
-        }
+        } else {
+            Free::None
+        };
+        waiting.push_back(Due {
+            index,
+            at,
+            since: Instant::now(),
+            pool_full: free == Free::None && !can_open,
+        });
+        self.more.notify_one();
+        free
     }
 
     /// The next request, or `None` when there will be none.

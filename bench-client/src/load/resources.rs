@@ -6,14 +6,31 @@ use std::time::Duration;
 pub(super) fn cpu_time() -> Duration {
     #[cfg(unix)]
     {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-        let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
-        Duration::new(time.tv_sec.unsigned_abs(), nanos)
+        read(rustix::time::ClockId::ProcessCPUTime)
     }
     #[cfg(not(unix))]
     {
         Duration::ZERO
     }
+}
+
+/// Processor time of this thread so far; zero where it cannot be read.
+pub(super) fn thread_cpu_time() -> Duration {
+    #[cfg(unix)]
+    {
+        read(rustix::time::ClockId::ThreadCPUTime)
+    }
+    #[cfg(not(unix))]
+    {
+        Duration::ZERO
+    }
+}
+
+#[cfg(unix)]
+fn read(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(time.tv_sec.unsigned_abs(), nanos)
 }
 
 /// Resident memory now and at most, in bytes; zero where `/proc` does not tell.

@@ -74,6 +74,10 @@ pub struct ResponseRecord {
     pub intended_ns: u64,
     /// When its first byte was given to the operating system, or its connection was tried.
     pub sent_ns: u64,
+    /// Of the time between these two, how long all connections that the run may have were busy;
+    /// the rest was the client's own. None is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ns: Option<u64>,
     /// When the first byte of a reply's body was there; in a stream, the first line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_ns: Option<u64>,

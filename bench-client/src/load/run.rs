@@ -18,7 +18,6 @@ use super::resources;
 use super::watch::Watching;
 use crate::arrivals::{self, Trace, TraceError};
 use crate::base_url::BaseUrl;
-use crate::console;
 use crate::host::{ClientBuild, Host};
 use crate::interrupt::{self, Stop};
 use crate::live::{Display, Show, Target};
@@ -29,6 +28,7 @@ use crate::results::folder::FolderWriter;
 use crate::results::histogram_log;
 use crate::results::summary::{self, ClientUse, RunData, RunSummary};
 use crate::tally::Tally;
+use crate::validity;
 use crate::workload::{Workload, WorkloadError};
 
 /// What a run needs.
@@ -107,10 +107,6 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
     let pace = pace(&settings.load, settings.seed)?;
     // A minute of set-up must not end at a folder that cannot be used.
     FolderWriter::check(&settings.out)?;
-    console::out(format_args!(
-        "run {} against {} (seed {})",
-        settings.run_id, settings.base_url, settings.seed
-    ));
     let hooks: Arc<[Box<dyn Hook>]> = settings.hooks.into();
     let mut config = RunConfig {
         format_version: config::FORMAT_VERSION,
@@ -162,6 +158,8 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
 
     display.finish();
     let stats = tally.stats();
+    let asked: Vec<_> = settings.shows.iter().map(|show| &show.statistic).collect();
+    let validity = validity::verdict(&stats, &measured.client_use, &asked);
     let summary = RunSummary {
         format_version: summary::FORMAT_VERSION,
         kind: "run".to_owned(),
@@ -174,6 +172,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         dropped: Some(measured.dropped),
         before,
         client_use: Some(measured.client_use),
+        validity: Some(validity),
         headline: summary::Headline::of(&stats),
         contributed: hooks::after_run(&hooks, &config, &stats),
     };
@@ -215,6 +214,7 @@ fn measure(
     let (sender, receiver) = recorder::channel(config.load.low_memory);
     let counters = engine::counters(plan.threads);
     let hooks = Arc::clone(&plan.hooks);
+    let threads = plan.threads;
     let (began, cpu_before) = (Instant::now(), resources::cpu_time());
     let engine = Engine::start(plan, &counters, &sender, &stop_run)?;
     drop(sender);
@@ -236,13 +236,19 @@ fn measure(
     });
     let wall = began.elapsed();
     forward.abort();
-    let Ended { unsent, waited } = ended?;
+    let ended = ended?;
     collected??;
     let now = Now::of(&counters);
     Ok(Measured {
-        unsent,
+        unsent: ended.unsent,
         dropped: now.in_flight(),
-        client_use: client_use(resources::cpu_time() - cpu_before, wall, now, waited),
+        client_use: client_use(
+            resources::cpu_time() - cpu_before,
+            wall,
+            now,
+            &ended,
+            threads,
+        ),
     })
 }
 
@@ -252,16 +258,20 @@ fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
         .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
 }
 
-fn client_use(cpu: Duration, wall: Duration, now: Now, waited: Duration) -> ClientUse {
+fn client_use(cpu: Duration, wall: Duration, now: Now, ended: &Ended, threads: usize) -> ClientUse {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
-    let available = wall.as_secs_f64() * cpus as f64;
+    let share = |cpu: Duration, processors: usize| {
+        let available = wall.as_secs_f64() * processors as f64;
+        (available > 0.0).then(|| cpu.as_secs_f64() / available)
+    };
     ClientUse {
         cpu_s: cpu.as_secs_f64(),
-        cpu_share: (available > 0.0).then(|| cpu.as_secs_f64() / available),
+        cpu_share: share(cpu, cpus),
+        senders_share: share(ended.cpu, threads.min(cpus)),
         max_rss_bytes: resources::resident_bytes().1,
         connections: now.connections,
         reconnects: now.reconnects,
-        waited_for_disk_ns: u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
+        waited_for_disk_ns: u64::try_from(ended.waited.as_nanos()).unwrap_or(u64::MAX),
     }
 }
 

@@ -15,6 +15,22 @@ use crate::workload::Prepared;
 /// Request number i of a run.
 pub(super) type Source = dyn Fn(u64) -> Prepared + Send + Sync;
 
+/// When a request was meant to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Intended {
+    pub(super) at: Instant,
+    /// How long it waited while all connections were busy.
+    pub(super) waited: Duration,
+}
+
+/// What a loop needs to know of a request that is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finished {
+    pub(super) class: OutcomeClass,
+    /// When the outcome was known.
+    pub(super) last: Instant,
+}
+
 /// One thread's side of a run.
 pub(super) struct Sender {
     pub(super) source: Arc<Source>,
@@ -34,15 +50,15 @@ impl Sender {
         opened
     }
 
-    /// Sends request `index` over `connection`, which is number `client` of the run. `intended` is
-    /// when it was meant to be sent; `None` means as soon as it is.
+    /// Sends request `index` over `connection`, which is number `client` of the run. Without
+    /// `intended` it was meant to be sent as soon as it is.
     pub(super) async fn send(
         &self,
         connection: &mut Connection,
         client: u32,
         index: u64,
-        intended: Option<Instant>,
-    ) -> OutcomeClass {
+        intended: Option<Intended>,
+    ) -> Finished {
         let mut request = (self.source)(index);
         for hook in &*self.hooks {
             hook.before_request(index, &mut request);
@@ -62,18 +78,18 @@ impl Sender {
             // The first connection of a place is no reconnection.
             counters.connected(after.0 - before.0, u64::from(before.0 > 0));
         }
-        let class = exchange.class;
+        let (class, last) = (exchange.class, exchange.last);
         self.recorder
             .record(self.record(client, index, intended, &request, exchange));
         counters.finished();
-        class
+        Finished { class, last }
     }
 
     fn record(
         &self,
         client: u32,
         index: u64,
-        intended: Option<Instant>,
+        intended: Option<Intended>,
         request: &Prepared,
         exchange: Exchange,
     ) -> ResponseRecord {
@@ -82,8 +98,11 @@ impl Sender {
             index,
             op: request.op,
             client,
-            intended_ns: ns(intended.unwrap_or(exchange.sent)),
+            intended_ns: ns(intended.map_or(exchange.sent, |intended| intended.at)),
             sent_ns: ns(exchange.sent),
+            waited_ns: intended
+                .map(|intended| nanos(intended.waited))
+                .filter(|waited| *waited > 0),
             first_ns: exchange.first.map(ns),
             last_ns: ns(exchange.last),
             class: exchange.class,

@@ -15,7 +15,19 @@ pub(super) fn duration(ns: f64) -> String {
     }
 }
 
-/// The same of whole nanoseconds.
+/// A round duration without needless digits: 500 ms, 30 s, 90 s.
+pub(super) fn exact(ns: f64) -> String {
+    let (scale, unit) = match ns {
+        s if s >= 0.999e9 => (1e9, "s"),
+        ms if ms >= 0.999e6 => (1e6, "ms"),
+        us if us >= 0.999e3 => (1e3, "µs"),
+        _ => (1.0, "ns"),
+    };
+    let value = (ns / scale * 1e3).round() / 1e3;
+    format!("{value} {unit}")
+}
+
+/// [`duration`] of whole nanoseconds.
 pub(super) fn nanos(ns: Option<u64>) -> String {
     ns.map_or_else(|| UNKNOWN.to_owned(), |ns| duration(ns as f64))
 }
@@ -53,7 +65,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
     };
     let percent = share * 100.0;
     match percent {
-        zero if zero == 0.0 => "0 %".to_owned(),
+        0.0 => "0 %".to_owned(),
         tiny if tiny < 0.01 => "< 0.01 %".to_owned(),
         small if small < 1.0 => format!("{percent:.2} %"),
         medium if medium < 99.0 => format!("{percent:.1} %"),
@@ -110,6 +122,10 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(nanos(None), "–");
+        assert_eq!(
+            [5e8, 30e9, 1.5e6, 0.0].map(exact),
+            ["500 ms", "30 s", "1.5 ms", "0 ns"]
+        );
     }
 
     #[test]

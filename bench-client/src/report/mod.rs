@@ -2,14 +2,17 @@
 
 pub(crate) mod atomic;
 mod charts;
+pub mod export;
 mod figures;
+pub mod folder;
+pub mod heatmap;
+mod markdown;
 pub mod notebook;
 mod page;
 pub mod run;
+pub mod sweep;
 
 use std::path::{Path, PathBuf};
-
-use crate::results::summary::RunData;
 
 /// A file of the results could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +41,10 @@ pub fn prepare(dir: &Path) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Writes the page of a run into its folder, and gives its path.
+/// Writes a file of a report.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_run(dir: &Path, run: &RunData) -> Result<PathBuf, ReportError> {
-    let path = dir.join("report.html");
-    atomic::write(&path, run::page(run).as_bytes()).map_err(ReportError::at(&path))?;
-    Ok(path)
+pub fn put(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+    atomic::write(path, content).map_err(ReportError::at(path))
 }

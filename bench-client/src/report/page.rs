@@ -27,3 +27,30 @@ pub(super) fn document(title: &str, body: &Markup) -> String {
     };
     document.into_string()
 }
+
+/// A relative path within a link: whatever the folder is called, it cannot become an address.
+pub(super) fn path(folder: &str) -> String {
+    let mut out = String::from("./");
+    for byte in folder.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_./".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_never_an_address() {
+        assert_eq!(path("00001-clients"), "./00001-clients");
+        assert_eq!(
+            path("javascript:alert(1)\"<"),
+            "./javascript%3Aalert%281%29%22%3C"
+        );
+    }
+}

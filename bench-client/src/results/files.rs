@@ -43,7 +43,10 @@ pub fn stats(dir: &Path) -> Result<Option<StatsFile>, ResultsError> {
 }
 
 /// A JSON file; none if it is not there.
-fn read<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, ResultsError> {
+pub(crate) fn read<T: DeserializeOwned>(
+    path: &Path,
+    known: u32,
+) -> Result<Option<T>, ResultsError> {
     #[derive(Deserialize)]
     struct Version {
         format_version: u64,

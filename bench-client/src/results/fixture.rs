@@ -58,6 +58,7 @@ pub(crate) fn summary(config: &RunConfig, stats: &RunStats) -> RunSummary {
         dropped: None,
         before: Before::default(),
         client_use: None,
+        validity: None,
         headline: Headline::of(stats),
         contributed: [("cost".to_owned(), cost)].into(),
     }

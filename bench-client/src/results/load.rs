@@ -168,6 +168,7 @@ impl SavedFiles {
             dropped: None,
             before: Before::default(),
             client_use: None,
+            validity: None,
             headline: Headline::default(),
             contributed: contributed.unwrap_or_default(),
         }

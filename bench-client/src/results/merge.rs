@@ -15,7 +15,7 @@ use super::error::ResultsError;
 use super::filter::Filter;
 use super::folder::FolderWriter;
 use super::load::{self, Loaded};
-use super::summary::{self, Before, Contributed, Headline, RunSummary};
+use super::summary::{self, Before, Contributed, Headline, RunSummary, Validity};
 use super::{files, histogram_log};
 use crate::load::response::ResponseRecord;
 use crate::tally::Tally;
@@ -192,9 +192,25 @@ fn merged_summary(runs: &[Run], headline: Headline, config: &RunConfig) -> RunSu
             failures: failures.take(FAILURES).cloned().collect(),
         },
         client_use: None,
+        validity: merged_validity(runs),
         headline,
         contributed,
     }
+}
+
+/// Runs together are as valid as the worst of them, and unknown where one is.
+fn merged_validity(runs: &[Run]) -> Option<Validity> {
+    let each = runs.iter().map(|run| {
+        let validity = run.summary.validity.as_ref()?;
+        let of = |reason: &String| format!("{}: {reason}", run.summary.run_id);
+        Some(validity.reasons.iter().map(of).collect::<Vec<_>>())
+    });
+    Some(Validity::of(
+        each.collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect(),
+    ))
 }
 
 /// What the reader of a merged run should know, a sentence each.

@@ -43,6 +43,10 @@ pub struct RunSummary {
     pub before: Before,
     /// What the client itself used; unknown in a rebuilt summary.
     pub client_use: Option<ClientUse>,
+    /// Whether the client kept up, so that the figures are the server's; unknown in a rebuilt
+    /// summary.
+    #[serde(default)]
+    pub validity: Option<Validity>,
     /// The headline figures again, for people and scripts that read one file.
     pub headline: Headline,
     /// Figures that hooks added.
@@ -75,8 +79,32 @@ pub struct ClientUse {
     pub connections: u64,
     /// Of those, after one had been lost.
     pub reconnects: u64,
+    /// Processor time of the threads that send, by the wall clock and the processors that so many
+    /// threads can use.
+    #[serde(default)]
+    pub senders_share: Option<f64>,
     /// Time that senders waited for responses to be written.
     pub waited_for_disk_ns: u64,
+}
+
+/// Whether a run measured the server rather than its own client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Validity {
+    /// Whether there is no reason against it.
+    pub valid: bool,
+    /// What is wrong, a sentence each.
+    pub reasons: Vec<String>,
+}
+
+impl Validity {
+    /// Valid without a reason against it.
+    #[must_use]
+    pub fn of(reasons: Vec<String>) -> Self {
+        Self {
+            valid: reasons.is_empty(),
+            reasons,
+        }
+    }
 }
 
 /// The figures people ask for first; times in milliseconds.

@@ -69,6 +69,9 @@ pub struct LevelRow {
     pub interrupted: bool,
     /// Whether it has fewer than ten requests nonetheless. Neither does that.
     pub too_few: bool,
+    /// Why it may have measured the client rather than the server, a sentence each. It counts for the
+    /// knee, which then may be the client's.
+    pub not_valid: Vec<String>,
     /// Its headline figures.
     pub headline: Headline,
     /// 2xx replies in time.
@@ -108,6 +111,7 @@ impl LevelRow {
             raised_from: spec.raised_from,
             interrupted: data.summary.interrupted,
             too_few: stats.requests < LEAST_REQUESTS,
+            not_valid: reasons(data),
             headline,
             good: stats.good,
             mean_ms: stats.ok.last.mean_ns.map(|ns| ns / 1e6),
@@ -153,6 +157,12 @@ impl SweepFile {
     }
 }
 
+/// What speaks against a run.
+pub(crate) fn reasons(data: &RunData) -> Vec<String> {
+    let validity = data.summary.validity.as_ref();
+    validity.map_or(Vec::new(), |validity| validity.reasons.clone())
+}
+
 /// Writes a file of a folder whole, in a form that people read too.
 pub(crate) fn put(dir: &Path, name: &str, content: &impl Serialize) -> Result<(), ResultsError> {
     let path = dir.join(name);
@@ -176,4 +186,13 @@ pub(crate) fn claim(dir: &Path, name: &'static str) -> Result<(), ResultsError> 
         path: dir.to_owned(),
         source,
     })
+}
+
+/// Takes back what [`claim`] and a first [`put`] made, leaving whatever else is in the folder.
+pub(crate) fn unclaim(dir: &Path, names: &[&str]) {
+    for name in names {
+        let _ = std::fs::remove_file(dir.join(name));
+    }
+    // Fails if there is something else in it.
+    let _ = std::fs::remove_dir(dir);
 }

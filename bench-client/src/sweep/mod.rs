@@ -85,12 +85,16 @@ pub fn run<E: std::fmt::Display>(
             sweep.write(&settings.out)
         },
     );
-    sweep.find_knee();
-    sweep.finished_at = Some(Timestamp::now());
-    sweep.interrupted = matches!(ended, Ok(End::Interrupted));
-    sweep.error = ended.as_ref().err().map(ToString::to_string);
-    let written = sweep.write(&settings.out);
+    if ended.is_err() && sweep.levels.is_empty() {
+        // Nothing was measured: the folder is free again for when what was wrong is put right.
+        file::unclaim(&settings.out, &[FILE]);
+    } else {
+        sweep.find_knee();
+        sweep.finished_at = Some(Timestamp::now());
+        sweep.interrupted = matches!(ended, Ok(End::Interrupted));
+        sweep.error = ended.as_ref().err().map(ToString::to_string);
+        sweep.write(&settings.out)?;
+    }
     ended?;
-    written?;
     Ok(sweep)
 }

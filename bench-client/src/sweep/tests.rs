@@ -12,6 +12,7 @@ use crate::results::error::ResultsError;
 use crate::results::fixture;
 use crate::results::folder::FolderWriter;
 use crate::results::load;
+use crate::results::summary::Validity;
 use crate::sweep::knee::NoKnee;
 use crate::tally::Tally;
 
@@ -44,6 +45,7 @@ fn measured(load: &LoadSpec, dir: &Path) -> Result<RunData, ResultsError> {
             client: 0,
             intended_ns: sent_ns,
             sent_ns,
+            waited_ns: None,
             first_ns: Some(sent_ns + round),
             last_ns: sent_ns + round,
             class: OutcomeClass::Ok,
@@ -251,4 +253,33 @@ fn a_folder_with_a_sweep_is_not_written_again() {
         }))
     ));
     assert_eq!(saved(&settings), before);
+}
+
+#[test]
+fn a_sweep_that_measured_nothing_leaves_its_folder_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    let levels = levels(10, &[1, 5]);
+    let fail = |_: &LevelSpec, _: &Path| Err("nothing accepts connections");
+    super::run(&settings, &levels, &never().1, fail, |_| {}).unwrap_err();
+    assert!(!settings.out.exists());
+    let run = |spec: &LevelSpec, dir: &Path| measured(&spec.load, dir);
+    super::run(&settings, &levels, &never().1, run, |_| {}).unwrap();
+    assert_eq!(saved(&settings).levels.len(), 2);
+}
+
+#[test]
+fn a_level_that_measured_the_client_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    let run = |spec: &LevelSpec, dir: &Path| {
+        let mut data = measured(&spec.load, dir)?;
+        let busy = (spec.level == Level::Clients(5)).then(|| "the client was busy".to_owned());
+        data.summary.validity = Some(Validity::of(busy.into_iter().collect()));
+        Ok::<_, ResultsError>(data)
+    };
+    super::run(&settings, &levels(10, &[1, 5]), &never().1, run, |_| {}).unwrap();
+    let rows = saved(&settings).levels;
+    assert!(rows[0].not_valid.is_empty());
+    assert_eq!(rows[1].not_valid, ["the client was busy"]);
 }

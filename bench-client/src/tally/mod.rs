@@ -57,9 +57,11 @@ pub struct Tally {
     bytes_out: u64,
     bytes_in: u64,
     late_sends: u64,
+    late_by_client: u64,
     service: Durations,
     per_point: Durations,
     send_lag: Durations,
+    own_lag: Durations,
     server: Durations,
     /// By class; 2xx replies are in `ops`.
     failed: [Durations; CLASSES],
@@ -98,9 +100,11 @@ impl Tally {
             bytes_out: 0,
             bytes_in: 0,
             late_sends: 0,
+            late_by_client: 0,
             service: Durations::default(),
             per_point: Durations::default(),
             send_lag: Durations::default(),
+            own_lag: Durations::default(),
             server: Durations::default(),
             failed: Default::default(),
             ops: Default::default(),
@@ -130,6 +134,9 @@ impl Tally {
         self.bytes_in += u64::from(record.bytes_in);
         self.late_sends += u64::from(u128::from(lag_ns) > LATE.as_nanos());
         self.send_lag.record(lag_ns);
+        let own_ns = lag_ns.saturating_sub(record.waited_ns.unwrap_or_default());
+        self.late_by_client += u64::from(u128::from(own_ns) > LATE.as_nanos());
+        self.own_lag.record(own_ns);
 
         let op = &mut self.ops[record.op as usize];
         op.requests += 1;
@@ -206,6 +213,7 @@ impl Tally {
             bytes_out: self.bytes_out,
             bytes_in: self.bytes_in,
             late_sends: self.late_sends,
+            late_by_client: self.late_by_client,
             by_outcome: self.by_outcome(&last),
             by_op: by_op
                 .filter(|(_, tally)| tally.requests > 0)
@@ -217,6 +225,7 @@ impl Tally {
                 service: self.service.stats(),
                 per_point: self.per_point.stats(),
                 send_lag: self.send_lag.stats(),
+                own_lag: self.own_lag.stats(),
                 server: self.server.stats(),
             },
             timeline: self.windows.stats(),
@@ -295,7 +304,13 @@ impl Tally {
     /// Bytes on the heap, by the sizes of what is held.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let whole = [&self.service, &self.per_point, &self.send_lag, &self.server];
+        let whole = [
+            &self.service,
+            &self.per_point,
+            &self.send_lag,
+            &self.own_lag,
+            &self.server,
+        ];
         let ops = self.ops.iter().flat_map(|op| [&op.last, &op.first]);
         let durations = whole.into_iter().chain(&self.failed).chain(ops);
         let statuses = self.statuses.len() * size_of::<(i32, u64)>() * 2;

@@ -50,6 +50,10 @@ pub struct RunStats {
     pub bytes_in: u64,
     /// Sends more than a millisecond after they were meant to be.
     pub late_sends: u64,
+    /// Of those, the ones that were this late by the client alone: time in which all connections
+    /// were busy is left out.
+    #[serde(default)]
+    pub late_by_client: u64,
     /// Latencies of 2xx replies.
     pub ok: Latencies,
     /// Latency from the intended start to the outcome, by class; only those that occurred.
@@ -103,6 +107,10 @@ pub struct Latencies {
     pub per_point: LatencyStats,
     /// Intended start to sent, of all requests whatever their outcome.
     pub send_lag: LatencyStats,
+    /// The part of that which is the client's own: without the time in which all connections were
+    /// busy.
+    #[serde(default)]
+    pub own_lag: LatencyStats,
     /// What the server says it took.
     pub server: LatencyStats,
 }

@@ -33,6 +33,9 @@ pub(crate) fn record(random: &mut ChaCha8Rng, index: u64, span_ns: u64) -> Respo
         client: random.random_range(0..16),
         intended_ns,
         sent_ns,
+        waited_ns: random
+            .random::<bool>()
+            .then(|| random.random_range(1..1_000_000)),
         first_ns: whole.then_some(first_ns),
         last_ns: first_ns + random.random_range(0..5_000_000),
         class,

@@ -8,7 +8,7 @@ use bench_client::load::response::{Op, OutcomeClass, ResponseRecord};
 use bench_client::results::config::{Bound, LoadSpec, Pace, RunConfig, Share, WorkloadSpec};
 use bench_client::results::folder::FolderWriter;
 use bench_client::results::histogram_log;
-use bench_client::results::summary::{Before, ClientUse, Headline, RunSummary};
+use bench_client::results::summary::{Before, ClientUse, Headline, RunSummary, Validity};
 use bench_client::tally::Tally;
 use bench_client::tally::stats::RunStats;
 use serde_json::json;
@@ -67,6 +67,7 @@ fn record(index: u64) -> ResponseRecord {
         client: (index % 4) as u32,
         intended_ns: sent_ns,
         sent_ns,
+        waited_ns: None,
         first_ns: Some(sent_ns + took_ns),
         last_ns: sent_ns + took_ns + if stream && !shed { 10_000_000 } else { 0 },
         class: if shed {
@@ -108,8 +109,10 @@ pub(crate) fn summary(config: &RunConfig, stats: &RunStats) -> RunSummary {
             max_rss_bytes: 20_000_000,
             connections: 4,
             reconnects: 0,
+            senders_share: Some(0.125),
             waited_for_disk_ns: 0,
         }),
+        validity: Some(Validity::of(vec!["out of breath".into()])),
         headline: Headline::of(stats),
         contributed: [("cost".to_owned(), json!({"per_million_points": 0.1}))].into(),
     }

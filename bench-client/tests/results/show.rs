@@ -20,7 +20,8 @@ fn text_has_the_figures_that_people_ask_for() {
         "closed loop, 4 clients, 1000 requests",
         "100 × too many requests (first: request 5)",
         "by status: 200 × 900, 429 × 100",
-        "processor time 1.50 s (25.00 % of the processors), memory 20.00 MB",
+        "processor time 1.50 s (25.00 % of the processors)",
+        "memory 20.00 MB",
         "per_million_points",
     ] {
         assert!(text.contains(part), "{part:?} in\n{text}");

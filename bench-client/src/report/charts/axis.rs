@@ -66,8 +66,8 @@ impl Axis {
     /// A horizontal axis of a run's nanoseconds, with the unit of its labels.
     pub(super) fn time(frame: &Frame, span_ns: u64) -> (Self, &'static str) {
         let (unit_ns, unit) = match span_ns {
-            0..=180_000_000_000 => (1e9, "s"),
-            ..=10_800_000_000_000 => (60e9, "min"),
+            ..=180_000_000_000 => (1e9, "s"),
+            180_000_000_001..=10_800_000_000_000 => (60e9, "min"),
             _ => (3600e9, "h"),
         };
         let high = (span_ns as f64).max(1e6);
@@ -93,7 +93,7 @@ impl Axis {
     /// A horizontal axis of quantiles, 0 to 1 − 10^−`nines`, on which every nine is as far from the
     /// next.
     pub(super) fn nines(frame: &Frame, nines: f64) -> Self {
-        let named = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
+        let named = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
         let within = |q: &f64| nines_of(*q) <= nines + 1e-9;
         let label = |q: f64| (nines_of(q), figures::quantile_name(q));
         Self {
@@ -155,7 +155,10 @@ impl Axis {
             high,
             from_px: px.0,
             to_px: px.1,
-            ticks: chosen.into_iter().map(|ns| (ns, short(ns))).collect(),
+            ticks: chosen
+                .into_iter()
+                .map(|ns| (ns, figures::exact(ns)))
+                .collect(),
         }
     }
 
@@ -181,13 +184,18 @@ impl Axis {
         ticks.map(|(value, label)| (self.at(*value), label.as_str()))
     }
 
-    /// Ticks, labels and base line below the drawing area.
+    /// Ticks, labels and base line below the drawing area. A label at the edge keeps within the
+    /// picture.
     pub(super) fn draw_below(&self, frame: &Frame) -> Markup {
+        let place = |x: f64, label: &str| {
+            let half = 3.6 * label.chars().count() as f64;
+            x.clamp(half, (frame.width - half).max(half))
+        };
         html! {
             (base_line(frame))
             @for (x, label) in self.ticks() {
                 line.axis x1=(px(x)) x2=(px(x)) y1=(px(frame.bottom)) y2=(px(frame.bottom + 4.0)) {}
-                text.tick x=(px(x)) y=(px(frame.bottom + 17.0)) text-anchor="middle" { (label) }
+                text.tick x=(px(place(x, label))) y=(px(frame.bottom + 17.0)) text-anchor="middle" { (label) }
             }
         }
     }
@@ -233,17 +241,6 @@ fn label(value: f64, decimals: usize) -> String {
 
 fn decimals(step: f64) -> usize {
     (-step.log10().floor()).max(0.0) as usize
-}
-
-/// A round duration without needless digits.
-fn short(ns: f64) -> String {
-    let (scale, unit) = match ns {
-        s if s >= 0.999e9 => (1e9, "s"),
-        ms if ms >= 0.999e6 => (1e6, "ms"),
-        _ => (1e3, "µs"),
-    };
-    let value = (ns / scale * 1e3).round() / 1e3;
-    format!("{value} {unit}")
 }
 
 /// The smallest of 1, 2, 5 × 10ᵏ that is at least `rough`.
@@ -333,7 +330,7 @@ mod tests {
     #[test]
     fn nines_are_equally_far_apart() {
         let axis = Axis::nines(&FRAME, 3.2);
-        assert_eq!(labels(&axis), ["p0", "p50", "p90", "p99", "p99.9"]);
+        assert_eq!(labels(&axis), ["p50", "p90", "p99", "p99.9"]);
         let at = |q| axis.at(nines_of(q));
         assert!((at(0.99) - at(0.9) - (at(0.999) - at(0.99))).abs() < 1e-6);
     }

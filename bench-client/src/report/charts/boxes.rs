@@ -22,6 +22,8 @@ pub(in crate::report) struct Row<'a> {
 /// Of fewer samples there is no median to speak of, and no box to draw.
 const FEWEST_FOR_BOX: u64 = 8;
 /// Of fewer samples the 95th percentile is another name for the maximum.
+const FEWEST_FOR_WHISKER: u64 = 20;
+/// Of fewer samples it is not said as a number.
 const FEWEST_FOR_P95: u64 = 90;
 
 /// What a box shows, in nanoseconds.
@@ -50,8 +52,8 @@ impl Five {
     }
 
     /// Where the upper whisker ends.
-    fn whisker(&self) -> f64 {
-        if self.count < FEWEST_FOR_P95 {
+    pub(super) fn whisker(&self) -> f64 {
+        if self.count < FEWEST_FOR_WHISKER {
             self.max
         } else {
             self.p95
@@ -59,7 +61,7 @@ impl Five {
     }
 
     /// Whether there are enough samples for quartiles.
-    fn has_box(&self) -> bool {
+    pub(super) fn has_box(&self) -> bool {
         self.count >= FEWEST_FOR_BOX
     }
 
@@ -215,7 +217,7 @@ mod tests {
             lying(&five(count), &x, 50.0, 20.0).into_string()
         };
         assert!(!drawn(7).contains("rect") && drawn(8).contains("rect"));
-        assert_eq!((five(89).whisker(), five(90).whisker()), (9.5e6, 9e6));
+        assert_eq!((five(19).whisker(), five(20).whisker()), (9.5e6, 9e6));
         assert!(!five(89).in_words().contains("95th") && five(90).in_words().contains("95th"));
     }
 }

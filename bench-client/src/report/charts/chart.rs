@@ -49,9 +49,21 @@ impl Chart {
         chart
     }
 
+    /// A chart of nothing as wide as a page, which says so.
+    pub(super) fn empty_wide(name: (&'static str, &str), why: &str) -> Self {
+        let frame = Frame::of(960.0, 90.0, 0.0);
+        let mut chart = Self::empty_in(frame, name, why);
+        let narrow = Self::empty(name, why);
+        chart.compact = Some((narrow.frame, narrow.drawing));
+        chart
+    }
+
     /// A chart of nothing, which says so.
     pub(super) fn empty(name: (&'static str, &str), why: &str) -> Self {
-        let frame = Frame::NARROW;
+        Self::empty_in(Frame::of(380.0, 120.0, 0.0), name, why)
+    }
+
+    fn empty_in(frame: Frame, name: (&'static str, &str), why: &str) -> Self {
         let drawing = html! {
             text.none x=(px(frame.width / 2.0)) y=(px(frame.height / 2.0)) text-anchor="middle" { (why) }
         };
@@ -73,10 +85,12 @@ impl Chart {
     pub(in crate::report) fn figure(&self) -> Markup {
         let label = format!("{}: {}", self.title, self.summary);
         let wide = self.compact.is_some();
+        // Too wide for a telephone and not drawn for one: it scrolls there.
+        let broad = !wide && self.frame.width > 2.0 * Frame::NARROW.width;
         html! {
             figure.wide[wide] {
                 figcaption { (self.title) @if !self.note.is_empty() { span.note { (self.note) } } }
-                svg.chart.full[wide] role="img" aria-label=(label) viewBox=(view_box(&self.frame)) {
+                svg.chart.full[wide].broad[broad] role="img" aria-label=(label) viewBox=(view_box(&self.frame)) {
                     (self.drawing)
                 }
                 @if let Some((frame, drawing)) = &self.compact {
@@ -111,4 +125,37 @@ impl Chart {
 
 fn view_box(frame: &Frame) -> String {
     format!("0 0 {} {}", px(frame.width), px(frame.height))
+}
+
+#[cfg(test)]
+impl Chart {
+    /// Coordinates of its shapes that are not within the picture, for tests.
+    pub(in crate::report) fn outside(&self) -> Vec<String> {
+        let main = (&self.frame, &self.drawing);
+        let compact = self
+            .compact
+            .as_ref()
+            .map(|(frame, drawing)| (frame, drawing));
+        let mut outside = Vec::new();
+        for (frame, drawing) in [main].into_iter().chain(compact) {
+            let markup = &drawing.0;
+            for (attributes, most) in [
+                (["x", "x1", "x2", "cx"], frame.width),
+                (["y", "y1", "y2", "cy"], frame.height),
+            ] {
+                for name in attributes {
+                    let start = format!(" {name}=\"");
+                    let values = markup.split(&start).skip(1);
+                    let values = values.filter_map(|rest| rest.split('"').next());
+                    let wrong = |text: &&str| {
+                        !text
+                            .parse()
+                            .is_ok_and(|value: f64| (0.0..=most).contains(&value))
+                    };
+                    outside.extend(values.filter(wrong).map(|text| format!("{name}={text}")));
+                }
+            }
+        }
+        outside
+    }
 }

@@ -28,7 +28,8 @@ struct Line {
     read: fn(&Window) -> Option<u64>,
 }
 
-/// Of fewer replies a window, a quantile is another name for its maximum.
+/// Of fewer replies a window, a quantile is another name for its maximum (or, for the median, noise).
+/// These are fewer than a number needs that stands alone: a line has neighbours to be judged by.
 const LINES: [Line; 4] = [
     Line {
         class: "q-max",
@@ -39,13 +40,13 @@ const LINES: [Line; 4] = [
     Line {
         class: "q-p99",
         name: "p99",
-        needs: 482,
+        needs: 100,
         read: |w| w.p99_ns,
     },
     Line {
         class: "q-p95",
         name: "p95",
-        needs: 90,
+        needs: 20,
         read: |w| w.p95_ns,
     },
     Line {
@@ -66,7 +67,7 @@ impl Line {
 /// Draws the latency from the intended start, by when outcomes were known.
 pub(in crate::report) fn latency_over_time(stats: &RunStats) -> Chart {
     if stats.requests == 0 {
-        return Chart::empty(NAME, "no requests");
+        return Chart::empty_wide(NAME, "no requests");
     }
     let (drawn, missing): (Vec<&Line>, Vec<&Line>) = LINES.iter().partition(|line| {
         let windows = &stats.timeline.windows;
@@ -79,7 +80,7 @@ pub(in crate::report) fn latency_over_time(stats: &RunStats) -> Chart {
     };
     let mut note = format!(
         "from the intended start; windows of {}",
-        figures::duration(stats.timeline.window_ns as f64)
+        figures::exact(stats.timeline.window_ns as f64)
     );
     if !missing.is_empty() && stats.count(OutcomeClass::Ok) > 0 {
         let names: Vec<_> = missing.iter().map(|line| line.name).collect();

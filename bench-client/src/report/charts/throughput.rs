@@ -20,7 +20,7 @@ const NAME: (&str, &str) = ("throughput_over_time", "Throughput over time");
 /// Draws requests sent and outcomes known, a second.
 pub(in crate::report) fn throughput_over_time(stats: &RunStats) -> Chart {
     if stats.requests == 0 {
-        return Chart::empty(NAME, "no requests");
+        return Chart::empty_wide(NAME, "no requests");
     }
     let summary = format!(
         "{} requests over {}, {} completed on average",

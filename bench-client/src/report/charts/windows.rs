@@ -14,7 +14,7 @@ use crate::load::response::OutcomeClass;
 use crate::report::figures;
 use crate::tally::stats::{RunStats, Window};
 
-const NAME: (&str, &str) = ("latency_boxes_over_time", "Dynamics");
+const NAME: (&str, &str) = ("latency_boxes_over_time", "Dynamics: box plots over time");
 
 /// Boxes that are narrower than this are drawn as bands.
 const NARROWEST: f64 = 5.0;
@@ -48,7 +48,7 @@ pub(in crate::report) fn boxes_over_time(stats: &RunStats) -> Chart {
     let windows = &stats.timeline.windows;
     let fives: Vec<_> = windows.iter().filter_map(Five::of_window).collect();
     if fives.is_empty() {
-        return Chart::empty(NAME, "no successful reply");
+        return Chart::empty_wide(NAME, "no successful reply");
     }
     let summary = format!("{} of {} windows have a reply", fives.len(), windows.len());
     let low = fives
@@ -58,7 +58,7 @@ pub(in crate::report) fn boxes_over_time(stats: &RunStats) -> Chart {
     let high = fives.iter().map(|five| five.max).fold(0.0, f64::max);
     let note = format!(
         "a box plot for every {}: quartiles and median, whiskers from the minimum to p95, dot at the maximum",
-        figures::duration(stats.timeline.window_ns as f64)
+        figures::exact(stats.timeline.window_ns as f64)
     );
     Chart::wide(NAME, summary, |frame| draw(frame, stats, (low, high))).with_note(note)
 }
@@ -111,8 +111,10 @@ fn bands(time: &RunTime<'_>, y: &Axis) -> Markup {
             continue;
         };
         let sides = (time.x.at(from), time.x.at(to));
-        bar(&mut whiskers, sides, (five.min, five.p95));
-        bar(&mut boxes, sides, (five.p25, five.p75));
+        bar(&mut whiskers, sides, (five.min, five.whisker()));
+        if five.has_box() {
+            bar(&mut boxes, sides, (five.p25, five.p75));
+        }
         let middle = px(f64::midpoint(sides.0, sides.1));
         let _ = write!(
             medians,

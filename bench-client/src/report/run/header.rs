@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::{UNKNOWN, count, duration, percent, quantile_name, rate};
+use super::super::figures::{UNKNOWN, count, duration, exact, percent, quantile_name, rate};
 use super::words;
 use crate::load::response::OutcomeClass;
 use crate::results::summary::RunData;
@@ -10,8 +10,6 @@ use crate::tally::stats::LatencyStats;
 
 /// More late sends than this, and the load was not the one that was asked for.
 const LATE_SHARE: f64 = 0.001;
-/// A client busier than this measures itself.
-const BUSY_SHARE: f64 = 0.85;
 /// Up to this share of requests without a 2xx reply is a blemish, above it a failure.
 const BLEMISH: f64 = 0.01;
 
@@ -29,6 +27,7 @@ pub(in crate::report) fn verdict(run: &RunData) -> Verdict {
     let stats = &run.stats;
     let made = count(stats.requests);
     let failed = stats.requests - stats.count(OutcomeClass::Ok);
+    let invalid = run.summary.validity.as_ref().is_some_and(|it| !it.valid);
     let (kind, text) = match (stats.error_rate(), run.summary.planned) {
         (_, Some(planned)) if run.summary.interrupted => (
             "caution",
@@ -36,6 +35,9 @@ pub(in crate::report) fn verdict(run: &RunData) -> Verdict {
         ),
         _ if run.summary.interrupted => ("caution", format!("Interrupted after {made} requests")),
         (None, _) => ("bad", "No request was made".to_owned()),
+        (Some(_), _) if failed == 0 && stats.requests == 1 => {
+            ("good", "The one request was answered 2xx".to_owned())
+        }
         (Some(_), _) if failed == 0 => ("good", format!("All {made} requests answered 2xx")),
         (Some(rate), _) => {
             let kind = if rate <= BLEMISH { "caution" } else { "bad" };
@@ -49,7 +51,13 @@ pub(in crate::report) fn verdict(run: &RunData) -> Verdict {
             )
         }
     };
-    Verdict { kind, text }
+    match invalid {
+        true => Verdict {
+            kind: "bad",
+            text: format!("Invalid measurement. {text}"),
+        },
+        false => Verdict { kind, text },
+    }
 }
 
 /// What a reader must know before believing a figure.
@@ -78,25 +86,19 @@ pub(in crate::report) fn remarks(run: &RunData) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(validity) = summary.validity.as_ref().filter(|it| !it.valid) {
+        let reasons = validity.reasons.join("; ");
+        remarks.push(format!("Not a valid measurement of the server: {reasons}."));
+    }
     let late = stats.late_sends as f64 / stats.requests.max(1) as f64;
     if late > LATE_SHARE {
         remarks.push(format!(
-            "{} requests ({}) were sent more than 1 ms late: the client could not keep to the \
-            load's shape. Latencies count from the intended start and include that wait.",
+            "{} requests ({}) were sent more than 1 ms late, {} of them by the client’s own doing, \
+            the others for want of a free connection. Latencies count from the intended start and \
+            include that wait.",
             count(stats.late_sends),
-            percent(Some(late))
-        ));
-    }
-    if let Some(share) = summary
-        .client_use
-        .as_ref()
-        .and_then(|client| client.cpu_share)
-        && share > BUSY_SHARE
-    {
-        remarks.push(format!(
-            "The client kept its processors busy for {} of the run: it may have been what was \
-            measured.",
-            percent(Some(share))
+            percent(Some(late)),
+            count(stats.late_by_client)
         ));
     }
     if let Some(unsent) = summary.unsent.filter(|n| *n > 0) {
@@ -163,7 +165,7 @@ pub(super) fn tiles(run: &RunData) -> Markup {
             rate(stats.goodput_rps),
             format!(
                 "2xx within {}",
-                duration(run.config.load.good_within_ns as f64)
+                exact(run.config.load.good_within_ns as f64)
             ),
         ),
         (

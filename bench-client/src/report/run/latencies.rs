@@ -7,6 +7,7 @@ use super::super::charts::class_name;
 use super::super::figures::{UNKNOWN, count, duration, nanos, quantile_name};
 use super::scroll;
 use super::words::op_name;
+use crate::load::response::Op;
 use crate::tally::stats::{LatencyStats, Quantile, RunStats};
 
 /// The quantiles that `stats.json` has.
@@ -17,7 +18,7 @@ type Row<'a> = (String, &'a str, &'a LatencyStats);
 
 pub(super) fn section(stats: &RunStats) -> Markup {
     let ok = &stats.ok;
-    let metrics: [Row<'_>; 6] = [
+    let metrics: [Row<'_>; 7] = [
         (
             "Last byte".into(),
             "intended start to last byte: what a caller waits",
@@ -43,14 +44,19 @@ pub(super) fn section(stats: &RunStats) -> Markup {
             "intended start to sent, all requests",
             &ok.send_lag,
         ),
+        (
+            "Own lag".into(),
+            "of the send lag, what is the client’s own: without waiting for a free connection",
+            &ok.own_lag,
+        ),
         ("Server".into(), "what the server says it took", &ok.server),
     ];
+    // Only of a stream is the first byte long before the last.
+    let first = |op: Op| (op == Op::Ndjson).then(|| format!("{}, first score", op_name(op)));
     let ops = stats.by_op.iter().flat_map(|(op, of_op)| {
-        let name = op_name(*op);
-        [
-            (name.to_owned(), "last byte", &of_op.last),
-            (format!("{name}, first"), "first byte", &of_op.first),
-        ]
+        let last = (op_name(*op).to_owned(), "last byte", &of_op.last);
+        let first = first(*op).map(|name| (name, "first byte", &of_op.first));
+        [Some(last), first].into_iter().flatten()
     });
     let classes = stats
         .by_outcome
@@ -80,7 +86,7 @@ fn table(first: &str, rows: &[Row<'_>]) -> Markup {
     scroll(&html! {
         table.figures.latencies {
             thead { tr {
-                th { (first) } th { "Count" } th { "Min" } th { "Mean" } th { "Std. dev." }
+                th { (first) } th { "Count" } th { "Min" } th { "Mean" br; "± std. dev." }
                 @for q in SHOWN { th { (quantile_name(q)) } }
                 th { "Max" }
             } }
@@ -94,8 +100,10 @@ fn line((name, meaning, latency): &Row<'_>) -> Markup {
     html! {
         tr {
             th title=[(!meaning.is_empty()).then_some(meaning)] { (name) }
-            td { (count(latency.count)) } td { (nanos(latency.min_ns)) } td { (real(latency.mean_ns)) }
-            td { (real(latency.stddev_ns)) }
+            td { (count(latency.count)) } td { (nanos(latency.min_ns)) } td {
+                (real(latency.mean_ns))
+                @if let Some(deviation) = latency.stddev_ns { span.interval { "± " (duration(deviation)) } }
+            }
             @for q in SHOWN { td { (cell(latency, q)) } }
             td { (nanos(latency.max_ns)) }
         }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::duration;
+use super::super::figures::exact;
 use crate::results::config::Pace;
 use crate::results::summary::RunData;
 
@@ -17,7 +17,8 @@ pub(super) fn section(run: &RunData) -> Markup {
                         "The moments of sending were fixed beforehand, whether or not replies kept up. \
                         " strong { "Latency" } " runs from the intended moment to the last byte of the \
                         reply, so that a stall of the server counts for every request that was due in it. \
-                        A request that found no free connection waited, and its wait is part of its latency."
+                        A request that found no free connection waited, and its wait is part of its latency; only \
+                        lag that is the client’s own counts against the measurement."
                     },
                     Pace::Closed { .. } => li {
                         "Each client sent its next request when the reply to the last one was there. "
@@ -29,7 +30,7 @@ pub(super) fn section(run: &RunData) -> Markup {
                 li {
                     "Requests are built before their clock starts. All moments are read from one \
                     monotonic clock in nanoseconds; a request that has no whole reply after "
-                    (duration(load.timeout_ns as f64)) " has timed out."
+                    (exact(load.timeout_ns as f64)) " has timed out."
                 }
                 li {
                     "Count, minimum, maximum and mean are exact. Quantiles are those of a histogram with \

@@ -14,12 +14,17 @@ mod words;
 
 use maud::{Markup, html};
 
+use std::path::{Path, PathBuf};
+
 use super::charts::{self, Chart, Row};
-use super::page as frame;
+use super::export::{self, Picture};
+use super::{ReportError, atomic, markdown, page as frame};
 use crate::load::response::OutcomeClass;
 use crate::results::summary::RunData;
 
-pub(super) use self::header::{Verdict, remarks, verdict};
+pub(super) use super::charts::class_name;
+
+pub(super) use self::header::{remarks, said, verdict};
 pub(super) use self::words::{bound, command_line, op_name, pace};
 
 /// The whole page.
@@ -49,11 +54,44 @@ pub fn page(run: &RunData) -> String {
         }
         footer {
             "Beside this page: " code { "summary.json" } ", " code { "stats.json" } ", "
-            code { "run_config.json" } " and " code { "responses.jsonl" } " (a line a request). Made by "
+            code { "run_config.json" } ", " code { "responses.jsonl" } " (a line a request) and "
+            code { "latency.hlog" } ". Made by "
             (run.config.client.name) " " (run.config.client.version) "."
         }
     };
     frame::document(&format!("Load test {}", title(run)), &body)
+}
+
+/// `summary.md`: the run for a pull request.
+#[must_use]
+pub fn summary(run: &RunData) -> String {
+    markdown::summary(run)
+}
+
+/// Writes `report.html` and `summary.md` into the run's folder and gives the page's path.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn write(dir: &Path, run: &RunData) -> Result<PathBuf, ReportError> {
+    let put = |name: &str, content: String| {
+        let path = dir.join(name);
+        atomic::write(&path, content.as_bytes()).map_err(ReportError::at(&path))?;
+        Ok(path)
+    };
+    put("summary.md", summary(run))?;
+    put("report.html", page(run))
+}
+
+/// Writes every chart into a folder and gives the files' paths.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn write_charts(
+    dir: &Path,
+    run: &RunData,
+    picture: Picture,
+) -> Result<Vec<PathBuf>, ReportError> {
+    export::write(dir, &charts(run), picture)
 }
 
 /// What the run is called.

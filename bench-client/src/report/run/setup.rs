@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::{UNKNOWN, bytes, count, duration, nanos, percent};
+use super::super::figures::{UNKNOWN, bytes, count, duration, exact, nanos, percent};
 use super::words;
 use crate::results::config::{Pace, RunConfig};
 use crate::results::summary::RunData;
@@ -41,8 +41,8 @@ fn asked(config: &RunConfig) -> Vec<Item> {
         ("Points in a batch", count(workload.batch.into())),
         ("Payloads", payloads(config)),
         ("Seed", config.seed.to_string()),
-        ("Timeout", duration(load.timeout_ns as f64)),
-        ("Good within", duration(load.good_within_ns as f64)),
+        ("Timeout", exact(load.timeout_ns as f64)),
+        ("Good within", exact(load.good_within_ns as f64)),
         ("Sending threads", load.threads.to_string()),
     ];
     if let Pace::Open {
@@ -67,6 +67,13 @@ fn asked(config: &RunConfig) -> Vec<Item> {
         "Before the run",
         format!("{series}{} warm-up requests", count(load.warm_up.into())),
     ));
+    if !config.merged_from.is_empty() {
+        let runs = config
+            .merged_from
+            .iter()
+            .map(|run| format!("{} ({} requests)", run.run_id, count(run.requests)));
+        items.push(("Merged from", runs.collect::<Vec<_>>().join(", ")));
+    }
     if load.low_memory {
         items.push(("Memory", "responses straight to disk".to_owned()));
     }
@@ -102,7 +109,14 @@ fn used(run: &RunData) -> Vec<Item> {
             format!("{}, {}, {} CPUs", host.os, host.arch, host.cpus),
         ),
         ("Run’s length", nanos(Some(run.stats.wall_ns))),
-        ("Late sends (over 1 ms)", count(run.stats.late_sends)),
+        (
+            "Late sends (over 1 ms)",
+            format!(
+                "{}, {} by the client",
+                count(run.stats.late_sends),
+                count(run.stats.late_by_client)
+            ),
+        ),
     ];
     match &run.summary.client_use {
         Some(used) => items.extend([
@@ -114,6 +128,7 @@ fn used(run: &RunData) -> Vec<Item> {
                     percent(used.cpu_share)
                 ),
             ),
+            ("Of the sending threads’ CPUs", percent(used.senders_share)),
             ("Client’s memory at most", bytes(used.max_rss_bytes)),
             (
                 "Connections opened",

@@ -1,7 +1,13 @@
 //! The page as a whole.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use super::*;
-use crate::results::summary::RunData;
+use crate::load::response::{Op, ResponseRecord};
+use crate::results::summary::{RunData, Validity};
+use crate::tally::Tally;
 
 const OUTSIDE: [&str; 9] = [
     "<script",
@@ -83,7 +89,7 @@ fn finite(run: &RunData, what: &str) -> String {
 fn small_runs_have_a_page_without_holes() {
     assert!(finite(&sample::of(0), "none").contains("No request was made"));
     let one = finite(&sample::of(1), "one");
-    assert!(one.contains("All 1 requests answered 2xx") && one.contains("too few"));
+    assert!(one.contains("The one request was answered 2xx") && one.contains("too few"));
     for n in [2, 7, 20, 100] {
         finite(&sample::of(n), &n.to_string());
     }
@@ -133,6 +139,9 @@ fn what_spoils_a_run_is_said_at_its_top() {
     run.summary.rebuilt = true;
     run.summary.client_use = None;
     assert!(head(&run).contains("put together from the responses"));
+    run.summary.validity = Some(Validity::of(vec!["out of <breath>".to_owned()]));
+    assert!(head(&run).contains("measurement of the server: out of &lt;breath&gt;."));
+    assert!(head(&run).contains(r#"verdict bad">Invalid measurement. Interrupted: "#));
     run.config.client.profile = "debug".into();
     assert!(head(&run).contains("debug build"));
 }
@@ -145,17 +154,55 @@ fn a_send_window_that_says_nothing_is_called_that() {
     assert!(page(&run).contains("say nothing about the server"));
 }
 
-#[test]
-fn zz_preview() {
-    if let Ok(dir) = std::env::var("REPORT_OUT") {
-        for (name, run) in [
-            ("full", sample::run()),
-            ("one", sample::of(1)),
-            ("none", sample::of(0)),
-            ("twenty", sample::of(20)),
-            ("bad", sample::only_failures(500)),
-        ] {
-            std::fs::write(format!("{dir}/{name}.html"), page(&run)).unwrap();
+/// From none to hours, most of them short.
+fn span() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        Just(0),
+        1_u64..1_000,
+        (0_u32..44).prop_map(|bits| 1 << bits)
+    ]
+}
+
+fn response() -> impl Strategy<Value = ResponseRecord> {
+    let class = prop::sample::select(OutcomeClass::ALL.to_vec());
+    let op = prop::sample::select(Op::ALL.to_vec());
+    (span(), span(), span(), class, op, any::<u32>()).prop_map(|(at, lag, took, class, op, n)| {
+        let sent_ns = at + lag;
+        ResponseRecord {
+            index: at,
+            op,
+            client: 0,
+            intended_ns: at,
+            sent_ns,
+            waited_ns: n.is_multiple_of(4).then_some(lag / 2),
+            first_ns: n.is_multiple_of(2).then_some(sent_ns + took / 2),
+            last_ns: sent_ns + took,
+            class,
+            status: n.is_multiple_of(3).then_some(100 + (n % 500) as u16),
+            points_in: n % 100,
+            points_out: n % 50,
+            bytes_out: n,
+            bytes_in: n,
+            server_ns: n.is_multiple_of(5).then_some(took),
+            error: n.is_multiple_of(7).then(|| format!("<{n}>|").into()),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_was_measured_is_drawn_within_its_picture(
+        responses in prop::collection::vec(response(), 0..60),
+    ) {
+        let mut run = sample::of(0);
+        let mut tally = Tally::new(Duration::from_secs(1));
+        responses.iter().for_each(|record| tally.add(record));
+        run.stats = tally.stats();
+        finite(&run, "any");
+        for chart in charts(&run) {
+            prop_assert_eq!(chart.outside(), Vec::<String>::new(), "{}", chart.slug);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::figures::{count, duration, significant};
+use super::super::figures::{count, exact, significant};
 use crate::load::response::Op;
 use crate::results::config::{Arrivals, Bound, LoadSpec, Pace, WorkloadSpec};
 
@@ -40,7 +40,7 @@ fn arrivals(arrivals: &Arrivals) -> String {
                 format!(
                     "{}/s at {}",
                     significant(stage.per_s),
-                    duration(stage.at_ns as f64)
+                    exact(stage.at_ns as f64)
                 )
             };
             let corners: Vec<_> = stages.iter().map(corner).collect();
@@ -57,7 +57,7 @@ pub(in crate::report) fn bound(load: &LoadSpec) -> String {
     match load.bound {
         Bound::RequestsPerClient { n } => format!("{} requests a client", count(n)),
         Bound::Requests { n } => format!("{} requests", count(n)),
-        Bound::Duration { ns } => duration(ns as f64),
+        Bound::Duration { ns } => exact(ns as f64),
     }
 }
 

@@ -9,13 +9,13 @@ use crate::tally::statistic::quantile_name;
 use crate::tally::stats::{LatencyStats, RunStats};
 
 /// Quantiles in the table, which has to fit a terminal.
-pub(super) const QUANTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+pub(super) const QUANTILES: [f64; 4] = [0.5, 0.95, 0.99, 0.999];
 
 /// A row a distribution that has a duration in it, with intervals in a row of their own.
 pub(super) fn write(text: &mut String, stats: &RunStats) -> std::fmt::Result {
     let mut head = vec![String::new(), "count".to_owned(), "min".to_owned()];
     head.extend(QUANTILES.map(quantile_name));
-    head.extend(["max", "mean"].map(str::to_owned));
+    head.push("max".to_owned());
     let mut table = Table::right(2);
     table.row(head);
     let ok = &stats.ok;
@@ -24,9 +24,12 @@ pub(super) fn write(text: &mut String, stats: &RunStats) -> std::fmt::Result {
         ("first".to_owned(), &ok.first),
         ("service".to_owned(), &ok.service),
         ("per point".to_owned(), &ok.per_point),
-        ("send lag".to_owned(), &ok.send_lag),
         ("server".to_owned(), &ok.server),
     ];
+    // In a closed loop there is none.
+    if ok.send_lag.max_ns > Some(0) {
+        rows.push(("send lag".to_owned(), &ok.send_lag));
+    }
     if stats.by_op.len() > 1 {
         rows.extend(
             stats
@@ -72,8 +75,6 @@ fn latency_rows(name: String, latencies: &LatencyStats) -> Vec<Vec<String>> {
         intervals.push(interval);
     }
     values.push(ms(max as f64));
-    values.push(latencies.mean_ns.map_or("—".to_owned(), ms));
-    // All durations are the same, as the lags of a closed loop are.
     if min == max || intervals.iter().all(String::is_empty) {
         return vec![values];
     }

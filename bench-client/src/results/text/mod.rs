@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::config::{Arrivals, Bound, LoadSpec, Pace};
+use super::config::{Arrivals, Bound, LoadSpec, Pace, WorkloadSpec};
 use super::summary::{ClientUse, RunData, RunSummary};
 use crate::load::response::OutcomeClass;
 use crate::tally::statistic::{Reading, Statistic, Unit};
@@ -61,6 +61,8 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
         writeln!(text, "  merged from {}", dirs.join(", "))?;
     }
     state(text, summary, stats)?;
+    writeln!(text, "  {}", workload(&config.workload))?;
+    writeln!(text, "  {}", client_settings(&config.load))?;
     throughput(text, config.load.good_within_ns, stats)?;
     latency::write(text, stats)?;
     outcomes(text, stats)?;
@@ -92,7 +94,46 @@ fn load(load: &LoadSpec) -> String {
     format!("{pace}, {bound}")
 }
 
+/// What is sent in a line, such as `predict 8, fit 1, over 100 series, seed 7`.
+fn workload(spec: &WorkloadSpec) -> String {
+    let kinds = spec.mix.iter().map(|share| match spec.mix.len() {
+        1 => share.op.name().to_owned(),
+        _ => format!("{} {}", share.op.name(), share.weight),
+    });
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    match &spec.payloads {
+        Some(file) => format!("{kinds}, from {}", file.path),
+        None => format!("{kinds}, over {} series", count(spec.series.into())),
+    }
+}
+
+/// How this client sends: what a figure depends on and a server does not see.
+fn client_settings(load: &LoadSpec) -> String {
+    let connections = match load.pace {
+        Pace::Closed { .. } => String::new(),
+        Pace::Open {
+            connections,
+            max_connections,
+            ..
+        } => format!("{connections} to {max_connections} connections, "),
+    };
+    format!(
+        "{connections}{}, timeout {}, HTTP/1.1 keep-alive, TCP_NODELAY",
+        match load.threads {
+            1 => "1 sending thread".to_owned(),
+            threads => format!("{threads} sending threads"),
+        },
+        duration(load.timeout_ns)
+    )
+}
+
 fn state(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt::Result {
+    if let Some(validity) = summary.validity.as_ref().filter(|it| !it.valid) {
+        writeln!(text, "  NOT A VALID MEASUREMENT")?;
+        for reason in &validity.reasons {
+            writeln!(text, "    {reason}")?;
+        }
+    }
     if summary.interrupted {
         let planned = summary
             .planned
@@ -231,8 +272,9 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
     let of = share(late as f64 / stats.requests.max(1) as f64);
     writeln!(
         text,
-        "  late sends {} ({of}), more than 1 ms after they were meant to be",
-        count(late)
+        "  late sends {} ({of}), more than 1 ms after they were meant to be; {} by the client itself",
+        count(late),
+        count(stats.late_by_client)
     )?;
     writeln!(
         text,
@@ -249,13 +291,18 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
         max_rss_bytes,
         connections,
         reconnects,
+        senders_share,
         waited_for_disk_ns,
     } = used;
-    let of_machine = cpu_share.map(|part| format!(" ({} of the processors)", share(part)));
+    let of = |part: &Option<f64>, what| {
+        let part = part.map(|part| format!(" ({} of {what})", share(part)));
+        part.unwrap_or_default()
+    };
     writeln!(
         text,
-        "  processor time {cpu_s:.2} s{}, memory {}",
-        of_machine.unwrap_or_default(),
+        "  processor time {cpu_s:.2} s{}{}, memory {}",
+        of(cpu_share, "the processors"),
+        of(senders_share, "those of the threads that send"),
         bytes(*max_rss_bytes)
     )?;
     writeln!(
@@ -279,6 +326,7 @@ mod tests {
     use super::latency::QUANTILES;
     use super::*;
     use crate::results::fixture;
+    use crate::results::summary::Validity;
     use crate::tally::tests::{records, sample_stats, tally};
 
     fn run(stats: RunStats) -> RunData {
@@ -366,6 +414,16 @@ mod tests {
         let text = render(&run(sample_stats(0)));
         assert!(text.contains("Outcomes of 0 requests"), "{text}");
         assert!(!text.contains("NaN"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_measured_its_client_says_so_at_its_head() {
+        let mut run = run(sample_stats(10));
+        assert!(!render(&run).contains("VALID"));
+        run.summary.validity = Some(Validity::of(vec!["out of breath".to_owned()]));
+        let text = render(&run);
+        let head: Vec<&str> = text.lines().skip(2).take(2).collect();
+        assert_eq!(head, ["  NOT A VALID MEASUREMENT", "    out of breath"]);
     }
 
     #[test]
