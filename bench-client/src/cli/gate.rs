@@ -12,6 +12,7 @@ use crate::console;
 use crate::gate::{Bound, Checked, Limit, Outcome, Rule, in_unit, outcome};
 use crate::results::filter::Filter;
 use crate::results::load::{self, Loaded};
+use crate::results::summary::RunSummary;
 use crate::results::text::Table;
 use crate::tally::statistic::Statistic;
 
@@ -24,8 +25,8 @@ Examples:
 Statistics are those of `show`; times are in milliseconds, shares from 0 to 1. Figures are computed again from
 responses.jsonl. A rule whose figure has too few samples is not kept, and nor is any rule by a run that was cut short.
 
-Exit codes: 0 every rule is kept by every run, 1 a rule is broken, 2 usage, 3 measurement invalid: a run was cut short, or
-a figure cannot be read and no rule is broken.";
+Exit codes: 0 every rule is kept by every run, 1 a rule is broken, 2 usage, 3 measurement invalid: a run was cut short, a
+figure cannot be read and no rule is broken, or, with --strict, a run measured its own client.";
 
 /// Flags of `tidemark-bench gate`.
 #[derive(Debug, Args)]
@@ -55,6 +56,10 @@ pub struct GateArgs {
     #[arg(long, value_name = "STATISTIC=VALUE")]
     min: Vec<Bound>,
 
+    /// Exit with 3 if the client did not keep up, so that a run measured itself rather than the server
+    #[arg(long)]
+    strict: bool,
+
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -64,7 +69,7 @@ pub(super) fn run(args: GateArgs) -> Result<ExitCode, CommandError> {
     let rules = args.rules()?;
     let mut gated = Vec::with_capacity(args.dirs.len());
     for dir in &args.dirs {
-        gated.push(Gated::new(dir, &rules)?);
+        gated.push(Gated::new(dir, &rules, args.strict)?);
     }
     console::out(match args.format {
         Format::Json => format!("{:#}", gated.iter().map(Gated::json).collect::<Value>()),
@@ -96,13 +101,14 @@ struct Gated<'a> {
 }
 
 impl<'a> Gated<'a> {
-    fn new(dir: &'a Path, rules: &[Rule]) -> Result<Self, CommandError> {
-        let loaded = load::open(dir, &Filter::default())?;
+    fn new(dir: &'a Path, rules: &[Rule], strict: bool) -> Result<Self, CommandError> {
+        let mut loaded = load::open(dir, &Filter::default())?;
+        loaded.notes.extend(doubts(&loaded.run.summary));
         let checked: Vec<_> = rules
             .iter()
             .map(|rule| rule.check(&loaded.run.stats))
             .collect();
-        let outcome = outcome(&loaded.run.summary, &checked);
+        let outcome = outcome(&loaded.run.summary, &checked, strict);
         Ok(Self {
             dir,
             loaded,
@@ -127,6 +133,9 @@ impl<'a> Gated<'a> {
             Outcome::Fail => "FAILED",
             Outcome::Invalid if self.loaded.run.summary.interrupted => {
                 "measurement invalid: the run was cut short"
+            }
+            Outcome::Invalid if self.checked.iter().all(|it| it.reading.is_some()) => {
+                "measurement invalid: the client did not keep up"
             }
             Outcome::Invalid => "measurement invalid: not every rule can be decided",
         };
@@ -155,6 +164,12 @@ impl<'a> Gated<'a> {
             "gate": self.outcome,
         })
     }
+}
+
+/// Why a run may have measured its client.
+pub(super) fn doubts(summary: &RunSummary) -> Vec<String> {
+    let validity = summary.validity.iter();
+    validity.flat_map(|it| it.reasons.clone()).collect()
 }
 
 fn reading(checked: &Checked) -> String {

@@ -58,12 +58,13 @@ impl Measured {
         let units = (0..statistics.len())
             .map(|n| series.unit(n, &run.stats, &mut random))
             .collect();
+        let doubts = run.summary.validity.into_iter().flat_map(|it| it.reasons);
         Ok(Self {
             dir: dir.to_owned(),
             config: run.config,
             stats: run.stats,
             interrupted: run.summary.interrupted,
-            notes: loaded.notes,
+            notes: loaded.notes.into_iter().chain(doubts).collect(),
             units,
         })
     }

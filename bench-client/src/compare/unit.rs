@@ -327,9 +327,9 @@ mod tests {
 
     #[test]
     fn rates_vary_as_their_parts_do() {
-        let steady = Unit::rate(50.0, &[10; 30], &mut random(1));
+        let steady = Unit::rate(50.0, &[10.0; 30], 300, &mut random(1));
         assert!(steady.factors.iter().all(|factor| *factor == 1.0));
-        let stalls = Unit::rate(50.0, &[[20; 15], [0; 15]].concat(), &mut random(1));
+        let stalls = Unit::rate(50.0, &[[20.0; 15], [0.0; 15]].concat(), 300, &mut random(1));
         // A binomial of 30 halves: √(30/4)/15.
         let spread = spread(&stalls.factors);
         assert!((0.13..0.24).contains(&spread), "{spread}");

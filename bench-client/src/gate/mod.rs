@@ -63,7 +63,8 @@ pub enum Outcome {
     Pass,
     /// A limit was broken by a run that was finished.
     Fail,
-    /// The run was cut short, or a figure cannot be read and no other one broke its limit.
+    /// The run was cut short or, where that counts, measured its client; or a figure cannot be read and
+    /// no other one broke its limit.
     Invalid,
 }
 
@@ -102,11 +103,13 @@ impl Limit {
     }
 }
 
-/// What `checked` rules say together about the run that `summary` is of.
+/// What `checked` rules say together about the run that `summary` is of. With `strict`, a run that
+/// measured its client rather than the server says nothing either.
 #[must_use]
-pub fn outcome(summary: &RunSummary, checked: &[Checked]) -> Outcome {
+pub fn outcome(summary: &RunSummary, checked: &[Checked], strict: bool) -> Outcome {
     let any = |verdict| checked.iter().any(|checked| checked.verdict == verdict);
-    if summary.interrupted {
+    let doubtful = summary.validity.as_ref().is_some_and(|it| !it.valid);
+    if summary.interrupted || strict && doubtful {
         Outcome::Invalid
     } else if any(Verdict::Fail) {
         Outcome::Fail
@@ -198,6 +201,7 @@ mod tests {
     use super::*;
     use crate::results::config::Bound as RunBound;
     use crate::results::fixture;
+    use crate::results::summary::Validity;
     use crate::tally::tests::sample_stats;
 
     fn max(bound: &str) -> Rule {
@@ -215,7 +219,20 @@ mod tests {
             ..fixture::summary(&config, stats)
         };
         let checked: Vec<_> = rules.iter().map(|rule| rule.check(stats)).collect();
-        outcome(&summary, &checked)
+        outcome(&summary, &checked, false)
+    }
+
+    #[test]
+    fn a_run_of_a_client_that_did_not_keep_up_passes_only_if_nobody_minds() {
+        let stats = sample_stats(20);
+        let config = fixture::config(RunBound::Requests { n: 20 });
+        let summary = RunSummary {
+            validity: Some(Validity::of(vec!["it was late".to_owned()])),
+            ..fixture::summary(&config, &stats)
+        };
+        let checked = [max("requests=20").check(&stats)];
+        assert_eq!(outcome(&summary, &checked, false), Outcome::Pass);
+        assert_eq!(outcome(&summary, &checked, true), Outcome::Invalid);
     }
 
     #[test]

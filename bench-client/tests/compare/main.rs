@@ -3,3 +3,5 @@
 
 mod gate;
 mod process;
+mod saved;
+mod trials;
