@@ -1,5 +1,6 @@
 //! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
-//! or the run could not be made, 2 usage, 3 what was measured is not valid, 130 interrupted.
+//! or the run could not be made, 2 usage, 3 what was measured is not valid, 4 a wrong answer or a lost
+//! acknowledgement, 130 interrupted.
 
 mod args;
 mod completions;
@@ -39,6 +40,9 @@ const EXIT_USAGE: u8 = 2;
 
 /// The client could not keep up, so that what it measured is itself.
 const EXIT_INVALID: u8 = 3;
+
+/// An answer was wrong, or a write that was acknowledged is not there.
+const EXIT_WRONG: u8 = 4;
 
 /// What the commands look like, from the simplest to the largest.
 const HELP: &str = "\

@@ -46,6 +46,7 @@ impl Runs {
             hooks: hooks(self.cost.as_ref()),
             target: Target::stderr(),
             shows: base.shows.clone(),
+            ledger: None,
         };
         load::run::run(settings, &self.runtime, &self.stop)
     }

@@ -7,6 +7,7 @@
 //! TRIALS=20 cargo test -p bench-client --test oracle
 //! ```
 
+mod answers;
 mod process;
 mod validity;
 

@@ -127,6 +127,7 @@ fn data(responses: &[Made]) -> RunData {
             waited_for_disk_ns: 0,
         }),
         validity: None,
+        answers: None,
         headline,
         contributed: BTreeMap::from([(
             "cost".to_owned(),
@@ -175,6 +176,7 @@ fn config() -> RunConfig {
             distinct: 4_096,
             payloads: None,
             set_up: true,
+            sigma: None,
         },
         load: LoadSpec {
             pace: Pace::Open {
