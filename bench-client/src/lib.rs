@@ -13,6 +13,7 @@
 //! contract, and what it later checks, it checks by its own code.
 
 pub mod arrivals;
+pub mod audit;
 pub mod base_url;
 pub mod cli;
 pub mod client;

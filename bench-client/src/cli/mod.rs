@@ -3,6 +3,7 @@
 //! acknowledgement, 130 interrupted.
 
 mod args;
+mod audit;
 mod completions;
 mod cost_args;
 mod heatmap;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::audit::AuditError;
 use crate::client::error_chain;
 use crate::console;
 use crate::load::run::LoadError;
@@ -74,6 +76,9 @@ pub enum Command {
     /// Send load to a server and leave a folder with every response, statistics and a report
     #[command(after_help = run::HELP)]
     Run(run::RunArgs),
+    /// Compare a run's ledger with what a server has: what is lost, duplicated or corrupted
+    #[command(after_help = audit::HELP)]
+    Audit(audit::AuditArgs),
     /// The same load at several levels, a run each: where more load buys only more waiting
     #[command(after_help = sweep::HELP)]
     Sweep(sweep::SweepArgs),
@@ -118,6 +123,8 @@ enum CommandError {
     Stub(#[from] StubError),
     #[error(transparent)]
     Sequence(#[from] SequenceError<LoadError>),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -128,6 +135,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Notebook(args) => notebook::run(args),
         Command::Run(args) => run::run(args),
+        Command::Audit(args) => audit::run(&args),
         Command::Sweep(args) => sweep::run(args),
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),

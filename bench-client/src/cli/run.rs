@@ -229,13 +229,9 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         Some(Fault::SaturateClient) => settings.hooks.push(Box::new(Saturate(SATURATING))),
         None => {}
     }
-    let writes = |op: &Op| matches!(op, Op::Fit | Op::Update);
-    let spec = &settings.workload;
-    if settings.ledger.is_some()
-        && (spec.payloads.is_some() || !spec.mix.iter().any(|share| writes(&share.op)))
-    {
+    if settings.ledger.is_some() && !can_be_ledgered(&settings.workload) {
         return Err(usage(
-            "--ledger is about generated fits and updates, which --workload does not send",
+            "--ledger is about generated fits and updates: --workload has to send some, and no ndjson",
         )
         .into());
     }
@@ -259,6 +255,13 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether there are writes, and each is answered with its number alone.
+fn can_be_ledgered(workload: &WorkloadSpec) -> bool {
+    let sends = |op: Op| workload.mix.iter().any(|share| share.op == op);
+    let writes = sends(Op::Fit) || sends(Op::Update);
+    workload.payloads.is_none() && writes && !sends(Op::Ndjson)
 }
 
 /// A runtime that listens to signals.

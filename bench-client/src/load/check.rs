@@ -1,6 +1,7 @@
 //! The thread that knows what is right: it takes responses with their bodies after they were
 //! written down, checks answers, and keeps the ledger of writes. Nothing of it is timed.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -9,8 +10,10 @@ use serde::Deserialize;
 use super::recorder::Batch;
 use super::response::{Op, OutcomeClass, ResponseRecord};
 use crate::interrupt::StopHandle;
-use crate::ledger::{Acknowledged, Entry, Ledger, LedgerError, Write};
+use crate::ledger::{Acknowledged, Begun, Entry, Ledger, LedgerError, Write, entry};
 use crate::oracle::Oracle;
+use crate::results::config::RunConfig;
+use crate::results::summary::Answers;
 use crate::workload::{Asked, Workload};
 
 /// Longest body that is kept to be checked; a longer one is told as unchecked.
@@ -33,6 +36,42 @@ struct Written {
 }
 
 impl Check {
+    /// Whatever of the run is to be checked; `None` if nothing is. Begins the ledger.
+    pub(super) fn of(
+        config: &RunConfig,
+        workload: &Arc<Workload>,
+        ledger: Option<&Path>,
+    ) -> Result<Option<Self>, LedgerError> {
+        let sigma = config.workload.sigma;
+        if sigma.is_none() && ledger.is_none() {
+            return Ok(None);
+        }
+        let ledger = ledger.map(Ledger::create).transpose()?;
+        if let Some(ledger) = &ledger {
+            ledger.append(&[Entry::Begun(Begun {
+                format_version: entry::FORMAT_VERSION,
+                run_id: config.run_id.clone(),
+                base_url: config.base_url.clone(),
+                seed: config.seed,
+                workload: config.workload.clone(),
+            })])?;
+        }
+        Ok(Some(Self {
+            workload: Arc::clone(workload),
+            oracle: sigma.map(|sigma| Oracle::new(sigma, config.load.good_within_ns)),
+            ledger: ledger.map(Arc::new),
+        }))
+    }
+
+    /// Ends the ledger, and tells what came of the answers if they were checked.
+    pub(super) fn finish(self, interrupted: bool) -> Result<Option<Answers>, LedgerError> {
+        if let Some(ledger) = &self.ledger {
+            ledger.append(&[Entry::Ended { interrupted }])?;
+        }
+        let finish = |oracle: Oracle| oracle.finish(&self.workload, interrupted);
+        Ok(self.oracle.map(finish))
+    }
+
     /// Takes the fits before the run: of each the class, and the body if it was 2xx.
     pub(super) fn set_up(
         &mut self,
@@ -49,7 +88,7 @@ impl Check {
                 series: n,
                 training: Some(0),
             };
-            entries.push(entry(write, *class, body.as_deref(), (0, 0)));
+            entries.push(outcome(write, *class, body.as_deref(), (0, 0)));
         }
         match &self.ledger {
             Some(ledger) => ledger.append(&entries),
@@ -106,11 +145,12 @@ impl Check {
             training,
         };
         let times = (record.sent_ns, record.last_ns);
-        Some(entry(write, record.class, body, times))
+        Some(outcome(write, record.class, body, times))
     }
 }
 
-fn entry(
+/// What became of a write.
+fn outcome(
     write: Write,
     class: OutcomeClass,
     body: Option<&[u8]>,

@@ -1,6 +1,6 @@
 //! A run from its settings to its folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,15 +23,14 @@ use crate::base_url::BaseUrl;
 use crate::console;
 use crate::host::{ClientBuild, Host};
 use crate::interrupt::{self, Stop};
-use crate::ledger::{Begun, Entry, Ledger, LedgerError, entry};
+use crate::ledger::LedgerError;
 use crate::live::{Display, Show, Target};
-use crate::oracle::Oracle;
 use crate::reach::{Unreachable, reach};
 use crate::results::config::{self, Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
 use crate::results::error::ResultsError;
 use crate::results::folder::FolderWriter;
 use crate::results::histogram_log;
-use crate::results::summary::{self, Answers, ClientUse, RunData, RunSummary};
+use crate::results::summary::{self, ClientUse, RunData, RunSummary};
 use crate::tally::Tally;
 use crate::validity;
 use crate::workload::{Workload, WorkloadError};
@@ -137,7 +136,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         merged_from: Default::default(),
     };
     let mut display = Display::new(&config, &settings.shows, settings.target);
-    let mut check = checking(&config, &workload, settings.ledger.as_deref())?;
+    let mut check = Check::of(&config, &workload, settings.ledger.as_deref())?;
     let keep = check.as_ref().map_or(0, |_| check::KEEP_BYTES);
     let (before, fits) = prepare::prepare(
         &workload,
@@ -174,10 +173,12 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
     let mut tally = Tally::new(Duration::from_nanos(config.load.good_within_ns));
     let measured = measure(
         plan,
-        check,
         &config,
-        &mut folder,
-        &mut tally,
+        Into {
+            folder: &mut folder,
+            tally: &mut tally,
+            check,
+        },
         runtime,
         stop,
         &mut display,
@@ -185,7 +186,8 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
 
     display.finish();
     let mut stats = tally.stats();
-    let answers = finish_checks(measured.check, stop.is_set())?;
+    let finish = |check: Check| check.finish(stop.is_set());
+    let answers = measured.check.map(finish).transpose()?.flatten();
     if let Some(answers) = &answers {
         answers.correct(&mut stats);
     }
@@ -225,54 +227,26 @@ struct Measured {
     check: Option<Check>,
 }
 
-/// Who checks the run, if anything of it is to be.
-fn checking(
-    config: &RunConfig,
-    workload: &Arc<Workload>,
-    ledger: Option<&Path>,
-) -> Result<Option<Check>, LedgerError> {
-    let sigma = config.workload.sigma;
-    if sigma.is_none() && ledger.is_none() {
-        return Ok(None);
-    }
-    let ledger = ledger.map(Ledger::create).transpose()?;
-    if let Some(ledger) = &ledger {
-        ledger.append(&[Entry::Begun(Begun {
-            format_version: entry::FORMAT_VERSION,
-            run_id: config.run_id.clone(),
-            base_url: config.base_url.clone(),
-            seed: config.seed,
-            workload: config.workload.clone(),
-        })])?;
-    }
-    Ok(Some(Check {
-        workload: Arc::clone(workload),
-        oracle: sigma.map(|sigma| Oracle::new(sigma, config.load.good_within_ns)),
-        ledger: ledger.map(Arc::new),
-    }))
-}
-
-fn finish_checks(check: Option<Check>, interrupted: bool) -> Result<Option<Answers>, LedgerError> {
-    let Some(check) = check else { return Ok(None) };
-    if let Some(ledger) = &check.ledger {
-        ledger.append(&[Entry::Ended { interrupted }])?;
-    }
-    let answers = check
-        .oracle
-        .map(|oracle| oracle.finish(&check.workload, interrupted));
-    Ok(answers)
+/// Where what is measured goes.
+struct Into<'a> {
+    folder: &'a mut FolderWriter,
+    tally: &'a mut Tally,
+    check: Option<Check>,
 }
 
 fn measure(
     mut plan: Plan,
-    check: Option<Check>,
     config: &RunConfig,
-    folder: &mut FolderWriter,
-    tally: &mut Tally,
+    into: Into<'_>,
     runtime: &Runtime,
     stop: &Stop,
     display: &mut Display,
 ) -> Result<Measured, LoadError> {
+    let Into {
+        folder,
+        tally,
+        check,
+    } = into;
     // The run stops on a signal, and when its folder cannot be written.
     let (handle, stop_run) = interrupt::manual();
     let handle = Arc::new(handle);

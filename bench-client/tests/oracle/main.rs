@@ -8,6 +8,7 @@
 //! ```
 
 mod answers;
+mod ledger;
 mod process;
 mod validity;
 
