@@ -14,6 +14,7 @@
 
 pub mod arrivals;
 pub mod base_url;
+pub mod batch_compare;
 pub mod cli;
 pub mod client;
 pub mod clock;
