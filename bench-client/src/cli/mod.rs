@@ -4,6 +4,7 @@
 
 mod args;
 mod audit;
+mod batch_compare;
 mod compare;
 mod completions;
 mod cost_args;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::audit::AuditError;
-use crate::client::error_chain;
+use crate::client::{ClientError, error_chain};
 use crate::compare::criterion::CriterionError;
 use crate::console;
 use crate::load::run::LoadError;
@@ -108,6 +109,9 @@ pub enum Command {
     /// Say whether one server is slower than another, from runs in turn, saved runs or baselines
     #[command(after_help = compare::HELP)]
     Compare(Box<compare::CompareArgs>),
+    /// Compare asking about points one by one with asking in batches, once both give the same answers
+    #[command(after_help = batch_compare::HELP)]
+    BatchCompare(batch_compare::BatchCompareArgs),
     /// Serve the contract without learning anything, as fast or as badly as asked, for tests
     #[command(after_help = stub::HELP)]
     Stub(stub::StubArgs),
@@ -131,6 +135,8 @@ enum CommandError {
     Usage(#[from] clap::Error),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error(transparent)]
     Criterion(#[from] CriterionError),
     #[error(transparent)]
@@ -170,6 +176,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Merge(args) => merge::run(args),
         Command::Gate(args) => gate::run(args),
         Command::Compare(args) => compare::run(*args),
+        Command::BatchCompare(args) => batch_compare::run(args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -207,6 +207,11 @@ impl Workload {
     }
 }
 
+/// A request about the series `id` with this body.
+pub(crate) fn about(base: &BaseUrl, op: Op, id: &str, body: &str, points: u32) -> Prepared {
+    Wire::new(base).about(op, id, body, points)
+}
+
 /// Kinds of one lane are numbered together: all updates, because their points share one time axis.
 fn lane(op: Op) -> usize {
     match op {

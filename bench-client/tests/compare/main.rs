@@ -1,6 +1,7 @@
 //! `gate`, `compare` and `batch-compare` as processes, against the built-in stub and over folders
 //! that `run` left.
 
+mod batch;
 mod gate;
 mod process;
 mod saved;
