@@ -222,6 +222,7 @@ impl Both {
             name: Some(format!("batch-compare: {name}")),
             command: std::env::args().collect(),
             seed: self.seed,
+            ledger: None,
             workload: WorkloadSpec {
                 mix: vec![Share { op, weight: 1 }],
                 series: 1,
@@ -230,6 +231,7 @@ impl Both {
                 distinct: 1,
                 payloads: None,
                 set_up: false,
+                sigma: None,
             },
             load: LoadSpec {
                 pace: Pace::Open {
