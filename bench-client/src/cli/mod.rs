@@ -4,6 +4,7 @@
 
 mod args;
 mod audit;
+mod calibrate;
 mod completions;
 mod cost_args;
 mod heatmap;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::audit::AuditError;
+use crate::calibrate::{CalibrateError, CalibrationError};
 use crate::client::error_chain;
 use crate::console;
 use crate::load::run::LoadError;
@@ -79,6 +81,9 @@ pub enum Command {
     /// Compare a run's ledger with what a server has: what is lost, duplicated or corrupted
     #[command(after_help = audit::HELP)]
     Audit(audit::AuditArgs),
+    /// Measure the client itself, against the built-in server: the latency and the rate that are its own
+    #[command(after_help = calibrate::HELP)]
+    Calibrate(calibrate::CalibrateArgs),
     /// The same load at several levels, a run each: where more load buys only more waiting
     #[command(after_help = sweep::HELP)]
     Sweep(sweep::SweepArgs),
@@ -125,6 +130,10 @@ enum CommandError {
     Sequence(#[from] SequenceError<LoadError>),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -136,6 +145,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Notebook(args) => notebook::run(args),
         Command::Run(args) => run::run(args),
         Command::Audit(args) => audit::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Sweep(args) => sweep::run(args),
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),
