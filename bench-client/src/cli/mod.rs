@@ -32,6 +32,7 @@ use crate::calibrate::{CalibrateError, CalibrationError};
 use crate::client::{ClientError, error_chain};
 use crate::compare::criterion::CriterionError;
 use crate::console;
+use crate::interrupt::EXIT_INTERRUPTED;
 use crate::load::run::LoadError;
 use crate::notebook::NotebookError;
 use crate::quality::error::QualityError;
@@ -196,6 +197,10 @@ pub fn run(cli: Cli) -> ExitCode {
             // As for flags that the parser itself refuses.
             let _ = error.print();
             ExitCode::from(EXIT_USAGE)
+        }
+        Err(error @ CommandError::Load(LoadError::InterruptedBefore)) => {
+            console::note(error);
+            ExitCode::from(EXIT_INTERRUPTED)
         }
         Err(error) => {
             console::note(format_args!("error: {}", error_chain(&error)));

@@ -1,6 +1,7 @@
 //! The threads of a run: each has its own runtime and its own connections, and nothing in common
 //! with the others but the start, so that measuring costs no lock.
 
+use std::cell::OnceCell;
 use std::io;
 use std::net::SocketAddr;
 use std::panic;
@@ -13,12 +14,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender as ChannelSender;
 use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
-use tokio::task::{JoinError, LocalSet};
+use tokio::task::{JoinError, JoinSet, LocalSet};
 
 use super::closed::{self, Until};
 use super::counters::Counters;
 use super::hooks::Hook;
-use super::open::{self, Pool, Schedule};
+use super::open::{self, Backlog, Pool, Schedule};
+use super::pacer::Pacer;
 use super::recorder::{Batch, FLUSH_EVERY, Recorder};
 use super::resources;
 use super::sender::{Announcing, Sender, Source};
@@ -74,16 +76,22 @@ pub(super) struct Ended {
     pub(super) cpu: Duration,
 }
 
+/// How long connections may take to be opened before a run; all are opened at once.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
 /// Threads that send.
 pub(super) struct Engine {
+    shared: Arc<Shared>,
     threads: Vec<thread::JoinHandle<io::Result<Ended>>>,
 }
 
 /// What all threads share.
 struct Shared {
     plan: Plan,
-    /// Passed when all connections are open.
+    /// Passed when all connections are open, by all threads and by whoever starts the run.
     ready: Barrier,
+    /// Passed when the run starts.
+    go: Barrier,
     start: OnceLock<Instant>,
     /// The next request of a closed loop.
     next: Arc<AtomicU64>,
@@ -96,34 +104,59 @@ pub(super) fn counters(threads: usize) -> Arc<[Counters]> {
 }
 
 impl Engine {
-    /// Opens all connections, then starts sending everywhere at once. The records go to `channel`.
+    /// Starts the threads, which open all connections; then they wait for [`go`](Self::go). The records
+    /// go to `channel`.
     pub(super) fn start(
         plan: Plan,
         counters: &Arc<[Counters]>,
         channel: &ChannelSender<Batch>,
         stop: &Stop,
     ) -> io::Result<Self> {
+        let everybody = plan.threads + 1;
         let shared = Arc::new(Shared {
-            ready: Barrier::new(plan.threads),
+            ready: Barrier::new(everybody),
+            go: Barrier::new(everybody),
             start: OnceLock::new(),
             next: Arc::default(),
             counters: Arc::clone(counters),
             plan,
         });
-        let spawn = |thread| {
-            let (shared, channel, stop) = (Arc::clone(&shared), channel.clone(), stop.clone());
-            // Here and not in its thread, where a failure would leave the others at the barrier.
+        // Here and not in the threads, where a failure of one would leave the others at a barrier.
+        let means = || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
+            let pacer = {
+                let _inside = runtime.enter();
+                Pacer::new()?
+            };
+            Ok::<_, io::Error>((runtime, pacer))
+        };
+        let means: Vec<_> = (0..shared.plan.threads)
+            .map(|_| means())
+            .collect::<Result<_, _>>()?;
+        let spawn = |(thread, (runtime, pacer))| {
+            let (shared, channel, stop) = (Arc::clone(&shared), channel.clone(), stop.clone());
             thread::Builder::new()
                 .name(format!("send-{thread}"))
-                .spawn(move || shared.thread(thread, &runtime, channel, &stop))
+                .spawn(move || shared.thread(thread, &runtime, pacer, channel, &stop))
         };
-        let threads = (0..shared.plan.threads)
+        let threads = means
+            .into_iter()
+            .enumerate()
             .map(spawn)
             .collect::<Result<_, _>>()?;
-        Ok(Self { threads })
+        Ok(Self { shared, threads })
+    }
+
+    /// Waits until all connections are open, or could not be opened.
+    pub(super) async fn ready(&self) {
+        self.shared.ready.wait().await;
+    }
+
+    /// Starts sending, everywhere at once.
+    pub(super) async fn go(&self) {
+        self.shared.go.wait().await;
     }
 
     /// Waits for the end of all threads.
@@ -146,22 +179,32 @@ impl Shared {
         self: Arc<Self>,
         thread: usize,
         runtime: &Runtime,
+        pacer: Pacer,
         channel: ChannelSender<Batch>,
         stop: &Stop,
     ) -> io::Result<Ended> {
         let recorder = Rc::new(Recorder::new(channel));
-        let work = self.work(thread, Rc::clone(&recorder));
-        let sent = LocalSet::new().block_on(runtime, stop.guard(work));
+        let backlog = Rc::default();
+        let work = self.work(thread, pacer, Rc::clone(&recorder), Rc::clone(&backlog));
+        let worked = LocalSet::new().block_on(runtime, stop.guard(work));
         recorder.flush();
+        worked.transpose()?;
         Ok(Ended {
-            unsent: sent.transpose()?.unwrap_or_default(),
+            unsent: backlog.get().map_or(0, |backlog| backlog.unsent()),
             waited: recorder.waited(),
             cpu: resources::thread_cpu_time(),
         })
     }
 
-    /// One thread's part; gives the number of requests that were due and never sent.
-    async fn work(&self, thread: usize, recorder: Rc<Recorder>) -> io::Result<u64> {
+    /// One thread's part. What an open loop has to send is left in `backlog`, which is there when
+    /// this is dropped.
+    async fn work(
+        &self,
+        thread: usize,
+        pacer: Pacer,
+        recorder: Rc<Recorder>,
+        backlog: Rc<OnceCell<Rc<Backlog>>>,
+    ) -> io::Result<()> {
         let plan = &self.plan;
         let (opened, most) = match plan.pace {
             Pace::Closed { clients, .. } => (clients, clients),
@@ -174,12 +217,11 @@ impl Shared {
         let mine = |client: &u32| *client as usize % plan.threads == thread;
         let connection = || Connection::new(plan.address, plan.timeout).keeping(plan.keep);
         let place = |client| (client, connection());
-        let mut open: Vec<_> = (0..opened).filter(mine).map(place).collect();
-        for (_, connection) in &mut open {
-            // A failure is told by the connection's first request, which tries again.
-            let _ = Sender::open(connection, &self.counters[thread]).await;
-        }
+        let open = self
+            .open(thread, (0..opened).filter(mine).map(place).collect())
+            .await;
         self.ready.wait().await;
+        self.go.wait().await;
         let start = *self.start.get_or_init(Instant::now);
 
         let flushing = tokio::task::spawn_local(flush(Rc::clone(&recorder)));
@@ -193,7 +235,7 @@ impl Shared {
             ledger: plan.ledger.clone(),
             start,
         });
-        let unsent = match &plan.pace {
+        let worked = match &plan.pace {
             Pace::Closed { until, .. } => {
                 let until = match *until {
                     Bound::Requests(requests) => Until::Requests(requests),
@@ -201,14 +243,14 @@ impl Shared {
                     Bound::After(time) => Until::Deadline(start + time),
                 };
                 closed::run(sender, open, Arc::clone(&self.next), until).await;
-                Ok(0)
+                Ok(())
             }
             Pace::Open { moments, until, .. } => {
-                let (most_requests, deadline) = match *until {
+                let (most_requests, time) = match *until {
                     Bound::Requests(requests) | Bound::RequestsPerClient(requests) => {
                         (requests, None)
                     }
-                    Bound::After(time) => (u64::MAX, Some(start + time)),
+                    Bound::After(time) => (u64::MAX, Some(time)),
                 };
                 let schedule: Schedule = Box::new(
                     (0..most_requests)
@@ -218,11 +260,32 @@ impl Shared {
                         .map(|(index, ns)| (index, Duration::from_nanos(ns))),
                 );
                 let spare = (opened..most).filter(mine).map(place).collect();
-                open::run(sender, Pool { open, spare }, schedule, deadline).await
+                let backlog = backlog.get_or_init(|| Rc::new(Backlog::new(schedule, start, time)));
+                open::run(sender, Pool { open, spare }, Rc::clone(backlog), pacer).await
             }
         };
         flushing.abort();
-        unsent
+        worked
+    }
+
+    /// Opens connections, all at once. A failure is told by a connection's first request, which
+    /// tries again.
+    async fn open(&self, thread: usize, places: Vec<(u32, Connection)>) -> Vec<(u32, Connection)> {
+        let mut opening = JoinSet::new();
+        for (client, mut connection) in places {
+            opening.spawn_local(async move {
+                let _ = connection.open(OPEN_WITHIN).await;
+                (client, connection)
+            });
+        }
+        let mut open = Vec::with_capacity(opening.len());
+        while let Some(done) = opening.join_next().await {
+            open.extend(unless_cancelled(done));
+        }
+        open.sort_unstable_by_key(|(client, _)| *client);
+        let opened = open.iter().map(|(_, connection)| connection.opened().0);
+        self.counters[thread].connected(opened.sum(), 0);
+        open
     }
 }
 

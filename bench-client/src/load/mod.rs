@@ -13,6 +13,7 @@ mod engine;
 mod open;
 mod pacer;
 mod prepare;
+mod queue;
 mod recorder;
 mod resources;
 mod sender;

@@ -1,6 +1,6 @@
 //! A run from its settings to its folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,8 +94,18 @@ pub enum LoadError {
     #[error("interrupted before the first request")]
     InterruptedBefore,
     /// The operating system refused a thread or a timer.
-    #[error("cannot run: {0}")]
+    #[error("cannot run: {}{}", .0, hint(.0))]
     System(#[from] std::io::Error),
+}
+
+/// What helps against an error of the operating system.
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
+            " (raise `ulimit -n`: each connection takes one, each thread a few)"
+        }
+        _ => "",
+    }
 }
 
 /// Makes a run and leaves its folder, also when `stop` cuts it short. Blocks; `runtime` is for what
@@ -104,7 +114,8 @@ pub enum LoadError {
 /// # Errors
 /// When nothing was measured, or what was measured could not be written.
 pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunData, LoadError> {
-    let address = runtime.block_on(reach(&settings.base_url))?;
+    let reached = runtime.block_on(stop.guard(reach(&settings.base_url)));
+    let address = reached.ok_or(LoadError::InterruptedBefore)??;
     let workload = Workload::build(
         &settings.workload,
         &settings.base_url,
@@ -147,11 +158,6 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
     }
     drop(fits);
 
-    config.started_at = Timestamp::now();
-    let mut folder = FolderWriter::create(&settings.out, &config)?;
-    for hook in &*hooks {
-        hook.before_run(&config);
-    }
     let plan = Plan {
         address,
         timeout: Duration::from_nanos(config.load.timeout_ns),
@@ -168,9 +174,9 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
     let mut tally = Tally::new(Duration::from_nanos(config.load.good_within_ns));
     let measured = measure(
         plan,
-        &config,
+        &mut config,
         Into {
-            folder: &mut folder,
+            out: &settings.out,
             tally: &mut tally,
             check,
         },
@@ -206,7 +212,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         contributed: hooks::after_run(&hooks, &config, &stats),
     };
     let histograms = histogram_log::render(&tally, config.started_at);
-    folder.finish(&summary, &stats, &histograms)?;
+    measured.folder.finish(&summary, &stats, &histograms)?;
     Ok(RunData {
         config,
         summary,
@@ -216,6 +222,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
 
 /// What is known of a run beside its responses.
 struct Measured {
+    folder: FolderWriter,
     unsent: u64,
     dropped: u64,
     client_use: ClientUse,
@@ -224,24 +231,20 @@ struct Measured {
 
 /// Where what is measured goes.
 struct Into<'a> {
-    folder: &'a mut FolderWriter,
+    out: &'a Path,
     tally: &'a mut Tally,
     check: Option<Check>,
 }
 
 fn measure(
     mut plan: Plan,
-    config: &RunConfig,
+    config: &mut RunConfig,
     into: Into<'_>,
     runtime: &Runtime,
     stop: &Stop,
     display: &mut Display,
 ) -> Result<Measured, LoadError> {
-    let Into {
-        folder,
-        tally,
-        check,
-    } = into;
+    let Into { out, tally, check } = into;
     // The run stops on a signal, and when its folder cannot be written.
     let (handle, stop_run) = interrupt::manual();
     let handle = Arc::new(handle);
@@ -267,13 +270,33 @@ fn measure(
     let counters = engine::counters(plan.threads);
     let hooks = Arc::clone(&plan.hooks);
     let threads = plan.threads;
-    let (began, cpu_before) = (Instant::now(), resources::cpu_time());
     let engine = Engine::start(plan, &counters, &sender, &stop_run)?;
     drop(sender);
+    let ready = runtime.block_on(stop_run.guard(engine.ready()));
+    // The clocks of the run start when its connections are open.
+    config.started_at = Timestamp::now();
+    let folder = match ready {
+        Some(()) => FolderWriter::create(out, config).map_err(LoadError::from),
+        None => Err(LoadError::InterruptedBefore),
+    };
+    let mut folder = match folder {
+        Ok(folder) => folder,
+        Err(error) => {
+            handle.stop();
+            engine.join()?;
+            return Err(error);
+        }
+    };
+    for hook in &*hooks {
+        hook.before_run(config);
+    }
+    let (began, cpu_before) = (Instant::now(), resources::cpu_time());
     let mut watching = Watching::new(display, &counters, &config.load);
+    // A signal in this moment ends the threads, and what was measured is nothing.
+    let _started = runtime.block_on(stop_run.guard(engine.go()));
     let collector = Collector {
         records: &receiver,
-        folder,
+        folder: &mut folder,
         tally,
         hooks: &hooks,
         check: checks,
@@ -302,6 +325,7 @@ fn measure(
     let check = checked.transpose()?.transpose()?;
     let now = Now::of(&counters);
     Ok(Measured {
+        folder,
         check,
         unsent: ended.unsent,
         dropped: now.in_flight(),

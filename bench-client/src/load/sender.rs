@@ -1,6 +1,5 @@
 //! What both loops share: one request over one connection, and its record.
 
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,13 +55,6 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Opens `connection`; why not is told by its first request.
-    pub(super) async fn open(connection: &mut Connection, counters: &Counters) -> io::Result<()> {
-        let opened = connection.open().await;
-        counters.connected(connection.opened().0, 0);
-        opened
-    }
-
     /// Sends request `index` over `connection`, which is number `client` of the run. Without
     /// `intended` it was meant to be sent as soon as it is.
     pub(super) async fn send(

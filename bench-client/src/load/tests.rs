@@ -134,6 +134,14 @@ fn run_until(plan: Plan, stop: &Stop) -> (Vec<ResponseRecord>, Ended) {
     let counters = counters(plan.threads);
     let engine = Engine::start(plan, &counters, &sender, stop).unwrap();
     drop(sender);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        engine.ready().await;
+        engine.go().await;
+    });
     let mut records: Vec<_> = receiver.iter().flat_map(|batch| batch.records).collect();
     let ended = engine.join().unwrap();
     records.sort_unstable_by_key(|record| record.index);
@@ -386,4 +394,69 @@ fn hooks_are_outside_the_timed_span() {
         .map(|record| record.last_ns - record.sent_ns)
         .min();
     assert!(quickest.unwrap() < 150_000_000);
+}
+
+/// A client that cannot keep up with its schedule would go on long after the deadline.
+#[test]
+fn nothing_is_sent_after_the_deadline_however_far_behind_the_client_is() {
+    let (address, seen) = server(|_| Behaviour::Answer(OK));
+    let time = Duration::from_millis(200);
+    let (records, ended) = run(plan(address, open(10_000_000, 50, Bound::After(time))));
+    let late = records
+        .iter()
+        .filter(|record| record.sent_ns >= 400_000_000);
+    assert_eq!(late.count(), 0, "twice as long as it should send");
+    assert_eq!(records.len() as u64, seen.load(Ordering::SeqCst));
+    assert_eq!(
+        records.len() as u64 + ended.unsent,
+        2_000_000,
+        "all that were due"
+    );
+}
+
+/// The wait for a server that does not answer would otherwise be nobody's.
+#[test]
+fn a_stopped_open_loop_counts_what_was_due() {
+    let (address, seen) = server(|_| Behaviour::Hang);
+    let (handle, stop) = interrupt::manual();
+    let watcher = thread::spawn(move || {
+        while seen.load(Ordering::SeqCst) < 4 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(200));
+        handle.stop();
+        handle
+    });
+    let time = Duration::from_secs(60);
+    let (records, ended) = run_until(plan(address, open(1_000, 4, Bound::After(time))), &stop);
+    drop(watcher.join().unwrap());
+    assert!(records.is_empty());
+    assert!(ended.unsent >= 200 - 4, "{}", ended.unsent);
+    assert!(
+        ended.unsent < 60_000,
+        "not those of the time after the stop"
+    );
+}
+
+/// One after the other, each would have its own timeout.
+#[test]
+fn connections_are_opened_all_at_once() {
+    // A full backlog: the kernel neither accepts nor refuses further connections.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _taken: Vec<_> = (0..3)
+        .map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200)))
+        .collect();
+    let begun = Instant::now();
+    let mut plan = plan(address, closed(40, Bound::After(Duration::from_millis(50))));
+    plan.timeout = Duration::from_millis(100);
+    let (records, _) = run(plan);
+    // Five seconds for all of them, where a hundred would be needed one by one.
+    assert!(begun.elapsed() < Duration::from_secs(50));
+    assert!(
+        records
+            .iter()
+            .all(|record| record.class != OutcomeClass::Ok)
+    );
 }

@@ -188,6 +188,19 @@ fn an_interrupt_writes_everything_and_exits_130() {
 }
 
 #[test]
+fn an_interrupt_before_the_first_request_is_one_too() {
+    // The fits before the run are not answered.
+    let stub = Stub::start(&["--stall=60s@0s"]);
+    let running = start(&stub.url, &["--duration=60s", "--timeout=60s"]);
+    stub.wait_for_requests();
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.code, Some(130), "{}", run.stderr);
+    assert!(run.stderr.contains("before the first request"), "{}", run.stderr);
+    assert!(!run.out.join("run_config.json").exists());
+}
+
+#[test]
 fn what_a_killed_run_wrote_loads() {
     let stub = Stub::start(&["--delay-ms=2"]);
     let running = start(

@@ -126,8 +126,8 @@ impl Connection {
     }
 
     /// Opens the connection ahead of the first request, so that this is in no latency.
-    pub(crate) async fn open(&mut self) -> io::Result<()> {
-        match tokio::time::timeout(self.timeout, self.socket.open()).await {
+    pub(crate) async fn open(&mut self, within: Duration) -> io::Result<()> {
+        match tokio::time::timeout(within, self.socket.open()).await {
             Ok(opened) => opened,
             Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
         }

@@ -22,6 +22,8 @@ pub(super) enum ReplyError {
     LongHead,
     #[error("the reply's Content-Length is not a number")]
     Length,
+    #[error("the reply has two different Content-Lengths")]
+    Lengths,
     #[error("the reply's body is not chunked as it should be")]
     Chunk,
     #[error("the connection was closed before a reply")]
@@ -154,8 +156,11 @@ impl Reply {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
                 // A chunked body's length is in its chunks (RFC 9112, 6.3).
-                if !matches!(stage, Stage::ChunkSize) {
-                    stage = Stage::Length(number(header.value).ok_or(ReplyError::Length)?);
+                let length = number(header.value).ok_or(ReplyError::Length)?;
+                match stage {
+                    Stage::ChunkSize => {}
+                    Stage::Length(other) if other != length => return Err(ReplyError::Lengths),
+                    _ => stage = Stage::Length(length),
                 }
             } else if is("transfer-encoding") {
                 if contains(header.value, b"chunked") {
@@ -365,6 +370,7 @@ mod tests {
         for bytes in [
             &b"220 smtp.example\r\n\r\n"[..],
             b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\ncontent-length: 3\r\n\r\n",
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n",
         ] {
