@@ -62,8 +62,8 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "a")]
     b: Vec<PathBuf>,
 
-    /// The n-th run of A was made beside the n-th of B, as those of --a-url and --b-url are
-    #[arg(long, requires = "a")]
+    /// The n-th run or baseline of A was made beside the n-th of B, as runs of --a-url and --b-url are
+    #[arg(long, conflicts_with_all = ["pair", "a_url"])]
     paired: bool,
 
     /// Compare runs whose load or workload differ all the same
@@ -177,9 +177,24 @@ pub(super) fn run(args: CompareArgs) -> Result<ExitCode, CommandError> {
     let statistics = args.statistics()?;
     let judge = Judge {
         min_effect: args.min_effect,
-        design: Design::Apart,
+        design: if args.paired {
+            Design::Paired
+        } else {
+            Design::Apart
+        },
         seed: args.common.seed.unwrap_or_default(),
     };
+    let counts = match args.criterion {
+        Some(_) => (args.baseline.len(), args.new.len()),
+        None => (args.a.len(), args.b.len()),
+    };
+    if args.paired && counts.0 != counts.1 {
+        return Err(usage(format!(
+            "--paired needs as many of A ({}) as of B ({})",
+            counts.0, counts.1
+        ))
+        .into());
+    }
     let out = args.out.clone();
     let format = args.format;
     if let Some(dir) = &args.criterion {
@@ -199,17 +214,6 @@ pub(super) fn run(args: CompareArgs) -> Result<ExitCode, CommandError> {
             a: args.a,
             b: args.b,
         },
-    };
-    if args.paired && folders.a.len() != folders.b.len() {
-        return Err(usage("--paired needs as many folders of A as of B").into());
-    }
-    let judge = Judge {
-        design: if args.paired {
-            Design::Paired
-        } else {
-            Design::Apart
-        },
-        ..judge
     };
     let comparison = saved(&folders, &statistics, &judge, args.unlike)?;
     finish(&comparison, format, out.as_deref())
@@ -440,6 +444,7 @@ mod tests {
             "x y --duration 5s".to_owned(),
             "x y --timeout 5s".to_owned(),
             "x y --paired".to_owned(),
+            format!("{URLS} --paired"),
             "x y --rounds 3".to_owned(),
             "x y --min-effect 0".to_owned(),
             "x y --base-url http://h:1".to_owned(),

@@ -59,7 +59,7 @@ fn samples(samples: super::Samples) -> String {
 fn number(value: Option<f64>) -> String {
     match value {
         None => "—".to_owned(),
-        Some(value) if value == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(value) => {
             let before = value.abs().log10().floor() as i32 + 1;
             let digits = usize::try_from((4 - before).clamp(0, 9)).unwrap_or(0);
