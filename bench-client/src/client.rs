@@ -88,6 +88,12 @@ impl Client {
         Ok(request)
     }
 
+    /// A request without a body. `path` is a row of unencoded segments.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &[&str], query: Option<&str>) -> Request {
+        Request::new(method, self.base.join(path, query))
+    }
+
     /// A `GET` of `path`, a row of unencoded segments.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Request {

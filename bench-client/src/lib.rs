@@ -13,6 +13,7 @@
 //! contract, and what it later checks, it checks by its own code.
 
 pub mod arrivals;
+pub mod audit;
 pub mod base_url;
 pub mod batch_compare;
 pub mod cli;
@@ -25,9 +26,11 @@ pub mod gate;
 pub mod heatmap;
 pub mod host;
 pub mod interrupt;
+pub mod ledger;
 pub mod live;
 pub mod load;
 pub mod notebook;
+pub mod oracle;
 pub mod payload;
 pub mod quality;
 pub mod reach;

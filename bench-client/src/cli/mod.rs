@@ -1,7 +1,9 @@
 //! The command line, a file a command. Exit codes: 0 everything asked for succeeded, 1 a call failed
-//! or the run could not be made, 2 usage, 3 what was measured is not valid, 130 interrupted.
+//! or the run could not be made, 2 usage, 3 what was measured is not valid, 4 a wrong answer or a lost
+//! acknowledgement, 130 interrupted.
 
 mod args;
+mod audit;
 mod batch_compare;
 mod compare;
 mod completions;
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::audit::AuditError;
 use crate::client::{ClientError, error_chain};
 use crate::compare::criterion::CriterionError;
 use crate::console;
@@ -45,6 +48,9 @@ const EXIT_USAGE: u8 = 2;
 
 /// What was measured does not allow the answer that was asked for.
 const EXIT_INVALID: u8 = 3;
+
+/// An answer was wrong, or a write that was acknowledged is not there.
+const EXIT_WRONG: u8 = 4;
 
 /// What the commands look like, from the simplest to the largest.
 const HELP: &str = "\
@@ -76,6 +82,9 @@ pub enum Command {
     /// Send load to a server and leave a folder with every response, statistics and a report
     #[command(after_help = run::HELP)]
     Run(run::RunArgs),
+    /// Compare a run's ledger with what a server has: what is lost, duplicated or corrupted
+    #[command(after_help = audit::HELP)]
+    Audit(audit::AuditArgs),
     /// The same load at several levels, a run each: where more load buys only more waiting
     #[command(after_help = sweep::HELP)]
     Sweep(sweep::SweepArgs),
@@ -136,6 +145,8 @@ enum CommandError {
     Results(#[from] ResultsError),
     #[error(transparent)]
     Stub(#[from] StubError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -156,6 +167,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Notebook(args) => notebook::run(args),
         Command::Run(args) => run::run(args),
+        Command::Audit(args) => audit::run(&args),
         Command::Sweep(args) => sweep::run(args),
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),

@@ -8,19 +8,19 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use super::args::{bounded, positive_duration};
+use super::args::{bounded, positive_duration, usage};
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
 use super::runs::{self, hooks};
 use super::workload_args::WorkloadArgs;
-use super::{CommandError, EXIT_INVALID};
+use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
 use crate::live::{Show, Target};
 use crate::load::hooks::Hook;
-use crate::load::response::OutcomeClass;
+use crate::load::response::{Op, OutcomeClass};
 use crate::load::run::RunSettings;
 use crate::load::{self};
 use crate::report;
@@ -41,7 +41,7 @@ A closed loop (--clients) sends when the last reply is there, and so is slowed d
 summary.md, summary.json, stats.json, responses.jsonl, run_config.json, latency.hlog.
 
 Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 3 not a valid measurement (with
---strict), 130 interrupted.";
+--strict), 4 a wrong answer (with --oracle), 130 interrupted.";
 
 /// How long a run sends unless told otherwise.
 const DURATION: Duration = Duration::from_secs(10);
@@ -64,6 +64,11 @@ pub struct RunArgs {
     /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Keep a ledger of fits and updates in this new file: what was sent, and what the server said
+    /// to it, for `audit` to compare with what the server has
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
 
     /// Exit with 3 when the client could not keep up, so that not only the server was measured
     #[arg(long)]
@@ -186,6 +191,7 @@ impl CommonArgs {
             hooks: hooks(self.cost.model().as_ref()),
             target: Target::stderr(),
             shows: self.show,
+            ledger: None,
         }
     }
 }
@@ -220,9 +226,16 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         out.clone(),
     );
     settings.hooks.push(Box::new(Announcement));
+    settings.ledger = args.ledger;
     match args.fault {
         Some(Fault::SaturateClient) => settings.hooks.push(Box::new(Saturate(SATURATING))),
         None => {}
+    }
+    if settings.ledger.is_some() && !can_be_ledgered(&settings.workload) {
+        return Err(usage(
+            "--ledger is about generated fits and updates: --workload has to send some, and no ndjson",
+        )
+        .into());
     }
     let (runtime, stop) = listening()?;
     let data = load::run::run(settings, &runtime, &stop)?;
@@ -231,6 +244,12 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     console::out(format_args!("report: {}", page.display()));
     Ok(if data.summary.interrupted {
         ExitCode::from(EXIT_INTERRUPTED)
+    } else if data
+        .summary
+        .answers
+        .is_some_and(|answers| answers.wrong > 0)
+    {
+        ExitCode::from(EXIT_WRONG)
     } else if args.strict && data.summary.validity.is_some_and(|it| !it.valid) {
         ExitCode::from(EXIT_INVALID)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {
@@ -252,6 +271,13 @@ impl Hook for Announcement {
         let (run_id, base_url) = (&config.run_id, &config.base_url);
         console::out(runs::begun("run", run_id, base_url, config.seed));
     }
+}
+
+/// Whether there are writes, and each is answered with its number alone.
+fn can_be_ledgered(workload: &WorkloadSpec) -> bool {
+    let sends = |op: Op| workload.mix.iter().any(|share| share.op == op);
+    let writes = sends(Op::Fit) || sends(Op::Update);
+    workload.payloads.is_none() && writes && !sends(Op::Ndjson)
 }
 
 /// A runtime that listens to signals.

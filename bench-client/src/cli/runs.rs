@@ -51,6 +51,7 @@ impl Runs {
             hooks: hooks(self.cost.as_ref()),
             target: Target::stderr(),
             shows: base.shows.clone(),
+            ledger: None,
         };
         let data = load::run::run(settings, &self.runtime, &self.stop)?;
         report::run::write(out, &data)?;

@@ -17,8 +17,10 @@ Examples:
   tidemark-bench stub --port 8000
   tidemark-bench stub --port 8000 --delay-ms 5 --capacity 8
   tidemark-bench stub --port 8000 --stall 2s@4s --respond 503:0.1,500:0.01 --drop 0.01
+  tidemark-bench stub --port 8000 --wrong 1e-5
+  tidemark-bench stub --port 8000 --lose-ack 0.001
 
-It answers fit, predict, update and healthcheck, learns nothing, and stops on Ctrl-C.";
+It answers fit, predict, update and healthcheck, learns nothing unless told to, and stops on Ctrl-C.";
 
 /// Flags of `tidemark-bench stub`.
 #[derive(Debug, Args)]
@@ -55,7 +57,19 @@ pub struct StubArgs {
     #[arg(long, value_name = "N", value_parser = bounded(1_000_000))]
     pub capacity: Option<u32>,
 
-    /// Decides which requests are refused or dropped
+    /// Fit the reference model and keep what is sent, so that answers are right
+    #[arg(long)]
+    pub learn: bool,
+
+    /// Answer one of so many points wrong, such as 1e-5; implies --learn
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
+    pub wrong: f64,
+
+    /// Acknowledge one of so many fits and updates without keeping it, such as 0.001; implies --learn
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
+    pub lose_ack: f64,
+
+    /// Decides which requests are refused or dropped, which answers wrong and which writes lost
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
@@ -86,6 +100,9 @@ impl StubArgs {
             drop: self.drop,
             threads: self.threads as usize,
             capacity: self.capacity.map(|n| n as usize),
+            learn: self.learn || self.wrong > 0.0 || self.lose_ack > 0.0,
+            wrong: self.wrong,
+            lose_ack: self.lose_ack,
             seed: self.seed,
         };
         if settings.shares_fit() {

@@ -23,6 +23,8 @@ pub(super) struct Sent {
     pub(super) failed: u64,
     /// One line a failed one, the first few.
     pub(super) failures: Vec<String>,
+    /// What became of each, by its number, with its body if that is kept and it was 2xx.
+    pub(super) replies: Vec<(OutcomeClass, Option<Vec<u8>>)>,
 }
 
 /// Sends `requests` over `connections` connections, each one after the other, and tells `progress`
@@ -32,19 +34,20 @@ pub(super) async fn send(
     timeout: Duration,
     requests: impl Iterator<Item = Prepared> + 'static,
     connections: usize,
+    keep: usize,
     stop: &Stop,
     progress: impl Fn(u64) + 'static,
 ) -> Option<Sent> {
     let shared = Rc::new(Shared {
-        requests: RefCell::new(requests),
+        requests: RefCell::new(requests.enumerate()),
         sent: RefCell::default(),
         progress,
     });
     let all = async {
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
-            let connection = Connection::new(address, timeout);
-            tasks.spawn_local(one(Rc::clone(&shared), connection));
+            let connection = Connection::new(address, timeout).keeping(keep);
+            tasks.spawn_local(one(Rc::clone(&shared), connection, keep > 0));
         }
         while let Some(done) = tasks.join_next().await {
             unless_cancelled(done);
@@ -60,16 +63,26 @@ struct Shared<R, P> {
     progress: P,
 }
 
-async fn one<R: Iterator<Item = Prepared>, P: Fn(u64)>(
+async fn one<R: Iterator<Item = (usize, Prepared)>, P: Fn(u64)>(
     shared: Rc<Shared<R, P>>,
     mut connection: Connection,
+    keep: bool,
 ) {
     loop {
         let request = shared.requests.borrow_mut().next();
-        let Some(request) = request else { return };
+        let Some((number, request)) = request else {
+            return;
+        };
         let exchange = connection.exchange(&request.bytes, First::Byte).await;
         let mut sent = shared.sent.borrow_mut();
         sent.requests += 1;
+        if keep {
+            // What was dropped in the middle stays as unknown as this.
+            let none = (OutcomeClass::Transport, None);
+            let replies = sent.replies.len().max(number + 1);
+            sent.replies.resize(replies, none);
+            sent.replies[number] = (exchange.class, exchange.body);
+        }
         (shared.progress)(sent.requests);
         if exchange.class != OutcomeClass::Ok {
             sent.failed += 1;

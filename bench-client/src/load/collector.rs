@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::hooks::Hook;
 use super::recorder::Batch;
@@ -24,6 +24,8 @@ pub(super) struct Collector<'a, 'w> {
     pub(super) folder: &'a mut FolderWriter,
     pub(super) tally: &'a mut Tally,
     pub(super) hooks: &'a [Box<dyn Hook>],
+    /// Who checks what was written down.
+    pub(super) check: Option<Sender<Batch>>,
     /// Stops the run when its folder cannot be written: a measurement that leaves no results is
     /// none.
     pub(super) broken: &'a StopHandle,
@@ -40,7 +42,11 @@ impl Collector<'_, '_> {
                 Ok(batch) => {
                     self.count(&batch);
                     if outcome.is_ok() {
-                        outcome = self.folder.append(&batch);
+                        outcome = self.folder.append(&batch.records);
+                    }
+                    if let Some(check) = &self.check {
+                        // It ends after its senders alone, so that this cannot fail.
+                        let _ = check.send(batch);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -62,7 +68,7 @@ impl Collector<'_, '_> {
     }
 
     fn count(&mut self, batch: &Batch) {
-        for response in batch {
+        for response in &batch.records {
             self.tally.add(response);
             for hook in self.hooks {
                 hook.after_response(response);

@@ -21,7 +21,7 @@ use super::hooks::Hook;
 use super::open::{self, Pool, Schedule};
 use super::recorder::{Batch, FLUSH_EVERY, Recorder};
 use super::resources;
-use super::sender::{Sender, Source};
+use super::sender::{Announcing, Sender, Source};
 use super::wire::Connection;
 use crate::interrupt::Stop;
 
@@ -33,6 +33,9 @@ pub(super) struct Plan {
     pub(super) pace: Pace,
     pub(super) source: Arc<Source>,
     pub(super) hooks: Arc<[Box<dyn Hook>]>,
+    /// Bytes of 2xx replies that are kept to be checked; 0 is none.
+    pub(super) keep: usize,
+    pub(super) ledger: Option<Announcing>,
 }
 
 pub(super) enum Pace {
@@ -169,7 +172,8 @@ impl Shared {
             } => (connections, max_connections),
         };
         let mine = |client: &u32| *client as usize % plan.threads == thread;
-        let place = |client| (client, Connection::new(plan.address, plan.timeout));
+        let connection = || Connection::new(plan.address, plan.timeout).keeping(plan.keep);
+        let place = |client| (client, connection());
         let mut open: Vec<_> = (0..opened).filter(mine).map(place).collect();
         for (_, connection) in &mut open {
             // A failure is told by the connection's first request, which tries again.
@@ -185,6 +189,8 @@ impl Shared {
             recorder,
             counters: Arc::clone(&self.counters),
             thread,
+            checked: plan.keep > 0,
+            ledger: plan.ledger.clone(),
             start,
         });
         let unsent = match &plan.pace {

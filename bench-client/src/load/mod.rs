@@ -5,6 +5,7 @@ pub mod response;
 pub mod run;
 
 mod before;
+mod check;
 mod closed;
 mod collector;
 mod counters;

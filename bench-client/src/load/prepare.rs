@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::before::{self, Sent};
-use super::response::Op;
+use super::response::{Op, OutcomeClass};
 use super::run::LoadError;
 use crate::interrupt::Stop;
 use crate::live::{Display, LiveState, Phase, REDRAW_EVERY};
@@ -27,8 +27,12 @@ const WARM_UP_AMONG: u64 = 10_000;
 /// Failures that are told one by one.
 const MOST_FAILURES: usize = 5;
 
+/// What became of a fit before the run, with its body if that is kept and it was 2xx.
+pub(super) type Reply = (OutcomeClass, Option<Vec<u8>>);
+
 /// Makes the series and warms the server up. None of it is measured; a failure of a part of it is
-/// told in the results.
+/// told in the results. With `keep`, so many bytes of the replies to
+/// the fits come back as well.
 pub(super) fn prepare(
     workload: &Arc<Workload>,
     load: &LoadSpec,
@@ -36,7 +40,8 @@ pub(super) fn prepare(
     runtime: &Runtime,
     stop: &Stop,
     display: &mut Display,
-) -> Result<Before, LoadError> {
+    keep: usize,
+) -> Result<(Before, Vec<Reply>), LoadError> {
     let mut sending = Sending {
         address,
         timeout: Duration::from_nanos(load.timeout_ns),
@@ -51,7 +56,8 @@ pub(super) fn prepare(
         (0..fits).map(move |n| workload.fit_before(n))
     };
     let phase = |done| Phase::SettingUp { done, total: fits };
-    let made = sending.send(set_up, SET_UP_CONNECTIONS, phase)?;
+    let mut made = sending.send(set_up, SET_UP_CONNECTIONS, keep, phase)?;
+    let replies = std::mem::take(&mut made.replies);
     if fits > 0 && made.failed == fits {
         return Err(LoadError::SetUp {
             requests: fits,
@@ -65,8 +71,8 @@ pub(super) fn prepare(
             .filter(|request| changes_nothing(request.op))
             .take(load.warm_up as usize)
     };
-    let warmed = sending.send(warm_up, 1, |_| Phase::WarmingUp)?;
-    Ok(before(made, warmed))
+    let warmed = sending.send(warm_up, 1, 0, |_| Phase::WarmingUp)?;
+    Ok((before(made, warmed), replies))
 }
 
 struct Sending<'a> {
@@ -84,6 +90,7 @@ impl Sending<'_> {
         &mut self,
         requests: impl Iterator<Item = Prepared> + 'static,
         connections: usize,
+        keep: usize,
         phase: impl Fn(u64) -> Phase,
     ) -> Result<Sent, LoadError> {
         let done = Rc::new(Cell::new(0));
@@ -92,7 +99,15 @@ impl Sending<'_> {
             move |n| done.set(n)
         };
         let (address, timeout) = (self.address, self.timeout);
-        let sent = before::send(address, timeout, requests, connections, self.stop, progress);
+        let sent = before::send(
+            address,
+            timeout,
+            requests,
+            connections,
+            keep,
+            self.stop,
+            progress,
+        );
         let nothing_yet = Tally::new(timeout).stats();
         let (display, begun) = (&mut *self.display, self.begun);
         self.runtime.block_on(async {

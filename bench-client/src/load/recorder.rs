@@ -9,7 +9,12 @@ use crossbeam_channel::{Receiver, SendError, Sender, TrySendError};
 use super::response::ResponseRecord;
 
 /// Records that travel together.
-pub(super) type Batch = Vec<ResponseRecord>;
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) records: Vec<ResponseRecord>,
+    /// The body of each 2xx reply, where a run checks them; otherwise none at all.
+    pub(super) bodies: Vec<Option<Vec<u8>>>,
+}
 
 pub(super) const BATCH: usize = 256;
 
@@ -29,6 +34,15 @@ pub(super) fn channel(bounded: bool) -> (Sender<Batch>, Receiver<Batch>) {
     }
 }
 
+impl Batch {
+    fn new() -> Self {
+        Self {
+            records: Vec::with_capacity(BATCH),
+            bodies: Vec::new(),
+        }
+    }
+}
+
 /// One thread's side.
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -40,18 +54,19 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn new(channel: Sender<Batch>) -> Self {
         Self {
-            batch: RefCell::new(Vec::with_capacity(BATCH)),
+            batch: RefCell::new(Batch::new()),
             channel,
             waited: Cell::default(),
         }
     }
 
-    /// Keeps a record, and hands a full batch over.
-    pub(super) fn record(&self, response: ResponseRecord) {
+    /// Keeps a record, and the body in a run that checks it, and hands a full batch over.
+    pub(super) fn record(&self, response: ResponseRecord, body: Option<Option<Vec<u8>>>) {
         let full = {
             let mut batch = self.batch.borrow_mut();
-            batch.push(response);
-            batch.len() >= BATCH
+            batch.records.push(response);
+            batch.bodies.extend(body);
+            batch.records.len() >= BATCH
         };
         if full {
             self.flush();
@@ -60,8 +75,8 @@ impl Recorder {
 
     /// Hands over what there is.
     pub(super) fn flush(&self) {
-        let batch = self.batch.replace(Vec::with_capacity(BATCH));
-        if batch.is_empty() {
+        let batch = self.batch.replace(Batch::new());
+        if batch.records.is_empty() {
             return;
         }
         // Without a collector there is nobody left to tell; the run is ending.

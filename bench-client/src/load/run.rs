@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
+use super::check::{self, Check};
 use super::collector::Collector;
 use super::counters::Now;
 use super::engine::{self, Ended, Engine, Plan};
@@ -15,11 +16,13 @@ use super::hooks::{self, Hook};
 use super::prepare;
 use super::recorder;
 use super::resources;
+use super::sender::Announcing;
 use super::watch::Watching;
 use crate::arrivals::{self, Trace, TraceError};
 use crate::base_url::BaseUrl;
 use crate::host::{ClientBuild, Host};
 use crate::interrupt::{self, Stop};
+use crate::ledger::LedgerError;
 use crate::live::{Display, Show, Target};
 use crate::reach::{Unreachable, reach};
 use crate::results::config::{self, Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
@@ -55,6 +58,8 @@ pub struct RunSettings {
     pub target: Target,
     /// Figures shown besides.
     pub shows: Vec<Show>,
+    /// Where writes and what the server said to them are kept, a file that is not there yet.
+    pub ledger: Option<PathBuf>,
 }
 
 /// Why a run left no results, or not all of them.
@@ -82,6 +87,9 @@ pub enum LoadError {
         /// What the first few said.
         reason: String,
     },
+    /// The ledger cannot be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A signal came before the first request.
     #[error("interrupted before the first request")]
     InterruptedBefore,
@@ -123,14 +131,21 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         merged_from: Default::default(),
     };
     let mut display = Display::new(&config, &settings.shows, settings.target);
-    let before = prepare::prepare(
+    let mut check = Check::of(&config, &workload, settings.ledger.as_deref())?;
+    let keep = check.as_ref().map_or(0, |_| check::KEEP_BYTES);
+    let (before, fits) = prepare::prepare(
         &workload,
         &config.load,
         address,
         runtime,
         stop,
         &mut display,
+        keep,
     )?;
+    if let Some(check) = &mut check {
+        check.set_up(&fits)?;
+    }
+    drop(fits);
 
     config.started_at = Timestamp::now();
     let mut folder = FolderWriter::create(&settings.out, &config)?;
@@ -142,22 +157,35 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         timeout: Duration::from_nanos(config.load.timeout_ns),
         threads: config.load.threads.max(1) as usize,
         pace,
-        source: Arc::new(move |index| workload.request(index)),
+        source: Arc::new({
+            let workload = Arc::clone(&workload);
+            move |index| workload.request(index)
+        }),
         hooks: Arc::clone(&hooks),
+        keep,
+        ledger: None,
     };
     let mut tally = Tally::new(Duration::from_nanos(config.load.good_within_ns));
     let measured = measure(
         plan,
         &config,
-        &mut folder,
-        &mut tally,
+        Into {
+            folder: &mut folder,
+            tally: &mut tally,
+            check,
+        },
         runtime,
         stop,
         &mut display,
     )?;
 
     display.finish();
-    let stats = tally.stats();
+    let mut stats = tally.stats();
+    let finish = |check: Check| check.finish(stop.is_set());
+    let answers = measured.check.map(finish).transpose()?.flatten();
+    if let Some(answers) = &answers {
+        answers.correct(&mut stats);
+    }
     let asked: Vec<_> = settings.shows.iter().map(|show| &show.statistic).collect();
     let validity = validity::verdict(&stats, &measured.client_use, &asked);
     let summary = RunSummary {
@@ -173,6 +201,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         before,
         client_use: Some(measured.client_use),
         validity: Some(validity),
+        answers,
         headline: summary::Headline::of(&stats),
         contributed: hooks::after_run(&hooks, &config, &stats),
     };
@@ -190,17 +219,29 @@ struct Measured {
     unsent: u64,
     dropped: u64,
     client_use: ClientUse,
+    check: Option<Check>,
+}
+
+/// Where what is measured goes.
+struct Into<'a> {
+    folder: &'a mut FolderWriter,
+    tally: &'a mut Tally,
+    check: Option<Check>,
 }
 
 fn measure(
-    plan: Plan,
+    mut plan: Plan,
     config: &RunConfig,
-    folder: &mut FolderWriter,
-    tally: &mut Tally,
+    into: Into<'_>,
     runtime: &Runtime,
     stop: &Stop,
     display: &mut Display,
 ) -> Result<Measured, LoadError> {
+    let Into {
+        folder,
+        tally,
+        check,
+    } = into;
     // The run stops on a signal, and when its folder cannot be written.
     let (handle, stop_run) = interrupt::manual();
     let handle = Arc::new(handle);
@@ -211,6 +252,17 @@ fn measure(
             handle.stop();
         }
     });
+    plan.ledger = check.as_ref().and_then(|check| {
+        Some(Announcing {
+            ledger: Arc::clone(check.ledger.as_ref()?),
+            broken: Arc::clone(&handle),
+        })
+    });
+    let (checks, to_check) = match &check {
+        // As many as may wait for the disk; then the disk waits for the checks.
+        Some(_) => Some(recorder::channel(true)).unzip(),
+        None => (None, None),
+    };
     let (sender, receiver) = recorder::channel(config.load.low_memory);
     let counters = engine::counters(plan.threads);
     let hooks = Arc::clone(&plan.hooks);
@@ -224,22 +276,33 @@ fn measure(
         folder,
         tally,
         hooks: &hooks,
+        check: checks,
         broken: &handle,
         watching: &mut watching,
     };
-    let (collected, ended) = thread::scope(|scope| {
+    let broken = &*handle;
+    let (collected, checked, ended) = thread::scope(|scope| {
+        let checking = check.zip(to_check).map(|(check, to_check)| {
+            thread::Builder::new()
+                .name("check".to_owned())
+                .spawn_scoped(scope, move || check.run(&to_check, broken))
+        });
         let collecting = thread::Builder::new()
             .name("collect".to_owned())
             .spawn_scoped(scope, move || collector.run());
         let ended = engine.join();
-        (collecting.map(join), ended)
+        let collected = collecting.map(join);
+        let checked = checking.map(|thread| thread.map(join));
+        (collected, checked, ended)
     });
     let wall = began.elapsed();
     forward.abort();
     let ended = ended?;
     collected??;
+    let check = checked.transpose()?.transpose()?;
     let now = Now::of(&counters);
     Ok(Measured {
+        check,
         unsent: ended.unsent,
         dropped: now.in_flight(),
         client_use: client_use(

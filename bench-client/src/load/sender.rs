@@ -10,6 +10,8 @@ use super::hooks::Hook;
 use super::recorder::Recorder;
 use super::response::{Op, OutcomeClass, ResponseRecord};
 use super::wire::{Connection, Exchange, First};
+use crate::interrupt::StopHandle;
+use crate::ledger::Ledger;
 use crate::workload::Prepared;
 
 /// Request number i of a run.
@@ -31,6 +33,14 @@ pub(super) struct Finished {
     pub(super) last: Instant,
 }
 
+/// A ledger that has to know of a request before it is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Announcing {
+    pub(super) ledger: Arc<Ledger>,
+    /// Ends the run when the ledger cannot be written.
+    pub(super) broken: Arc<StopHandle>,
+}
+
 /// One thread's side of a run.
 pub(super) struct Sender {
     pub(super) source: Arc<Source>,
@@ -38,6 +48,9 @@ pub(super) struct Sender {
     pub(super) recorder: Rc<Recorder>,
     pub(super) counters: Arc<[Counters]>,
     pub(super) thread: usize,
+    /// Whether bodies are kept to be checked.
+    pub(super) checked: bool,
+    pub(super) ledger: Option<Announcing>,
     /// The run's start.
     pub(super) start: Instant,
 }
@@ -63,6 +76,13 @@ impl Sender {
         for hook in &*self.hooks {
             hook.before_request(index, &mut request);
         }
+        if let Some(announcing) = &self.ledger
+            && announcing.ledger.announce(index).is_err()
+        {
+            // Never sent. Why is told by whoever writes to the ledger next.
+            announcing.broken.stop();
+            return std::future::pending().await;
+        }
         let first = match request.op {
             Op::Ndjson => First::Line,
             Op::Fit | Op::Predict | Op::Columns | Op::Update | Op::Health | Op::Custom => {
@@ -72,15 +92,16 @@ impl Sender {
         let counters = &self.counters[self.thread];
         let before = connection.opened();
         counters.sent();
-        let exchange = connection.exchange(&request.bytes, first).await;
+        let mut exchange = connection.exchange(&request.bytes, first).await;
         let after = connection.opened();
         if after.0 != before.0 {
             // The first connection of a place is no reconnection.
             counters.connected(after.0 - before.0, u64::from(before.0 > 0));
         }
         let (class, last) = (exchange.class, exchange.last);
-        self.recorder
-            .record(self.record(client, index, intended, &request, exchange));
+        let body = self.checked.then(|| exchange.body.take());
+        let record = self.record(client, index, intended, &request, exchange);
+        self.recorder.record(record, body);
         counters.finished();
         Finished { class, last }
     }

@@ -105,6 +105,8 @@ fn plan(address: SocketAddr, pace: Pace) -> Plan {
         pace,
         source: Arc::new(get),
         hooks: Arc::from([]),
+        keep: 0,
+        ledger: None,
     }
 }
 
@@ -132,7 +134,7 @@ fn run_until(plan: Plan, stop: &Stop) -> (Vec<ResponseRecord>, Ended) {
     let counters = counters(plan.threads);
     let engine = Engine::start(plan, &counters, &sender, stop).unwrap();
     drop(sender);
-    let mut records: Vec<_> = receiver.iter().flatten().collect();
+    let mut records: Vec<_> = receiver.iter().flat_map(|batch| batch.records).collect();
     let ended = engine.join().unwrap();
     records.sort_unstable_by_key(|record| record.index);
     (records, ended)

@@ -73,6 +73,10 @@ pub struct WorkloadSpec {
     pub payloads: Option<PayloadFile>,
     /// Whether the series were fitted before the run, untimed.
     pub set_up: bool,
+    /// Fits ask for the reference model, whose normal points are within so many population standard
+    /// deviations of the mean, so that answers can be checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<f64>,
 }
 
 /// One kind of request in a mix.

@@ -27,6 +27,7 @@ pub(crate) fn config(bound: Bound) -> RunConfig {
             distinct: 100,
             payloads: None,
             set_up: true,
+            sigma: None,
         },
         load: LoadSpec {
             pace: Pace::Closed { clients: 4 },
@@ -59,6 +60,7 @@ pub(crate) fn summary(config: &RunConfig, stats: &RunStats) -> RunSummary {
         before: Before::default(),
         client_use: None,
         validity: None,
+        answers: None,
         headline: Headline::of(stats),
         contributed: [("cost".to_owned(), cost)].into(),
     }

@@ -54,8 +54,13 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
         }
         Ok(())
     })?;
-    let stats = tally.stats();
+    let mut stats = tally.stats();
     let saved = SavedFiles::read(dir)?;
+    // Which answers were wrong is in no response; it is known of the run as a whole.
+    let answers = saved.summary.as_ref().and_then(|it| it.answers.as_ref());
+    if let Some(answers) = answers.filter(|_| filter.is_everything()) {
+        answers.correct(&mut stats);
+    }
     let mut notes = saved.notes();
     if replayed.cut {
         notes.push(format!(
@@ -169,6 +174,7 @@ impl SavedFiles {
             before: Before::default(),
             client_use: None,
             validity: None,
+            answers: None,
             headline: Headline::default(),
             contributed: contributed.unwrap_or_default(),
         }

@@ -15,7 +15,7 @@ use super::error::ResultsError;
 use super::filter::Filter;
 use super::folder::FolderWriter;
 use super::load::{self, Loaded};
-use super::summary::{self, Before, Contributed, Headline, RunSummary, Validity};
+use super::summary::{self, Answers, Before, Contributed, Headline, RunSummary, Validity};
 use super::{files, histogram_log};
 use crate::load::response::ResponseRecord;
 use crate::tally::Tally;
@@ -45,7 +45,11 @@ pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Loaded, ResultsError> {
             writer.append(std::slice::from_ref(&record))
         })?;
     }
-    let stats = tally.stats();
+    let mut stats = tally.stats();
+    let answers = runs.iter().filter_map(|run| run.summary.answers.as_ref());
+    if let Some(answers) = Answers::sum(answers) {
+        answers.correct(&mut stats);
+    }
     let summary = merged_summary(&runs, Headline::of(&stats), &config);
     let log = histogram_log::render(&tally, config.started_at);
     writer.finish(&summary, &stats, &log)?;
@@ -193,6 +197,7 @@ fn merged_summary(runs: &[Run], headline: Headline, config: &RunConfig) -> RunSu
         },
         client_use: None,
         validity: merged_validity(runs),
+        answers: Answers::sum(summaries().filter_map(|summary| summary.answers.as_ref())),
         headline,
         contributed,
     }

@@ -47,6 +47,9 @@ pub struct RunSummary {
     /// summary.
     #[serde(default)]
     pub validity: Option<Validity>,
+    /// Whether answers were right; only in a run that knew what is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
     /// The headline figures again, for people and scripts that read one file.
     pub headline: Headline,
     /// Figures that hooks added.
@@ -85,6 +88,64 @@ pub struct ClientUse {
     pub senders_share: Option<f64>,
     /// Time that senders waited for responses to be written.
     pub waited_for_disk_ns: u64,
+}
+
+/// What came of holding answers against what is right.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answers {
+    /// 2xx replies to fit, predict and columns that were checked.
+    pub checked: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Replies with something wrong in them.
+    pub wrong: u64,
+    /// Points that were answered wrong.
+    pub wrong_points: u64,
+    /// Wrong replies that came in time, and would have been good.
+    pub wrong_in_time: u64,
+    /// Points so close to a bound that the order of additions decides; neither right nor wrong.
+    pub undecidable: u64,
+    /// 2xx replies that could not be checked: longer than is kept, or by a version of which nothing
+    /// is known in a run that was cut short.
+    pub unchecked: u64,
+    /// The first few that were wrong.
+    pub examples: Vec<WrongAnswer>,
+}
+
+/// An answer that was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongAnswer {
+    /// The request's number in the run.
+    pub index: u64,
+    /// The number of its series.
+    pub series: u64,
+    /// What is wrong, and what is right.
+    pub what: String,
+}
+
+impl Answers {
+    /// Takes the wrong answers out of what is good: a wrong answer in time is none.
+    pub fn correct(&self, stats: &mut RunStats) {
+        stats.good = stats.good.saturating_sub(self.wrong_in_time);
+        let wall_s = stats.wall_ns as f64 / 1e9;
+        stats.goodput_rps = (stats.wall_ns > 0).then(|| stats.good as f64 / wall_s);
+    }
+
+    /// Those of several runs together.
+    #[must_use]
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        all.into_iter().cloned().reduce(|mut sum, one| {
+            sum.checked += one.checked;
+            sum.points += one.points;
+            sum.wrong += one.wrong;
+            sum.wrong_points += one.wrong_points;
+            sum.wrong_in_time += one.wrong_in_time;
+            sum.undecidable += one.undecidable;
+            sum.unchecked += one.unchecked;
+            sum.examples.extend(one.examples);
+            sum
+        })
+    }
 }
 
 /// Whether a run measured the server rather than its own client.

@@ -30,6 +30,8 @@ pub(super) enum Answer {
     Batch(Bytes, usize),
     /// The same, a line a point.
     Lines(Vec<Bytes>),
+    /// An HTML page; costs one delay.
+    Page(Bytes),
     /// Costs nothing.
     Refused(StatusCode, &'static str),
     /// Costs nothing; names the method that there is.

@@ -22,12 +22,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::answer::{Answer, answer, problem};
 use super::body::{Lines, Reply};
+use super::learnt::Learnt;
 use super::pacing::{Fate, Pacing};
 use super::settings::Settings;
 use crate::interrupt::{self, Stop, StopHandle};
 
 const BODY_LIMIT: usize = 64 << 20;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
@@ -63,6 +65,7 @@ pub enum StubError {
 struct Shared {
     pacing: Arc<Pacing>,
     requests: AtomicU64,
+    learnt: Option<Learnt>,
 }
 
 /// The connection is to be closed without a word.
@@ -87,6 +90,9 @@ impl Stub {
         let shared = Arc::new(Shared {
             pacing: Arc::new(Pacing::new(settings)),
             requests: AtomicU64::new(0),
+            learnt: settings
+                .learn
+                .then(|| Learnt::new(settings.wrong, settings.lose_ack, settings.seed)),
         });
         let (stop, stopped) = interrupt::manual();
         let mut threads = Vec::new();
@@ -191,7 +197,11 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 
 async fn respond(request: Request<Incoming>, shared: &Shared) -> Result<Response<Reply>, Dropped> {
     let came = Instant::now();
-    let Shared { pacing, requests } = shared;
+    let Shared {
+        pacing,
+        requests,
+        learnt,
+    } = shared;
     let number = requests.fetch_add(1, Ordering::Relaxed);
     pacing.request_came();
     let (head, body) = request.into_parts();
@@ -214,15 +224,17 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Result<Response
         Fate::Refused(status) => return Ok(refusal(status, "as the stub was told", came)),
         Fate::Dropped => return Err(Dropped),
     }
-    let whole = async |body: Bytes, cost: Duration| {
+    let whole = async |kind: HeaderValue, body: Bytes, cost: Duration| {
         let place = pacing.place().await;
         pacing.pass(cost).await;
         drop(place);
-        reply(StatusCode::OK, JSON, Reply::Whole(Some(body)), came)
+        reply(StatusCode::OK, kind, Reply::Whole(Some(body)), came)
     };
-    Ok(match answer(&head, &body) {
-        Answer::One(body) => whole(body, pacing.one()).await,
-        Answer::Batch(body, points) => whole(body, pacing.batch(points)).await,
+    let kept = learnt.as_ref().and_then(|it| it.answer(&head, &body));
+    Ok(match kept.unwrap_or_else(|| answer(&head, &body)) {
+        Answer::One(body) => whole(JSON, body, pacing.one()).await,
+        Answer::Page(body) => whole(HTML, body, pacing.one()).await,
+        Answer::Batch(body, points) => whole(JSON, body, pacing.batch(points)).await,
         Answer::Lines(lines) => {
             let cost = pacing.batch(lines.len());
             let place = pacing.place().await;

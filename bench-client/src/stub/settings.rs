@@ -24,7 +24,14 @@ pub struct Settings {
     pub threads: usize,
     /// Requests handled at once; others queue.
     pub capacity: Option<usize>,
-    /// Decides which requests are refused or dropped.
+    /// Fits the reference model and keeps what it is sent, so that answers are right.
+    pub learn: bool,
+    /// One of so many answers to points is wrong, as a share; it takes [`learn`](Self::learn).
+    pub wrong: f64,
+    /// One of so many writes is acknowledged and not kept, as a share; it takes
+    /// [`learn`](Self::learn).
+    pub lose_ack: f64,
+    /// Decides which requests are refused or dropped, which answers are wrong and which writes lost.
     pub seed: u64,
 }
 
@@ -39,6 +46,9 @@ impl Default for Settings {
             drop: 0.0,
             threads: 1,
             capacity: None,
+            learn: false,
+            wrong: 0.0,
+            lose_ack: 0.0,
             seed: 0,
         }
     }

@@ -28,8 +28,8 @@
 use std::f64::consts::TAU;
 use std::fmt::Write;
 
-use super::Prepared;
 use super::wire::{SeriesHead, Wire};
+use super::{Asked, Prepared};
 use crate::load::response::Op;
 use crate::payload::Draw;
 use crate::results::config::WorkloadSpec;
@@ -42,12 +42,16 @@ const STEPS_PER_DAY: f64 = 1440.0;
 #[derive(Debug)]
 pub(super) struct Generated {
     seed: u64,
+    /// What the names of series have before their number.
+    name: String,
     series: u64,
     points_per_fit: u64,
     batch: u64,
     stride: u64,
     /// Different bodies of each series.
     per_series: u64,
+    /// What fits ask for besides the default model, as more members of their body.
+    model: String,
     heads: [SeriesHead; 5],
 }
 
@@ -83,6 +87,11 @@ impl Kind {
         Self::Update,
     ];
 
+    /// How requests of this kind are made up, if they are.
+    pub(super) fn of(op: Op) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.op() == op)
+    }
+
     pub(super) fn op(self) -> Op {
         match self {
             Self::Fit => Op::Fit,
@@ -107,7 +116,11 @@ impl Generated {
             batch,
             stride: if streams { batch } else { 1 },
             per_series: u64::from(spec.distinct).div_ceil(series).max(1),
+            model: spec.sigma.map_or_else(String::new, |sigma| {
+                format!(r#","model":"gaussian","sigma":{sigma}"#)
+            }),
             heads: Kind::ALL.map(|kind| wire.series_head(kind.op(), &name)),
+            name,
         }
     }
 
@@ -146,12 +159,57 @@ impl Generated {
 
     /// Training `i` of series `n`.
     pub(super) fn fit(&self, n: u64, i: u64) -> Prepared {
+        let values = self.training(n, i);
+        let mut body = columns(0, &values);
+        if !self.model.is_empty() {
+            body.pop();
+            body.push_str(&self.model);
+            body.push('}');
+        }
+        self.about(Kind::Fit, n, &body, values.len())
+    }
+
+    /// The values of training `i` of series `n`, at the timestamps [`Self::training_times`].
+    pub(super) fn training(&self, n: u64, i: u64) -> Vec<f64> {
         let series = Series::new(self.seed, n);
         let mut draw = Draw::of_series(self.seed, *b"gen_fit\0", n, i);
-        let values: Vec<f64> = (0..self.points_per_fit)
+        (0..self.points_per_fit)
             .map(|step| series.value(step, &mut draw, Points::Normal))
-            .collect();
-        self.about(Kind::Fit, n, &columns(0, &values), values.len())
+            .collect()
+    }
+
+    pub(super) fn series_name(&self, n: u64) -> String {
+        format!("{}{n}", self.name)
+    }
+
+    /// The timestamps of every training.
+    pub(super) fn training_times(&self) -> impl Iterator<Item = u64> {
+        (0..self.points_per_fit).map(timestamp)
+    }
+
+    /// What the request after `ordinal` others of its kind is about.
+    pub(super) fn asked(&self, kind: Kind, ordinal: u64) -> Asked {
+        let series = ordinal % self.series;
+        let turn = ordinal / self.series;
+        let again = turn % self.per_series;
+        let after = self.points_per_fit;
+        match kind {
+            Kind::Fit => Asked::Fit {
+                series,
+                training: again,
+            },
+            Kind::Predict => {
+                let step = after + again % after;
+                let values = self.values(*b"gen_one\0", series, again, step, 1);
+                Asked::Points { series, values }
+            }
+            Kind::Columns => {
+                let values = self.values(*b"gen_many", series, again, after, self.batch);
+                Asked::Points { series, values }
+            }
+            Kind::Update => Asked::Update { series },
+            Kind::Ndjson => Asked::Other,
+        }
     }
 
     /// A request with another body about the series whose turn it is after `turn` others.

@@ -34,12 +34,40 @@ pub struct Prepared {
     pub points: u32,
 }
 
+/// What a generated request is about, for those who check what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// A fit of a series, with one of its trainings.
+    Fit {
+        /// Which series.
+        series: u64,
+        /// Which training.
+        training: u64,
+    },
+    /// Points to be judged by a version of a series: one alone, or columns.
+    Points {
+        /// Which series.
+        series: u64,
+        /// Their values.
+        values: Vec<f64>,
+    },
+    /// A point to be learnt.
+    Update {
+        /// Which series.
+        series: u64,
+    },
+    /// Anything else.
+    Other,
+}
+
 /// All requests of a run, by their number.
 #[derive(Debug)]
 pub struct Workload {
     turns: Interleave,
     /// A source a kind, in the order of the mix.
     sources: Vec<Source>,
+    /// The same in the same order, as what can be made up.
+    kinds: Vec<Option<Kind>>,
     generated: Generated,
     /// Series to be fitted before the run.
     to_fit: u64,
@@ -74,6 +102,7 @@ impl Workload {
             let payloads = Payloads::configured(file, &spec.mix)?;
             return Ok(Self {
                 turns: Interleave::new(&[(1, 0)]),
+                kinds: vec![None],
                 sources: vec![Source::Held(payloads.requests(&wire, &generated))],
                 to_fit: if spec.set_up {
                     payloads.to_fit(spec.series)
@@ -112,9 +141,10 @@ impl Workload {
         } else {
             0
         };
-        let kinds: Vec<_> = mix.iter().map(|s| (s.weight, lane(s.op))).collect();
+        let lanes: Vec<_> = mix.iter().map(|s| (s.weight, lane(s.op))).collect();
         Ok(Self {
-            turns: Interleave::new(&kinds),
+            turns: Interleave::new(&lanes),
+            kinds: mix.iter().map(|share| Kind::of(share.op)).collect(),
             sources,
             generated,
             to_fit,
@@ -129,6 +159,37 @@ impl Workload {
             Source::Held(ring) => ring[(ordinal % ring.len() as u64) as usize].clone(),
             Source::Made(kind) => self.generated.request(*kind, ordinal),
         }
+    }
+
+    /// What request `index` is about; of one that was read from a file, nothing is known.
+    #[must_use]
+    pub fn asked(&self, index: u64) -> Asked {
+        let (kind, ordinal) = self.turns.turn(index);
+        match self.kinds[kind] {
+            Some(kind) => self.generated.asked(kind, ordinal),
+            None => Asked::Other,
+        }
+    }
+
+    /// What generated series `n` is called.
+    #[must_use]
+    pub fn series_name(&self, n: u64) -> String {
+        self.generated.series_name(n)
+    }
+
+    /// Points in every generated training.
+    #[must_use]
+    pub fn training_points(&self) -> usize {
+        self.generated.training_times().count()
+    }
+
+    /// The points of a training of a generated series: Unix seconds and values.
+    #[must_use]
+    pub fn training(&self, series: u64, training: u64) -> (Vec<u64>, Vec<f64>) {
+        (
+            self.generated.training_times().collect(),
+            self.generated.training(series, training),
+        )
     }
 
     /// How many fits it takes before requests of the run are about series that the server knows:

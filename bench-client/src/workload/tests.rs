@@ -19,6 +19,7 @@ fn spec(mix: &[(Op, u32)]) -> WorkloadSpec {
         distinct: 6,
         payloads: None,
         set_up: true,
+        sigma: None,
     }
 }
 

@@ -7,6 +7,8 @@
 //! TRIALS=20 cargo test -p bench-client --test oracle
 //! ```
 
+mod answers;
+mod ledger;
 mod process;
 mod validity;
 

@@ -31,10 +31,6 @@ impl Stub {
         let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
         Self { child, url }
     }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
 }
 
 impl Drop for Stub {

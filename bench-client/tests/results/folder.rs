@@ -33,6 +33,7 @@ pub(crate) fn config(requests: u64) -> RunConfig {
             distinct: 100,
             payloads: None,
             set_up: true,
+            sigma: None,
         },
         load: LoadSpec {
             pace: Pace::Closed { clients: 4 },
@@ -113,6 +114,7 @@ pub(crate) fn summary(config: &RunConfig, stats: &RunStats) -> RunSummary {
             waited_for_disk_ns: 0,
         }),
         validity: Some(Validity::of(vec!["out of breath".into()])),
+        answers: None,
         headline: Headline::of(stats),
         contributed: [("cost".to_owned(), json!({"per_million_points": 0.1}))].into(),
     }

@@ -31,15 +31,10 @@ impl Stub {
         let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
         Self { child, url }
     }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
 }
 
 impl Drop for Stub {
     fn drop(&mut self) {
-        // A stopped process cannot be told to end otherwise.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

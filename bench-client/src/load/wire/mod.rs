@@ -40,6 +40,8 @@ pub(crate) struct Exchange {
     pub(crate) lines: u32,
     pub(crate) server_ns: Option<u64>,
     pub(crate) error: Option<Box<str>>,
+    /// The body of a 2xx reply, if it is kept and no longer than that.
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 /// How a reply is read.
@@ -56,6 +58,8 @@ pub(crate) enum First {
 pub(crate) struct Connection {
     socket: Socket,
     timeout: Duration,
+    /// Bytes of a 2xx reply's body that are kept.
+    keep: usize,
     /// Fires at the deadline of this exchange or of an earlier one: setting a timer anew for each
     /// request costs more than letting it fire early once a timeout.
     alarm: Pin<Box<Sleep>>,
@@ -101,8 +105,14 @@ impl Connection {
                 lost: 0,
             },
             timeout,
+            keep: 0,
             alarm: Box::pin(tokio::time::sleep(timeout)),
         }
+    }
+
+    /// Keeps bodies of 2xx replies, up to so many bytes.
+    pub(crate) fn keeping(self, keep: usize) -> Self {
+        Self { keep, ..self }
     }
 
     /// Connections opened, and how many were lost.
@@ -129,7 +139,7 @@ impl Connection {
         let mut progress = Progress {
             first: None,
             last: sent,
-            reply: Reply::new(),
+            reply: Reply::new(self.keep),
         };
         let attempt = self.socket.attempt(request, first, &mut progress);
         let outcome = before(&mut self.alarm, sent + self.timeout, attempt).await;
@@ -155,6 +165,7 @@ impl Connection {
             }
         };
         let whole = !matches!(class, OutcomeClass::TimedOut | OutcomeClass::Transport);
+        let all_kept = class == OutcomeClass::Ok && reply.body.len() as u64 == reply.body_bytes;
         Exchange {
             sent,
             first: progress.first.filter(|_| whole),
@@ -165,6 +176,7 @@ impl Connection {
             lines: reply.lines,
             server_ns: reply.server_ns.filter(|_| whole),
             error,
+            body: (self.keep > 0 && all_kept).then_some(reply.body),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading one HTTP/1.1 reply out of the bytes of a connection (RFC 9112): its head by `httparse`,
 //! its body by length, by chunks or to the connection's end. Bodies are counted and not kept, but
-//! for the beginning of those that a failure should quote.
+//! for the beginning of those that a failure should quote, and for 2xx where answers are checked.
 
 use bytes::{Buf, BytesMut};
 
@@ -48,6 +48,10 @@ pub(super) struct Reply {
     pub(super) lines: u32,
     /// The beginning of the body of a reply that is no 2xx.
     pub(super) preview: Vec<u8>,
+    /// The body of a 2xx reply, as far as it is kept.
+    pub(super) body: Vec<u8>,
+    /// How much of it is kept.
+    keep: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +69,8 @@ enum Stage {
 }
 
 impl Reply {
-    pub(super) fn new() -> Self {
+    /// Keeps `keep` bytes of a 2xx reply's body.
+    pub(super) fn new(keep: usize) -> Self {
         Self {
             stage: Stage::Head,
             status: 0,
@@ -75,6 +80,8 @@ impl Reply {
             body_bytes: 0,
             lines: 0,
             preview: Vec::new(),
+            body: Vec::new(),
+            keep,
         }
     }
 
@@ -244,6 +251,9 @@ impl Reply {
         if !(200..300).contains(&self.status) {
             let room = PREVIEW_BYTES.saturating_sub(self.preview.len());
             self.preview.extend_from_slice(&body[..room.min(length)]);
+        } else if self.keep > 0 {
+            let room = self.keep.saturating_sub(self.body.len());
+            self.body.extend_from_slice(&body[..room.min(length)]);
         }
         input.advance(length);
         length as u64
@@ -278,7 +288,7 @@ mod tests {
 
     /// Feeds `pieces` one after the other.
     fn read(pieces: &[&[u8]]) -> Result<(Reply, BytesMut), ReplyError> {
-        let (mut reply, mut input) = (Reply::new(), BytesMut::new());
+        let (mut reply, mut input) = (Reply::new(0), BytesMut::new());
         for piece in pieces {
             input.extend_from_slice(piece);
             reply.read(&mut input)?;
@@ -344,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_close_in_the_middle_is_an_error() {
-        let mut nothing = Reply::new();
+        let mut nothing = Reply::new(0);
         assert!(matches!(nothing.close(), Err(ReplyError::ClosedBefore)));
         let (mut half, _) = read(&[b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"]).unwrap();
         assert!(matches!(half.close(), Err(ReplyError::ClosedWithin)));

@@ -135,6 +135,7 @@ fn data(responses: impl Iterator<Item = ResponseRecord>) -> RunData {
             waited_for_disk_ns: 0,
         }),
         validity: None,
+        answers: None,
         headline: Headline::of(&stats),
         contributed: BTreeMap::from([(
             "cost".to_owned(),
@@ -183,6 +184,7 @@ fn config() -> RunConfig {
             distinct: 4_096,
             payloads: None,
             set_up: true,
+            sigma: None,
         },
         load: LoadSpec {
             pace: Pace::Open {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::config::{Arrivals, Bound, LoadSpec, Pace, WorkloadSpec};
-use super::summary::{ClientUse, RunData, RunSummary};
+use super::summary::{Answers, ClientUse, RunData, RunSummary, WrongAnswer};
 use crate::load::response::OutcomeClass;
 use crate::tally::statistic::{Reading, Statistic, Unit};
 use crate::tally::stats::RunStats;
@@ -63,6 +63,9 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
     state(text, summary, stats)?;
     writeln!(text, "  {}", workload(&config.workload))?;
     writeln!(text, "  {}", client_settings(&config.load))?;
+    if let Some(of) = &summary.answers {
+        answers(text, of)?;
+    }
     throughput(text, config.load.good_within_ns, stats)?;
     latency::write(text, stats)?;
     outcomes(text, stats)?;
@@ -159,6 +162,44 @@ fn state(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt:
         for failure in &summary.before.failures {
             writeln!(text, "    {failure}")?;
         }
+    }
+    Ok(())
+}
+
+fn answers(text: &mut String, answers: &Answers) -> std::fmt::Result {
+    let Answers {
+        checked,
+        points,
+        wrong,
+        wrong_points,
+        wrong_in_time: _,
+        undecidable,
+        unchecked,
+        examples,
+    } = answers;
+    writeln!(
+        text,
+        "\nAnswers\n  {} replies with {} points checked, {} not; {} points undecidable",
+        count(*checked),
+        count(*points),
+        count(*unchecked),
+        count(*undecidable)
+    )?;
+    if *wrong > 0 {
+        writeln!(
+            text,
+            "  WRONG ANSWERS: {} replies, {} points",
+            count(*wrong),
+            count(*wrong_points)
+        )?;
+    }
+    for WrongAnswer {
+        index,
+        series,
+        what,
+    } in examples
+    {
+        writeln!(text, "    request {index}, series {series}: {what}")?;
     }
     Ok(())
 }
@@ -294,17 +335,17 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
         senders_share,
         waited_for_disk_ns,
     } = used;
-    let of = |part: &Option<f64>, what| {
-        let part = part.map(|part| format!(" ({} of {what})", share(part)));
-        part.unwrap_or_default()
-    };
+    let of_machine = cpu_share.map(|part| format!(" ({} of the processors)", share(part)));
     writeln!(
         text,
-        "  processor time {cpu_s:.2} s{}{}, memory {}",
-        of(cpu_share, "the processors"),
-        of(senders_share, "those of the threads that send"),
+        "  processor time {cpu_s:.2} s{}, memory {}",
+        of_machine.unwrap_or_default(),
         bytes(*max_rss_bytes)
     )?;
+    if let Some(part) = senders_share {
+        let part = share(*part);
+        writeln!(text, "  threads that send: {part} of their processors")?;
+    }
     writeln!(
         text,
         "  {} connections, {} of them after a loss",

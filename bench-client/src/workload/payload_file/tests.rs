@@ -27,6 +27,7 @@ fn workload(file: &File, ops: &[Op]) -> (WorkloadSpec, Workload) {
         distinct: 1,
         payloads: Some(payloads.file().clone()),
         set_up: true,
+        sigma: None,
     };
     let workload = Workload::build(&spec, &"http://h".parse().unwrap(), "id", 1).unwrap();
     (spec, workload)
