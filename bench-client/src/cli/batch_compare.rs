@@ -232,6 +232,7 @@ impl Both {
                 distinct: 1,
                 payloads: None,
                 set_up: false,
+                sigma: None,
             },
             load: LoadSpec {
                 pace: Pace::Open {
@@ -255,6 +256,7 @@ impl Both {
             hooks,
             target: Target::stderr(),
             shows: Vec::new(),
+            ledger: None,
         }
     }
 
