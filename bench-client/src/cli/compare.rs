@@ -12,7 +12,7 @@ use super::run::{BoundArgs, CommonArgs, listening};
 use super::runs::{Own, Runs};
 use super::show::Format;
 use super::workload_args::WorkloadArgs;
-use super::{CommandError, EXIT_INVALID};
+use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::compare::file::{Basis, Comparison, Outcome};
@@ -40,7 +40,7 @@ Responses are drawn again in blocks, because neighbours are not independent; (â‰
 worth. Of one run a side, what varies between runs is not known, and not in the intervals.
 
 Exit codes: 0 nothing is worse, 1 something is, 2 usage, 3 measurement invalid: a run was cut short, or nothing could be
-compared, 130 interrupted.";
+compared, 4 a server gave wrong answers (with --oracle), 130 interrupted.";
 
 /// What is compared unless told otherwise.
 const STATISTICS: [&str; 4] = ["p50", "p95", "p99", "completed_rps"];
@@ -239,6 +239,7 @@ fn saved(
         differences: all_differences(&a, &b),
         warnings: warnings(&a, &b),
         interrupted: a.iter().chain(&b).any(|run| run.interrupted),
+        wrong: a.iter().chain(&b).map(|run| run.wrong).sum(),
     };
     let different: Vec<_> = basis.differences.iter().filter(|d| d.is_unlike()).collect();
     if !different.is_empty() && !unlike {
@@ -279,6 +280,9 @@ fn warnings(a: &[Measured], b: &[Measured]) -> Vec<String> {
     for run in a.iter().chain(b) {
         let dir = run.dir.display();
         warnings.extend(run.notes.iter().map(|note| format!("{dir}: {note}")));
+        if run.wrong > 0 {
+            warnings.push(format!("{dir}: {} replies were wrong", run.wrong));
+        }
         if let Some(rate) = run.stats.error_rate().filter(|rate| *rate > 0.0) {
             let share = crate::results::text::share(rate);
             warnings.push(format!(
@@ -367,6 +371,7 @@ fn finish(
         Outcome::Worse => ExitCode::FAILURE,
         Outcome::NotWorse => ExitCode::SUCCESS,
         Outcome::Invalid => ExitCode::from(EXIT_INVALID),
+        Outcome::WrongAnswers => ExitCode::from(EXIT_WRONG),
     })
 }
 
