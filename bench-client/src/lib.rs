@@ -16,6 +16,7 @@ pub mod arrivals;
 pub mod audit;
 pub mod base_url;
 pub mod batch_compare;
+pub mod calibrate;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -40,6 +40,7 @@ fn settings(server: &Server, out: &TempDir, mix: &[(Op, u32)], pace: Pace) -> Ru
             distinct: 12,
             payloads: None,
             set_up: true,
+            sigma: None,
         },
         load: LoadSpec {
             pace,
@@ -52,6 +53,7 @@ fn settings(server: &Server, out: &TempDir, mix: &[(Op, u32)], pace: Pace) -> Ru
         },
         out: out.path().join("run"),
         hooks: Vec::new(),
+        ledger: None,
         target: Target::nowhere(),
         shows: Vec::new(),
     }

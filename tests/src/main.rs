@@ -19,6 +19,7 @@ mod headers;
 mod histories;
 mod hostile_ids;
 mod load;
+mod load_client;
 mod plot;
 mod problem;
 mod quality;

@@ -5,6 +5,7 @@
 mod args;
 mod audit;
 mod batch_compare;
+mod calibrate;
 mod compare;
 mod completions;
 mod cost_args;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::audit::AuditError;
+use crate::calibrate::{CalibrateError, CalibrationError};
 use crate::client::{ClientError, error_chain};
 use crate::compare::criterion::CriterionError;
 use crate::console;
@@ -85,6 +87,9 @@ pub enum Command {
     /// Compare a run's ledger with what a server has: what is lost, duplicated or corrupted
     #[command(after_help = audit::HELP)]
     Audit(audit::AuditArgs),
+    /// Measure the client itself, against the built-in server: the latency and the rate that are its own
+    #[command(after_help = calibrate::HELP)]
+    Calibrate(calibrate::CalibrateArgs),
     /// The same load at several levels, a run each: where more load buys only more waiting
     #[command(after_help = sweep::HELP)]
     Sweep(sweep::SweepArgs),
@@ -147,6 +152,10 @@ enum CommandError {
     Stub(#[from] StubError),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -168,6 +177,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Notebook(args) => notebook::run(args),
         Command::Run(args) => run::run(args),
         Command::Audit(args) => audit::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Sweep(args) => sweep::run(args),
         Command::Heatmap(args) => heatmap::run(args),
         Command::Quality(args) => quality::run(args),

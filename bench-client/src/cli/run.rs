@@ -15,6 +15,7 @@ use super::runs::{self, hooks};
 use super::workload_args::WorkloadArgs;
 use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
+use crate::calibrate::{Calibration, Known};
 use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
@@ -69,6 +70,10 @@ pub struct RunArgs {
     /// to it, for `audit` to compare with what the server has
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+
+    /// What `calibrate` saved, to be told with the run's figures
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
 
     /// Exit with 3 when the client could not keep up, so that not only the server was measured
     #[arg(long)]
@@ -227,6 +232,11 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     );
     settings.hooks.push(Box::new(Announcement));
     settings.ledger = args.ledger;
+    if let Some(file) = &args.calibration {
+        settings
+            .hooks
+            .push(Box::new(Known(Calibration::read(file)?)));
+    }
     match args.fault {
         Some(Fault::SaturateClient) => settings.hooks.push(Box::new(Saturate(SATURATING))),
         None => {}

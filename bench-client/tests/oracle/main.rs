@@ -8,6 +8,7 @@
 //! ```
 
 mod answers;
+mod calibrate;
 mod ledger;
 mod process;
 mod validity;
