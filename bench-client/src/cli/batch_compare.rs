@@ -224,7 +224,6 @@ impl Both {
             name: Some(format!("batch-compare: {name}")),
             command: std::env::args().collect(),
             seed: self.seed,
-            ledger: None,
             workload: WorkloadSpec {
                 mix: vec![Share { op, weight: 1 }],
                 series: 1,
