@@ -32,6 +32,8 @@ use crate::results::config::{Arrivals, Bound, LoadSpec, Pace, Share, WorkloadSpe
 use crate::results::files;
 use crate::results::summary::RunData;
 use crate::results::text::Table;
+use crate::tally::needed;
+use crate::tally::statistic::quantile_name;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -222,7 +224,6 @@ impl Both {
             name: Some(format!("batch-compare: {name}")),
             command: std::env::args().collect(),
             seed: self.seed,
-            ledger: None,
             workload: WorkloadSpec {
                 mix: vec![Share { op, weight: 1 }],
                 series: 1,
@@ -255,6 +256,7 @@ impl Both {
             hooks,
             target: Target::stderr(),
             shows: Vec::new(),
+            ledger: None,
         }
     }
 
@@ -268,6 +270,11 @@ impl Both {
         let json = serde_json::to_string_pretty(&comparison).unwrap_or_default();
         atomic::write(&path, format!("{json}\n").as_bytes()).map_err(ReportError::at(&path))?;
         console::out(table(&comparison));
+        for q in [0.5, 0.95, 0.99] {
+            if let Some(note) = too_few(&comparison, q) {
+                console::out(note);
+            }
+        }
         let mut valid = true;
         for (data, _) in measured {
             let validity = data.summary.validity.iter();
@@ -289,6 +296,19 @@ impl Both {
             false => ExitCode::FAILURE,
         })
     }
+}
+
+/// That a percentile rests on less than `show` and `gate` would print it for.
+fn too_few(comparison: &Comparison, q: f64) -> Option<String> {
+    let sides = [&comparison.baseline, &comparison.optimized];
+    let least = sides
+        .map(|side| side.successful_requests)
+        .into_iter()
+        .min()?;
+    let (name, needed) = (quantile_name(q), needed(q));
+    (least as u64)
+        .lt(&needed)
+        .then(|| format!("{name} of {least} points is a guess: it takes {needed} (--points)"))
 }
 
 fn table(comparison: &Comparison) -> String {

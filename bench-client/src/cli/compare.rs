@@ -12,7 +12,7 @@ use super::run::{BoundArgs, CommonArgs, listening};
 use super::runs::{Own, Runs};
 use super::show::Format;
 use super::workload_args::WorkloadArgs;
-use super::{CommandError, EXIT_INVALID};
+use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::compare::file::{Basis, Comparison, Outcome};
@@ -40,7 +40,7 @@ Responses are drawn again in blocks, because neighbours are not independent; (â‰
 worth. Of one run a side, what varies between runs is not known, and not in the intervals.
 
 Exit codes: 0 nothing is worse, 1 something is, 2 usage, 3 measurement invalid: a run was cut short, or nothing could be
-compared, 130 interrupted.";
+compared, 4 a server gave wrong answers (with --oracle), 130 interrupted.";
 
 /// What is compared unless told otherwise.
 const STATISTICS: [&str; 4] = ["p50", "p95", "p99", "completed_rps"];
@@ -62,8 +62,8 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "a")]
     b: Vec<PathBuf>,
 
-    /// The n-th run of A was made beside the n-th of B, as those of --a-url and --b-url are
-    #[arg(long, requires = "a")]
+    /// The n-th run or baseline of A was made beside the n-th of B, as runs of --a-url and --b-url are
+    #[arg(long, conflicts_with_all = ["pair", "a_url"])]
     paired: bool,
 
     /// Compare runs whose load or workload differ all the same
@@ -177,9 +177,24 @@ pub(super) fn run(args: CompareArgs) -> Result<ExitCode, CommandError> {
     let statistics = args.statistics()?;
     let judge = Judge {
         min_effect: args.min_effect,
-        design: Design::Apart,
+        design: if args.paired {
+            Design::Paired
+        } else {
+            Design::Apart
+        },
         seed: args.common.seed.unwrap_or_default(),
     };
+    let counts = match args.criterion {
+        Some(_) => (args.baseline.len(), args.new.len()),
+        None => (args.a.len(), args.b.len()),
+    };
+    if args.paired && counts.0 != counts.1 {
+        return Err(usage(format!(
+            "--paired needs as many of A ({}) as of B ({})",
+            counts.0, counts.1
+        ))
+        .into());
+    }
     let out = args.out.clone();
     let format = args.format;
     if let Some(dir) = &args.criterion {
@@ -199,17 +214,6 @@ pub(super) fn run(args: CompareArgs) -> Result<ExitCode, CommandError> {
             a: args.a,
             b: args.b,
         },
-    };
-    if args.paired && folders.a.len() != folders.b.len() {
-        return Err(usage("--paired needs as many folders of A as of B").into());
-    }
-    let judge = Judge {
-        design: if args.paired {
-            Design::Paired
-        } else {
-            Design::Apart
-        },
-        ..judge
     };
     let comparison = saved(&folders, &statistics, &judge, args.unlike)?;
     finish(&comparison, format, out.as_deref())
@@ -235,6 +239,7 @@ fn saved(
         differences: all_differences(&a, &b),
         warnings: warnings(&a, &b),
         interrupted: a.iter().chain(&b).any(|run| run.interrupted),
+        wrong: a.iter().chain(&b).map(|run| run.wrong).sum(),
     };
     let different: Vec<_> = basis.differences.iter().filter(|d| d.is_unlike()).collect();
     if !different.is_empty() && !unlike {
@@ -275,6 +280,9 @@ fn warnings(a: &[Measured], b: &[Measured]) -> Vec<String> {
     for run in a.iter().chain(b) {
         let dir = run.dir.display();
         warnings.extend(run.notes.iter().map(|note| format!("{dir}: {note}")));
+        if run.wrong > 0 {
+            warnings.push(format!("{dir}: {} replies were wrong", run.wrong));
+        }
         if let Some(rate) = run.stats.error_rate().filter(|rate| *rate > 0.0) {
             let share = crate::results::text::share(rate);
             warnings.push(format!(
@@ -363,6 +371,7 @@ fn finish(
         Outcome::Worse => ExitCode::FAILURE,
         Outcome::NotWorse => ExitCode::SUCCESS,
         Outcome::Invalid => ExitCode::from(EXIT_INVALID),
+        Outcome::WrongAnswers => ExitCode::from(EXIT_WRONG),
     })
 }
 
@@ -440,6 +449,7 @@ mod tests {
             "x y --duration 5s".to_owned(),
             "x y --timeout 5s".to_owned(),
             "x y --paired".to_owned(),
+            format!("{URLS} --paired"),
             "x y --rounds 3".to_owned(),
             "x y --min-effect 0".to_owned(),
             "x y --base-url http://h:1".to_owned(),

@@ -7,9 +7,9 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::show::Format;
-use super::{CommandError, EXIT_INVALID};
+use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::console;
-use crate::gate::{Bound, Checked, Limit, Outcome, Rule, in_unit, outcome};
+use crate::gate::{Bound, Checked, Limit, Outcome, Rule, in_unit, outcome, wrong};
 use crate::results::filter::Filter;
 use crate::results::load::{self, Loaded};
 use crate::results::summary::RunSummary;
@@ -26,7 +26,7 @@ Statistics are those of `show`; times are in milliseconds, shares from 0 to 1. F
 responses.jsonl. A rule whose figure has too few samples is not kept, and nor is any rule by a run that was cut short.
 
 Exit codes: 0 every rule is kept by every run, 1 a rule is broken, 2 usage, 3 measurement invalid: a run was cut short, a
-figure cannot be read and no rule is broken, or, with --strict, a run measured its own client.";
+figure cannot be read and no rule is broken, or, with --strict, a run measured its own client, 4 wrong answers.";
 
 /// Flags of `tidemark-bench gate`.
 #[derive(Debug, Args)]
@@ -84,7 +84,9 @@ pub(super) fn run(args: GateArgs) -> Result<ExitCode, CommandError> {
 /// A broken rule is a fact whatever else could not be read.
 fn exit_code(outcomes: impl Iterator<Item = Outcome>) -> ExitCode {
     let outcomes: Vec<_> = outcomes.collect();
-    if outcomes.contains(&Outcome::Fail) {
+    if outcomes.contains(&Outcome::Wrong) {
+        ExitCode::from(EXIT_WRONG)
+    } else if outcomes.contains(&Outcome::Fail) {
         ExitCode::FAILURE
     } else if outcomes.contains(&Outcome::Invalid) {
         ExitCode::from(EXIT_INVALID)
@@ -131,6 +133,7 @@ impl<'a> Gated<'a> {
         let gate = match self.outcome {
             Outcome::Pass => "passed",
             Outcome::Fail => "FAILED",
+            Outcome::Wrong => "FAILED: the server gave wrong answers",
             Outcome::Invalid if self.loaded.run.summary.interrupted => {
                 "measurement invalid: the run was cut short"
             }
@@ -166,10 +169,15 @@ impl<'a> Gated<'a> {
     }
 }
 
-/// Why a run may have measured its client.
-pub(super) fn doubts(summary: &RunSummary) -> Vec<String> {
+/// What is to be said against a run.
+fn doubts(summary: &RunSummary) -> Vec<String> {
     let validity = summary.validity.iter();
-    validity.flat_map(|it| it.reasons.clone()).collect()
+    let mut doubts: Vec<_> = validity.flat_map(|it| it.reasons.clone()).collect();
+    match wrong(summary) {
+        0 => {}
+        wrong => doubts.push(format!("{wrong} replies were wrong")),
+    }
+    doubts
 }
 
 fn reading(checked: &Checked) -> String {
@@ -262,5 +270,6 @@ mod tests {
         assert_eq!(code(&[Outcome::Pass, Outcome::Pass]), is(0));
         assert_eq!(code(&[Outcome::Invalid, Outcome::Fail]), is(1));
         assert_eq!(code(&[Outcome::Pass, Outcome::Invalid]), is(3));
+        assert_eq!(code(&[Outcome::Fail, Outcome::Wrong]), is(4));
     }
 }

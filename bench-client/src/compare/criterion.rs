@@ -121,13 +121,21 @@ fn find(
             let (Some(benchmark), Some(baseline)) = (benchmark, dir.file_name()) else {
                 continue;
             };
+            let benchmark = full_id(dir).unwrap_or_else(|| benchmark.display().to_string());
             found
-                .entry(benchmark.display().to_string())
+                .entry(benchmark)
                 .or_default()
                 .insert(baseline.to_string_lossy().into_owned(), entry.path());
         }
     }
     Ok(())
+}
+
+/// The name that the benchmark has in its source; the folder's has no characters but those of files.
+fn full_id(dir: &Path) -> Option<String> {
+    let text = fs::read(dir.join("benchmark.json")).ok()?;
+    let benchmark: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    Some(benchmark["full_id"].as_str()?.to_owned())
 }
 
 /// What is used of `sample.json`.
@@ -208,6 +216,8 @@ mod tests {
             save(dir.path(), "fit/seasonal/50", name, 1_000.0, n as u64);
             save(dir.path(), "score/one", name, 12.5, 10 + n as u64);
         }
+        let benchmark = dir.path().join("score/one/main-1/benchmark.json");
+        fs::write(benchmark, r#"{"full_id": "score/one"}"#).unwrap();
         for (n, name) in names("new").iter().enumerate() {
             save(dir.path(), "fit/seasonal/50", name, 1_150.0, 20 + n as u64);
             save(dir.path(), "score/one", name, 12.5, 30 + n as u64);

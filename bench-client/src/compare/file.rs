@@ -14,6 +14,8 @@ pub enum Outcome {
     NotWorse,
     /// A run was cut short, or no figure could be compared.
     Invalid,
+    /// A server gave wrong answers, and how fast it gave them does not matter.
+    WrongAnswers,
 }
 
 /// The content of `compare.json`.
@@ -58,6 +60,8 @@ pub struct Basis {
     pub warnings: Vec<String>,
     /// Whether a run was cut short.
     pub interrupted: bool,
+    /// Replies that were wrong, in all runs that knew what is right.
+    pub wrong: u64,
 }
 
 impl Comparison {
@@ -66,7 +70,9 @@ impl Comparison {
     pub fn new(judge: &Judge, basis: Basis, findings: Vec<Finding>) -> Self {
         let any = |verdict| findings.iter().any(|found| found.verdict == verdict);
         let compared = findings.iter().any(|found| found.reason.is_none());
-        let outcome = if basis.interrupted || !compared {
+        let outcome = if basis.wrong > 0 {
+            Outcome::WrongAnswers
+        } else if basis.interrupted || !compared {
             Outcome::Invalid
         } else if any(Verdict::Worse) {
             Outcome::Worse
@@ -121,6 +127,7 @@ impl Comparison {
         lines.push(match self.outcome {
             Outcome::Worse => "compare: B is WORSE than A".to_owned(),
             Outcome::NotWorse => "compare: B is not shown to be worse than A".to_owned(),
+            Outcome::WrongAnswers => "compare: a server gave wrong answers".to_owned(),
             Outcome::Invalid if self.interrupted => {
                 "compare: measurement invalid: a run was cut short".to_owned()
             }
@@ -129,5 +136,55 @@ impl Comparison {
             }
         });
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Samples;
+
+    fn outcome(verdicts: &[Verdict], interrupted: bool, wrong: u64) -> Outcome {
+        let judge = Judge {
+            min_effect: 0.05,
+            design: Design::Apart,
+            seed: 0,
+        };
+        let finding = |verdict: &Verdict| Finding {
+            name: "p50".to_owned(),
+            unit: "ms",
+            a: None,
+            b: None,
+            relative: None,
+            low: None,
+            high: None,
+            samples_a: Samples::default(),
+            samples_b: Samples::default(),
+            verdict: *verdict,
+            reason: None,
+        };
+        let basis = Basis {
+            interrupted,
+            wrong,
+            ..Basis::default()
+        };
+        let findings = verdicts.iter().map(finding).collect();
+        Comparison::new(&judge, basis, findings).outcome
+    }
+
+    #[test]
+    fn one_worse_figure_is_enough_unless_the_runs_say_nothing() {
+        use Verdict::{Better, Equivalent, Inconclusive, Worse};
+        assert_eq!(
+            outcome(&[Better, Worse, Equivalent], false, 0),
+            Outcome::Worse
+        );
+        assert_eq!(
+            outcome(&[Better, Inconclusive], false, 0),
+            Outcome::NotWorse
+        );
+        assert_eq!(outcome(&[Worse], true, 0), Outcome::Invalid);
+        assert_eq!(outcome(&[], false, 0), Outcome::Invalid);
+        assert_eq!(outcome(&[Better], false, 1), Outcome::WrongAnswers);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Random, Sides, Unit};
+use crate::gate;
 use crate::load::response::{OutcomeClass, ResponseRecord};
 use crate::results::config::RunConfig;
 use crate::results::error::ResultsError;
@@ -27,6 +28,8 @@ pub struct Measured {
     pub stats: RunStats,
     /// Whether it was cut short.
     pub interrupted: bool,
+    /// Replies that were wrong, as far as it knew what is right.
+    pub wrong: u64,
     /// What is not as a finished run leaves it.
     pub notes: Vec<String>,
     /// A unit a statistic, or why there is none.
@@ -58,12 +61,14 @@ impl Measured {
         let units = (0..statistics.len())
             .map(|n| series.unit(n, &run.stats, &mut random))
             .collect();
+        let wrong = gate::wrong(&run.summary);
         let doubts = run.summary.validity.into_iter().flat_map(|it| it.reasons);
         Ok(Self {
             dir: dir.to_owned(),
             config: run.config,
             stats: run.stats,
             interrupted: run.summary.interrupted,
+            wrong,
             notes: loaded.notes.into_iter().chain(doubts).collect(),
             units,
         })

@@ -1,6 +1,6 @@
 //! Whether B is slower than A, said so that it is seldom wrong.
 //!
-//! For each figure, the difference of B against A has an [interval](interval) that counts noise
+//! For each figure, the difference of B against A has an interval that counts noise
 //! within runs and between them. With k figures compared at once, each interval misses the true
 //! difference with probability 0.025 / k at either end, so that all of them together hold with 95 %
 //! (Bonferroni). With a minimum effect m, on the side that is worse for the figure:

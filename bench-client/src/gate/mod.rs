@@ -55,8 +55,8 @@ pub struct Checked {
     pub verdict: Verdict,
 }
 
-/// What became of all rules together, from the best to the worst that a gate can say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What became of all rules together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every limit was kept by a run that was finished.
@@ -66,6 +66,8 @@ pub enum Outcome {
     /// The run was cut short or, where that counts, measured its client; or a figure cannot be read and
     /// no other one broke its limit.
     Invalid,
+    /// The server gave wrong answers, and how fast it gave them does not matter.
+    Wrong,
 }
 
 impl Rule {
@@ -109,7 +111,9 @@ impl Limit {
 pub fn outcome(summary: &RunSummary, checked: &[Checked], strict: bool) -> Outcome {
     let any = |verdict| checked.iter().any(|checked| checked.verdict == verdict);
     let doubtful = summary.validity.as_ref().is_some_and(|it| !it.valid);
-    if summary.interrupted || strict && doubtful {
+    if wrong(summary) > 0 {
+        Outcome::Wrong
+    } else if summary.interrupted || strict && doubtful {
         Outcome::Invalid
     } else if any(Verdict::Fail) {
         Outcome::Fail
@@ -118,6 +122,12 @@ pub fn outcome(summary: &RunSummary, checked: &[Checked], strict: bool) -> Outco
     } else {
         Outcome::Pass
     }
+}
+
+/// Replies of a run that were wrong, as far as it knew what is right.
+#[must_use]
+pub fn wrong(summary: &RunSummary) -> u64 {
+    summary.answers.as_ref().map_or(0, |answers| answers.wrong)
 }
 
 impl fmt::Display for Rule {
@@ -201,7 +211,7 @@ mod tests {
     use super::*;
     use crate::results::config::Bound as RunBound;
     use crate::results::fixture;
-    use crate::results::summary::Validity;
+    use crate::results::summary::{Answers, Validity};
     use crate::tally::tests::sample_stats;
 
     fn max(bound: &str) -> Rule {
@@ -223,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_a_client_that_did_not_keep_up_passes_only_if_nobody_minds() {
+    fn doubtful_runs_pass_only_if_nobody_minds_and_wrong_answers_never_do() {
         let stats = sample_stats(20);
         let config = fixture::config(RunBound::Requests { n: 20 });
         let summary = RunSummary {
@@ -233,6 +243,14 @@ mod tests {
         let checked = [max("requests=20").check(&stats)];
         assert_eq!(outcome(&summary, &checked, false), Outcome::Pass);
         assert_eq!(outcome(&summary, &checked, true), Outcome::Invalid);
+        let wrong = RunSummary {
+            answers: Some(Answers {
+                wrong: 1,
+                ..Answers::default()
+            }),
+            ..summary
+        };
+        assert_eq!(outcome(&wrong, &checked, true), Outcome::Wrong);
     }
 
     #[test]

@@ -43,6 +43,7 @@ fn the_stub_gives_batching_nothing_for_free() {
         comparison(&out)
     };
     let honest = improvement("honest", None);
+
     for percentile in ["p50", "p95"] {
         // No batch is there before its ten delays are over.
         assert!(
@@ -78,6 +79,11 @@ fn logs_have_a_row_a_point_and_the_gate_fails_and_passes() {
         assert_eq!(done.code, Some(1), "{done:?}");
         assert!(
             done.stdout.contains("p95 of the batches ≤ 49 ms: FAILED"),
+            "{}",
+            done.stdout
+        );
+        assert!(
+            done.stdout.contains("p99 of 200 points is a guess"),
             "{}",
             done.stdout
         );

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use bench_client::stub::Settings;
 use serde_json::{Value, json};
 
-use crate::process::{bench, path, run, stub};
+use crate::process::{bench, path, run, stub, stub_with};
 
 #[test]
 fn passes_fails_and_says_what_it_cannot_say() {
@@ -90,4 +91,29 @@ fn a_run_that_was_killed_passes_nothing() {
         gate.stdout.contains("pass"),
         "readings are shown all the same"
     );
+}
+
+#[test]
+fn wrong_answers_pass_nothing_however_fast() {
+    let stub = stub_with(Settings {
+        learn: true,
+        wrong: 0.5,
+        ..Settings::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    let out = format!("--out={}", path(&dir));
+    let flags = ["--oracle", "--requests=100", "--series=5", "--seed=7"];
+    let run = bench(&[&["run", "--base-url", &stub.url, &out], &flags[..]].concat());
+    assert_eq!(run.code, Some(4), "{run:?}");
+    let gate = bench(&["gate", path(&dir), "--p95-ms=30000"]);
+    assert_eq!(gate.code, Some(4), "{gate:?}");
+    assert!(
+        gate.stdout
+            .contains("gate: FAILED: the server gave wrong answers"),
+        "{}",
+        gate.stdout
+    );
+    let compare = bench(&["compare", path(&dir), path(&dir), "--stat=p50"]);
+    assert_eq!(compare.code, Some(4), "{compare:?}");
 }

@@ -2,8 +2,11 @@
 //! as long as the other, and what cannot be compared.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use assert_cmd::cargo::cargo_bin;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::process::{bench, path, run, stub};
@@ -162,4 +165,28 @@ fn what_was_not_asked_for_alike_is_refused_and_what_was_cut_short_is_invalid() {
     assert!(cut.stdout.contains("a run was cut short"), "{}", cut.stdout);
     let few = compare(&folders.fast, &folders.fast, &["--stat=p99.9"]);
     assert_eq!(few.code, Some(3), "nothing to compare: {few:?}");
+}
+
+#[test]
+fn an_interrupted_comparison_keeps_its_runs_and_says_nothing() {
+    let stub = stub(Duration::from_millis(4));
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut child = Command::new(cargo_bin!("tidemark-bench"))
+        .args(["compare", "--a-url", &stub.url, "--b-url", &stub.url])
+        .args(["--workload=health", "--duration=1s", "--out", path(&out)])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !out.join("002-b/responses.jsonl").exists() {
+        assert!(Instant::now() < until, "the second run never began");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(out.join("001-a/summary.json").exists() && out.join("002-b/summary.json").exists());
+    assert!(!out.join("003-b").exists() && !out.join("compare.json").exists());
 }
