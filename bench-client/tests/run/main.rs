@@ -4,6 +4,7 @@
 mod memory;
 mod process;
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -189,14 +190,22 @@ fn an_interrupt_writes_everything_and_exits_130() {
 
 #[test]
 fn an_interrupt_before_the_first_request_is_one_too() {
-    // The fits before the run are not answered.
-    let stub = Stub::start(&["--stall=60s@0s"]);
-    let running = start(&stub.url, &["--duration=60s", "--timeout=60s"]);
-    stub.wait_for_requests();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let running = start(&url, &["--duration=60s", "--timeout=60s"]);
+    // The first connection is the question whether anybody is there; over the next come the fits
+    // before the run, which are never answered.
+    let _asked = listener.accept().unwrap();
+    let (mut fits, _) = listener.accept().unwrap();
+    fits.read_exact(&mut [0; 4]).unwrap();
     running.signal(Signal::INT);
     let run = running.wait();
     assert_eq!(run.code, Some(130), "{}", run.stderr);
-    assert!(run.stderr.contains("before the first request"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("before the first request"),
+        "{}",
+        run.stderr
+    );
     assert!(!run.out.join("run_config.json").exists());
 }
 
