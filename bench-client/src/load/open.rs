@@ -63,7 +63,7 @@ impl Backlog {
         let end = self.deadline.map_or(now, |deadline| deadline.min(now));
         let by = end - self.start;
         let held = self.held.get().is_some_and(|at| at < by);
-        let scheduled = due_before(&mut *self.schedule.borrow_mut(), by);
+        let scheduled = due_before(&mut self.schedule.borrow_mut(), by);
         u64::from(held) + self.queue.len() as u64 + scheduled
     }
 
