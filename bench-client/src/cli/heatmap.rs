@@ -189,7 +189,6 @@ impl HeatmapWorkload {
             distinct: self.distinct,
             payloads: None,
             no_set_up: self.no_set_up,
-            oracle: false,
         };
         largest.into_spec()
     }

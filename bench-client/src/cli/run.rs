@@ -36,6 +36,7 @@ Examples:
   tidemark-bench run --rate 200/s --arrivals poisson --workload predict=8,columns=1,fit=1
   tidemark-bench run --stages 0:100/s,30s:1000/s --duration 45s --show p99=p99
   tidemark-bench run --clients 50 --requests-per-client 200 --workload columns --batch 500 --out results/columns
+  tidemark-bench run --workload predict=8,fit=1 --oracle --ledger writes.ledger
 
 A closed loop (--clients) sends when the last reply is there, and so is slowed down by a slow server; an open loop (--rate,
 --stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,
@@ -66,6 +67,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
+    /// Check every answer to predict and columns by the client's own reference model: fits ask for
+    /// gaussian with 3 sigma. One wrong answer: exit code 4
+    #[arg(long, conflicts_with_all = ["payloads", "no_set_up"])]
+    oracle: bool,
+
     /// Keep a ledger of fits and updates in this new file: what was sent, and what the server said
     /// to it, for `audit` to compare with what the server has
     #[arg(long, value_name = "FILE")]
@@ -90,6 +96,9 @@ enum Fault {
     /// Every request costs the thread that sends it so much that it cannot keep up.
     SaturateClient,
 }
+
+/// Of the reference model that answers are checked against.
+const SIGMA: f64 = 3.0;
 
 /// What a request costs a saturated client: at 100 requests a second two threads are busy.
 const SATURATING: Duration = Duration::from_millis(20);
@@ -223,8 +232,19 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));
+    let mut workload = args.workload.into_spec()?;
+    if args.oracle {
+        // Without a prediction there is nothing that was fitted beforehand.
+        if !workload.set_up {
+            return Err(usage(
+                "--oracle checks predict and columns, which --workload does not send",
+            )
+            .into());
+        }
+        workload.sigma = Some(SIGMA);
+    }
     let mut settings = args.common.settings(
-        args.workload.into_spec()?,
+        workload,
         args.pace.into_pace()?,
         args.bound.bound(),
         run_id,

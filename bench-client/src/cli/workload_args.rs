@@ -14,8 +14,6 @@ const DISTINCT: u32 = 1000;
 const AHEAD_BYTES: u32 = 16 << 20;
 /// A timestamp, a value and their commas.
 const BYTES_PER_POINT: u32 = 32;
-/// Of the reference model that answers are checked against.
-const SIGMA: f64 = 3.0;
 
 /// What a run sends.
 #[derive(Debug, Args)]
@@ -51,11 +49,6 @@ pub struct WorkloadArgs {
     /// Do not fit the series of predictions before the run
     #[arg(long)]
     pub no_set_up: bool,
-
-    /// Check every answer to predict and columns by the client's own reference model: fits ask for
-    /// gaussian with 3 sigma. One wrong answer: exit code 4
-    #[arg(long, conflicts_with = "payloads")]
-    pub oracle: bool,
 }
 
 /// Kinds of request with their weights.
@@ -138,16 +131,6 @@ impl WorkloadArgs {
             mix.iter().any(|share| share.op != Op::Health),
             "--series has no effect on health checks",
         )?;
-        idle(
-            self.oracle,
-            has(&[Op::Predict, Op::Columns]),
-            "--oracle checks predict and columns, which --workload does not send",
-        )?;
-        if self.oracle && self.no_set_up {
-            return Err(usage(
-                "--oracle knows the answers of series that this run has fitted, and --no-set-up leaves them as they are",
-            ));
-        }
         let points_per_fit = self.points_per_fit.unwrap_or(200);
         let batch = self.batch.unwrap_or(100);
         let largest = mix.iter().map(|share| match share.op {
@@ -165,7 +148,7 @@ impl WorkloadArgs {
             distinct: self.distinct.unwrap_or(fitting),
             payloads: None,
             set_up,
-            sigma: self.oracle.then_some(SIGMA),
+            sigma: None,
         })
     }
 
@@ -264,9 +247,6 @@ mod tests {
             (&["--workload=guess"], "`guess` is no kind of request"),
             (&["--workload="], "is no kind of request"),
             (&["--workload=custom"], "--payloads"),
-            (&["--workload=update", "--oracle"], "--oracle checks"),
-            (&["--no-set-up", "--oracle"], "--oracle knows"),
-            (&["--payloads=/nowhere", "--oracle"], "--oracle"),
             (&["--batch=5"], "--batch"),
             (&["--no-set-up", "--points-per-fit=5"], "--points-per-fit"),
             (&["--workload=update", "--distinct=5"], "--distinct"),

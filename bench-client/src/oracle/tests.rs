@@ -289,3 +289,33 @@ fn what_is_not_there_is_unchecked_and_late_ones_are_not_good_anyway() {
         (1, 1, 0)
     );
 }
+
+#[test]
+fn the_same_bytes_are_right_again_until_they_are_stale() {
+    let mut scene = Scene::new();
+    let (fit, series, question) = fit_and_question(&scene.workload);
+    let (op, answer) = scene.right(question, 1).unwrap();
+    for sent_ns in [10, 11, 12] {
+        scene.tell(question, op, sent_ns, &answer);
+    }
+    let so_far = &scene.oracle.answers;
+    assert_eq!((so_far.checked, so_far.points), (3, 3));
+    let Asked::Fit { training, .. } = scene.workload.asked(fit) else {
+        unreachable!()
+    };
+    scene.versions[series as usize].push(training);
+    let body: Value = serde_json::from_slice(&fit_answer(2, 30)).unwrap();
+    scene.tell(fit, Op::Fit, 20, &body);
+    // Sent before the fit was acknowledged, and after.
+    scene.tell(question, op, 24, &answer);
+    assert_eq!(scene.oracle.answers.wrong, 0);
+    scene.tell(question, op, 26, &answer);
+    assert_eq!(scene.oracle.answers.wrong, 1);
+    // What was right for this question is nothing to another.
+    let other = (0..200).find(|&index| match scene.workload.asked(index) {
+        Asked::Points { series: of, .. } => of != series && scene.workload.request(index).op == op,
+        _ => false,
+    });
+    scene.tell(other.unwrap(), op, 30, &answer);
+    assert_eq!(scene.finish().wrong, 2);
+}

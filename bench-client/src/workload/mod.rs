@@ -171,6 +171,15 @@ impl Workload {
         }
     }
 
+    /// Which kind of request `index` is and which of its different bodies it has: requests that are
+    /// the same have the same. None where bodies never come again.
+    #[must_use]
+    pub fn body_number(&self, index: u64) -> Option<(usize, u64)> {
+        let (kind, ordinal) = self.turns.turn(index);
+        matches!(self.kinds[kind]?, Kind::Predict | Kind::Columns)
+            .then(|| (kind, ordinal % self.generated.distinct()))
+    }
+
     /// What generated series `n` is called.
     #[must_use]
     pub fn series_name(&self, n: u64) -> String {

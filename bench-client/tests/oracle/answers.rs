@@ -112,3 +112,16 @@ fn a_server_that_only_says_no_is_found_out() {
             .contains("anomaly is false")
     );
 }
+
+#[test]
+fn an_oracle_needs_something_that_it_knows() {
+    for flags in [
+        &["--workload=update", "--oracle"][..],
+        &["--no-set-up", "--oracle"],
+        &["--payloads=/nowhere", "--oracle"],
+    ] {
+        let refused = run("http://127.0.0.1:1", flags);
+        assert_eq!(refused.code, Some(2), "{flags:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("--oracle"), "{}", refused.stderr);
+    }
+}
