@@ -13,6 +13,7 @@ mod quality;
 mod report;
 mod run;
 mod runs;
+mod scenario;
 mod show;
 mod stub;
 mod sweep;
@@ -31,6 +32,7 @@ use crate::reach::Unreachable;
 use crate::report::ReportError;
 use crate::report::folder::FolderError;
 use crate::results::error::ResultsError;
+use crate::scenario::ScenarioError;
 use crate::stub::StubError;
 use crate::sweep::sequence::SequenceError;
 
@@ -94,6 +96,9 @@ pub enum Command {
     /// Hold the figures of saved runs against limits, and fail when one is broken
     #[command(after_help = gate::HELP)]
     Gate(gate::GateArgs),
+    /// Play a scenario: a load with a rule by which the server passes
+    #[command(after_help = scenario::HELP)]
+    Scenario(scenario::ScenarioArgs),
     /// Serve the contract without learning anything, as fast or as badly as asked, for tests
     #[command(after_help = stub::HELP)]
     Stub(stub::StubArgs),
@@ -121,6 +126,8 @@ enum CommandError {
     Quality(#[from] QualityError),
     #[error(transparent)]
     Results(#[from] ResultsError),
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
     #[error(transparent)]
     Stub(#[from] StubError),
     #[error("cannot start: {0}")]
@@ -150,6 +157,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(args),
         Command::Gate(args) => gate::run(args),
+        Command::Scenario(args) => scenario::run(args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };
