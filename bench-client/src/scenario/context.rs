@@ -164,8 +164,6 @@ impl Context<'_> {
 
     /// A client with room for `pool` connections.
     pub(super) fn client(&self, base: &BaseUrl, pool: usize) -> Result<Client, ScenarioError> {
-        // Its pool has to know the runtime.
-        let _inside = self.runtime.enter();
         Ok(Client::new(base, pool, Duration::from_secs(30))?)
     }
 

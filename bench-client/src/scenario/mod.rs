@@ -173,6 +173,8 @@ pub fn run(
         dir: dir.clone(),
     };
     let begun = std::time::Instant::now();
+    // Timers and tasks are made outside of what waits for them.
+    let _inside = runtime.enter();
     let outcome = match (scenario.run)(&context) {
         Ok(outcome) => outcome,
         Err(ScenarioError::Interrupted) => return Err(ScenarioError::Interrupted),

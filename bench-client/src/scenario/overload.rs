@@ -121,7 +121,14 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
             probes = seen;
             level
         };
-        figures(&mut outcome, &format!("{times} ×"), &level.data.stats);
+        let label = format!("{times} ×");
+        figures(&mut outcome, &label, &level.data.stats);
+        let unsent = level.data.summary.unsent.map(|n| n as f64);
+        outcome.figure(
+            format!("{label} never sent, all connections busy"),
+            unsent,
+            "",
+        );
         levels.push(level);
     }
     o1_goodput(&mut outcome, &levels, time);
@@ -289,4 +296,36 @@ fn o6_no_metastable_state(
         outcome.check(rule, format_args!("{:.1} %", 100.0 * share), share >= 0.95);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Verdict;
+
+    #[test]
+    fn a_refusal_has_to_say_when_to_come_again_and_be_a_problem() {
+        let verdict = |refusals: &[(bool, bool)]| {
+            let reply = |&(retry_after, problem): &(bool, bool)| Reply {
+                status: 503,
+                retry_after,
+                problem,
+            };
+            let probes = Probes {
+                health: Vec::new(),
+                refusals: refusals.iter().map(reply).collect(),
+            };
+            let mut outcome = Outcome::default();
+            o3_o4_refusals(&mut outcome, &[], &probes);
+            let o4 = outcome
+                .checks
+                .iter()
+                .find(|check| check.rule.starts_with("O4"));
+            o4.map(|check| check.verdict)
+        };
+        assert_eq!(verdict(&[(true, true); 3]), Some(Verdict::Pass));
+        assert_eq!(verdict(&[(true, true), (false, true)]), Some(Verdict::Fail));
+        assert_eq!(verdict(&[(true, true), (true, false)]), Some(Verdict::Fail));
+        assert_eq!(verdict(&[]), Some(Verdict::NotMeasurable));
+    }
 }
