@@ -39,6 +39,7 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod runner;
+pub mod scenario;
 pub mod stats;
 pub mod stub;
 pub mod summary;

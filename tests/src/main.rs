@@ -29,6 +29,7 @@ mod refused_predicts;
 mod refused_requests;
 mod reply;
 mod restart;
+mod scenario;
 mod seasons;
 mod server;
 mod time_units;

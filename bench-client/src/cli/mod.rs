@@ -18,6 +18,7 @@ mod quality;
 mod report;
 mod run;
 mod runs;
+mod scenario;
 mod show;
 mod stub;
 mod sweep;
@@ -40,6 +41,7 @@ use crate::reach::Unreachable;
 use crate::report::ReportError;
 use crate::report::folder::FolderError;
 use crate::results::error::ResultsError;
+use crate::scenario::ScenarioError;
 use crate::stub::StubError;
 use crate::sweep::sequence::SequenceError;
 
@@ -118,6 +120,9 @@ pub enum Command {
     /// Compare asking about points one by one with asking in batches, once both give the same answers
     #[command(after_help = batch_compare::HELP)]
     BatchCompare(batch_compare::BatchCompareArgs),
+    /// Play a scenario: a load with a rule by which the server passes
+    #[command(after_help = scenario::HELP)]
+    Scenario(scenario::ScenarioArgs),
     /// Serve the contract without learning anything, as fast or as badly as asked, for tests
     #[command(after_help = stub::HELP)]
     Stub(stub::StubArgs),
@@ -149,6 +154,8 @@ enum CommandError {
     Quality(#[from] QualityError),
     #[error(transparent)]
     Results(#[from] ResultsError),
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
     #[error(transparent)]
     Stub(#[from] StubError),
     #[error(transparent)]
@@ -188,6 +195,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Gate(args) => gate::run(args),
         Command::Compare(args) => compare::run(*args),
         Command::BatchCompare(args) => batch_compare::run(args),
+        Command::Scenario(args) => scenario::run(args),
         Command::Stub(args) => stub::run(args),
         Command::Completions(args) => completions::run(&args),
     };

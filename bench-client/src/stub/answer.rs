@@ -21,6 +21,14 @@ const HEALTH: &str = concat!(
     r#""training_latency_ms":{"avg":0.0,"p95":0.0}}"#
 );
 
+/// What probes are answered: a stub is never anything but up.
+const PROBES: [(&str, &str); 4] = [
+    ("/health/live", r#"{"status":"live"}"#),
+    ("/health/ready", r#"{"status":"ready"}"#),
+    ("/health", r#"{"status":"ready"}"#),
+    ("/health/startup", r#"{"status":"started"}"#),
+];
+
 /// What a request is answered with, once its cost is paid.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
@@ -51,6 +59,13 @@ pub(super) fn answer(head: &Parts, body: &[u8]) -> Answer {
     if path == "/healthcheck" {
         return if is_get {
             Answer::One(Bytes::from_static(HEALTH.as_bytes()))
+        } else {
+            Answer::WrongMethod("GET")
+        };
+    }
+    if let Some((_, probe)) = PROBES.iter().find(|(probe, _)| *probe == path) {
+        return if is_get {
+            Answer::One(Bytes::from_static(probe.as_bytes()))
         } else {
             Answer::WrongMethod("GET")
         };

@@ -13,6 +13,7 @@ mod golden;
 mod http;
 mod payload;
 mod read_back;
+mod scenario;
 #[cfg(feature = "syscall-tests")]
 mod sync_order;
 #[cfg(feature = "syscall-tests")]

@@ -1,0 +1,331 @@
+//! More than the server can do: what it promises then.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::context::{Context, Loaded, ScenarioError, lasting, shape, workload};
+use super::health::{P99_MS, PROBES, Probed, judge, probe};
+use super::outcome::p99_within;
+use super::wire::{Reply, once};
+use super::{Outcome, Scenario};
+use crate::base_url::BaseUrl;
+use crate::clock::millis;
+use crate::load::response::{Op, OutcomeClass};
+use crate::results::config::{Arrivals, Pace, WorkloadSpec};
+use crate::stats::Sorted;
+use crate::tally::stats::RunStats;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "overload",
+    load: "columns of 500 points on 10 series: the capacity by 16 clients, then 0.5, 0.8, 1, 2, 5 and 10 times it, \
+           Poisson, 10 s each (short: 2 s); 10 times again for 30 s (short: 3 s), and at once 0.8 times",
+    rule: "O1 goodput at 10 × ≥ 90 % of the peak; O2 p99 at 10 × ≤ 2 × that at 0.8 ×; O3 refusals at p99 ≤ 10 ms; \
+           O4 every 429 and 503 seen by the probe has Retry-After and problem+json; O5 health probes at 10 × all \
+           answered, p99 ≤ 10 ms; O6 ≥ 95 % good from 5 s after the overload",
+    needs_binary: false,
+    run,
+};
+
+/// A reply after this is no use.
+pub(super) const GOOD_WITHIN: Duration = Duration::from_secs(1);
+
+const LEVELS: [f64; 6] = [0.5, 0.8, 1.0, 2.0, 5.0, 10.0];
+const CONNECTIONS: u32 = 16;
+/// Callers that the server does not know of each other.
+const MOST_CONNECTIONS: u32 = 500;
+const REFUSAL_P99_MS: f64 = 10.0;
+/// Between two probes while the server is overloaded.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// What is sent: dear to serve and cheap to send, so that the server is out of time before the
+/// client.
+pub(super) fn requests() -> WorkloadSpec {
+    workload(Op::Columns, 10, 200, 500)
+}
+
+pub(super) fn arriving(per_s: f64) -> Pace {
+    Pace::Open {
+        arrivals: Arrivals::Poisson { per_s },
+        connections: CONNECTIONS,
+        max_connections: MOST_CONNECTIONS,
+    }
+}
+
+/// Good replies a second with 16 clients that always have one request under way.
+pub(super) fn capacity(context: &Context<'_>, base: &BaseUrl) -> Result<f64, ScenarioError> {
+    let time = context.pick(Duration::from_secs(2), Duration::from_secs(10));
+    let clients = Pace::Closed {
+        clients: CONNECTIONS,
+    };
+    let load = shape(clients, lasting(time), GOOD_WITHIN);
+    let loaded = context.load(base, "capacity", requests(), load)?;
+    Ok(loaded.data.stats.goodput_rps.unwrap_or_default())
+}
+
+pub(super) fn figures(outcome: &mut Outcome, level: &str, stats: &RunStats) {
+    outcome.figure(
+        format!("{level} offered"),
+        stats.send_window.offered_rps,
+        "/s",
+    );
+    outcome.figure(format!("{level} good"), stats.goodput_rps, "/s");
+    outcome.figure(
+        format!("{level} refused"),
+        stats.count(OutcomeClass::Shed) as f64,
+        "",
+    );
+    let lost = stats.requests - stats.count(OutcomeClass::Ok) - stats.count(OutcomeClass::Shed);
+    outcome.figure(format!("{level} failed otherwise"), lost as f64, "");
+    let p99 = p99_ms(stats);
+    outcome.figure(format!("{level} p99"), p99, "ms");
+}
+
+fn p99_ms(stats: &RunStats) -> Option<f64> {
+    let p99 = stats.ok.last.at(0.99).filter(|p99| p99.enough)?;
+    Some(p99.value_ns as f64 / 1e6)
+}
+
+/// What probes saw while the server was overloaded.
+#[derive(Default)]
+struct Probes {
+    health: Vec<Probed>,
+    refusals: Vec<Reply>,
+}
+
+fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
+    let subject = context.subject()?;
+    let base = &subject.base;
+    let mut outcome = Outcome::default();
+    let capacity = capacity(context, base)?;
+    outcome.figure("capacity", capacity, "/s");
+    if capacity <= 0.0 {
+        outcome.not_measurable(
+            SCENARIO.rule,
+            "nothing was answered while the capacity was measured",
+        );
+        return Ok(outcome);
+    }
+    let time = context.pick(Duration::from_secs(2), Duration::from_secs(10));
+    let mut levels = Vec::new();
+    let mut probes = Probes::default();
+    for times in LEVELS {
+        let name = format!("{times}x");
+        let load = shape(arriving(times * capacity), lasting(time), GOOD_WITHIN);
+        let level = if times < 10.0 {
+            context.load(base, &name, requests(), load)?
+        } else {
+            let (level, seen) = probed(context, base, || {
+                context.load(base, &name, requests(), load)
+            })?;
+            probes = seen;
+            level
+        };
+        let label = format!("{times} ×");
+        figures(&mut outcome, &label, &level.data.stats);
+        let unsent = level.data.summary.unsent.map(|n| n as f64);
+        outcome.figure(
+            format!("{label} never sent, all connections busy"),
+            unsent,
+            "",
+        );
+        levels.push(level);
+    }
+    o1_goodput(&mut outcome, &levels, time);
+    o2_latency(&mut outcome, &levels);
+    o3_o4_refusals(&mut outcome, &levels, &probes);
+    judge(&mut outcome, " (O5)", &probes.health);
+    let sample = Sorted::new(probes.health.iter().map(|probed| probed.ms).collect());
+    p99_within(
+        &mut outcome,
+        "O5 p99 of health probes ≤ 10 ms",
+        &sample,
+        P99_MS,
+    );
+    o6_no_metastable_state(context, base, capacity, &mut outcome)?;
+    outcome.note("O5 without the 15,000 idle connections, O6 without clients that retry");
+    Ok(outcome)
+}
+
+/// Does `work` while health is asked ten times a second, and a predict sent whose headers are read.
+fn probed<T>(
+    context: &Context<'_>,
+    base: &BaseUrl,
+    work: impl FnOnce() -> Result<T, ScenarioError>,
+) -> Result<(T, Probes), ScenarioError> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let probing = scope.spawn(|| context.wait(probe_until(base, &over)));
+        let done = work();
+        over.store(true, Relaxed);
+        let probes = probing
+            .join()
+            .unwrap_or_else(|it| std::panic::resume_unwind(it));
+        Ok((done?, probes?))
+    })
+}
+
+async fn probe_until(base: &BaseUrl, over: &AtomicBool) -> Probes {
+    let mut probes = Probes::default();
+    let mut health = tokio::task::JoinSet::new();
+    let mut predicts = tokio::task::JoinSet::new();
+    while !over.load(Relaxed) {
+        for which in PROBES {
+            health.spawn(probe(base.clone(), which));
+        }
+        let base = base.clone();
+        predicts.spawn(async move {
+            let body = br#"{"timestamp":"1705001000","value":10.0}"#;
+            once(&base, "POST", &["predict", "nobody"], body, GOOD_WITHIN).await
+        });
+        tokio::time::sleep(PROBE_EVERY).await;
+    }
+    probes.health = health.join_all().await;
+    let replies = predicts.join_all().await.into_iter().flatten();
+    let refusals = replies.filter(|reply| matches!(reply.status, 429 | 503));
+    probes.refusals = refusals.collect();
+    probes
+}
+
+/// Why a level says nothing about the server, if so.
+fn invalid(level: &Loaded) -> Option<String> {
+    let validity = level.data.summary.validity.as_ref();
+    let invalid = validity.filter(|it| !it.valid)?;
+    Some(format!(
+        "the client could not keep up: {}",
+        invalid.reasons.join("; ")
+    ))
+}
+
+fn o1_goodput(outcome: &mut Outcome, levels: &[Loaded], time: Duration) {
+    let rule = "O1 goodput at 10 × ≥ 90 % of the peak";
+    // By the time in which load was offered, not by that in which its last replies came.
+    let good = |level: &Loaded| level.data.stats.good as f64 / time.as_secs_f64();
+    let peak = levels.iter().map(good).fold(0.0, f64::max);
+    let Some(last) = levels.last() else { return };
+    let at_most = good(last);
+    let reading = format!("{at_most:.1} of {peak:.1} good a second");
+    match invalid(last) {
+        Some(why) => outcome.not_measurable(rule, format_args!("{reading}, but {why}")),
+        None => outcome.check(rule, reading, peak > 0.0 && at_most >= 0.9 * peak),
+    }
+}
+
+fn o2_latency(outcome: &mut Outcome, levels: &[Loaded]) {
+    let rule = "O2 p99 of what is served at 10 × ≤ 2 × that at 0.8 ×";
+    let (Some(calm), Some(last)) = (levels.get(1), levels.last()) else {
+        return;
+    };
+    if let Some(why) = [calm, last].into_iter().find_map(invalid) {
+        outcome.not_measurable(rule, why);
+        return;
+    }
+    match (p99_ms(&calm.data.stats), p99_ms(&last.data.stats)) {
+        (Some(calm), Some(last)) => outcome.check(
+            rule,
+            format_args!("{last:.1} ms, {:.1} × {calm:.1} ms", last / calm),
+            last <= 2.0 * calm,
+        ),
+        (None, _) => outcome.not_measurable(rule, "too few replies at 0.8 × for a p99"),
+        (_, None) => outcome.not_measurable(rule, "too few replies at 10 × for a p99"),
+    }
+}
+
+fn o3_o4_refusals(outcome: &mut Outcome, levels: &[Loaded], probes: &Probes) {
+    let refused = levels.iter().flat_map(|level| &level.records);
+    let refused = refused.filter(|record| record.class == OutcomeClass::Shed);
+    // Sent to answered: the wait for a free connection is not the refusal's.
+    let ms = refused.map(|record| (record.last_ns - record.sent_ns) as f64 / 1e6);
+    let sample = Sorted::new(ms.collect());
+    let rule = "O3 p99 of refusals ≤ 10 ms";
+    if sample.values().is_empty() {
+        let why = "the server refused nothing: it has no admission, or is not overloaded";
+        outcome.not_measurable(rule, why);
+    } else {
+        p99_within(outcome, rule, &sample, REFUSAL_P99_MS);
+    }
+    let rule = "O4 every refusal has Retry-After and problem+json";
+    let seen = probes.refusals.len();
+    if seen == 0 {
+        outcome.not_measurable(rule, "the probe that reads headers was refused nothing");
+        return;
+    }
+    let whole = |reply: &&Reply| reply.retry_after && reply.problem;
+    let good = probes.refusals.iter().filter(whole).count();
+    outcome.check(
+        rule,
+        format_args!("{good} of {seen} that the probe saw"),
+        good == seen,
+    );
+}
+
+fn o6_no_metastable_state(
+    context: &Context<'_>,
+    base: &BaseUrl,
+    capacity: f64,
+    outcome: &mut Outcome,
+) -> Result<(), ScenarioError> {
+    let rule = "O6 ≥ 95 % good from 5 s after the overload";
+    let time = context.pick(Duration::from_secs(3), Duration::from_secs(30));
+    let load = shape(arriving(10.0 * capacity), lasting(time), GOOD_WITHIN);
+    context.load(base, "o6-10x", requests(), load)?;
+    let calm = SETTLED_AFTER + context.pick(Duration::from_secs(2), Duration::from_secs(10));
+    let mut load = shape(arriving(0.8 * capacity), lasting(calm), GOOD_WITHIN);
+    load.warm_up = 0;
+    let after = context.load(base, "o6-0.8x", requests(), load)?;
+    let settled = SETTLED_AFTER.as_nanos() as u64;
+    let late = after
+        .records
+        .iter()
+        .filter(|record| record.intended_ns >= settled);
+    let within = GOOD_WITHIN.as_nanos() as u64;
+    let (mut sent, mut good) = (0, 0);
+    for record in late {
+        sent += 1;
+        let in_time = record.last_ns - record.intended_ns <= within;
+        good += u64::from(record.class == OutcomeClass::Ok && in_time);
+    }
+    outcome.figure("0.8 × after the overload: sent after 5 s", sent as f64, "");
+    let slowest = after.data.stats.ok.last.max_ns;
+    let slowest = slowest.map(|ns| millis(Duration::from_nanos(ns)));
+    outcome.figure("0.8 × after the overload: slowest reply", slowest, "ms");
+    if sent == 0 {
+        outcome.not_measurable(rule, "nothing was sent then");
+    } else {
+        let share = good as f64 / sent as f64;
+        outcome.check(rule, format_args!("{:.1} %", 100.0 * share), share >= 0.95);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Verdict;
+
+    #[test]
+    fn a_refusal_has_to_say_when_to_come_again_and_be_a_problem() {
+        let verdict = |refusals: &[(bool, bool)]| {
+            let reply = |&(retry_after, problem): &(bool, bool)| Reply {
+                status: 503,
+                retry_after,
+                problem,
+            };
+            let probes = Probes {
+                health: Vec::new(),
+                refusals: refusals.iter().map(reply).collect(),
+            };
+            let mut outcome = Outcome::default();
+            o3_o4_refusals(&mut outcome, &[], &probes);
+            let o4 = outcome
+                .checks
+                .iter()
+                .find(|check| check.rule.starts_with("O4"));
+            o4.map(|check| check.verdict)
+        };
+        assert_eq!(verdict(&[(true, true); 3]), Some(Verdict::Pass));
+        assert_eq!(verdict(&[(true, true), (false, true)]), Some(Verdict::Fail));
+        assert_eq!(verdict(&[(true, true), (true, false)]), Some(Verdict::Fail));
+        assert_eq!(verdict(&[]), Some(Verdict::NotMeasurable));
+    }
+}

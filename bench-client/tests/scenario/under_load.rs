@@ -1,0 +1,124 @@
+//! Scenarios with load from the engine.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::command::{Stub, play};
+
+#[test]
+fn a_paced_load_has_its_count() {
+    let right = Stub::start(&[]);
+    let played = play("paced", &["--base-url", &right.url]);
+    played.assert_verdict("pass", 0);
+    assert_eq!(played.figure("asked for"), 20.0);
+    let refusing = Stub::start(&["--respond", "503:0.7"]);
+    let played = play("paced", &["--base-url", &refusing.url]);
+    played.assert_verdict("fail", 1);
+}
+
+#[test]
+fn a_soak_reads_memory_errors_and_windows() {
+    let stub = Stub::start(&[]);
+    let flags = [
+        "--base-url",
+        &stub.url,
+        "--server-pid",
+        &stub.pid(),
+        "--duration",
+        "10s",
+    ];
+    let played = play("soak", &flags);
+    assert_eq!(played.check("errors < 1 %"), "pass");
+    assert_ne!(
+        played.check("resident memory"),
+        "not_measurable",
+        "{played:#?}"
+    );
+    assert_eq!(played.figure("whole windows"), 5.0);
+    let (first, last) = ("p95 of the first window", "p95 of the last window");
+    let slower = played.figure(last) > 1.2 * played.figure(first);
+    let expected = if slower { "fail" } else { "pass" };
+    assert_eq!(played.check("p95 of the last window"), expected);
+}
+
+#[test]
+fn a_soak_with_errors_fails_and_one_without_a_process_says_so() {
+    let stub = Stub::start(&["--respond", "500:0.1"]);
+    let played = play("soak", &["--base-url", &stub.url, "--duration", "4s"]);
+    played.assert_verdict("fail", 1);
+    assert_eq!(played.check("errors < 1 %"), "fail");
+    assert_eq!(played.check("resident memory"), "not_measurable");
+}
+
+/// It stops for good while it is overloaded, or, where the machine is very slow, before that, and then the scenario
+/// cannot be played.
+#[test]
+fn a_server_that_stays_down_does_not_recover() {
+    let stub = Stub::start(&[
+        "--stall",
+        "10m@4500ms",
+        "--delay-ms",
+        "20",
+        "--capacity",
+        "4",
+        "--batch-cost",
+        "1",
+    ]);
+    let played = play("recovery", &["--base-url", &stub.url]);
+    played.assert_verdict("fail", 1);
+    if !played.report["figures"].as_array().unwrap().is_empty() {
+        assert_eq!(played.check("at least 95 %"), "fail");
+    }
+}
+
+#[test]
+fn a_server_that_works_its_queue_off_recovers() {
+    let stub = Stub::start(&["--delay-ms", "20", "--capacity", "4", "--batch-cost", "1"]);
+    let played = play("recovery", &["--base-url", &stub.url]);
+    played.assert_verdict("pass", 0);
+}
+
+/// The stub refuses nothing and queues everything: what it promises under overload is nothing.
+#[test]
+fn a_server_without_admission_does_not_pass_an_overload() {
+    let stub = Stub::start(&["--delay-ms", "20", "--capacity", "4", "--batch-cost", "1"]);
+    let played = play("overload", &["--base-url", &stub.url]);
+    assert_ne!(played.report["verdict"], "pass", "{played:#?}");
+    assert_ne!(played.check("O1"), "pass", "{played:#?}");
+    assert_ne!(played.check("O2"), "pass", "{played:#?}");
+    assert_eq!(played.check("O3"), "not_measurable");
+    assert_eq!(played.check("O4"), "not_measurable");
+    assert!(
+        played.figure("10 × good") < 0.9 * played.figure("1 × good"),
+        "{played:#?}"
+    );
+    played.check("O6");
+}
+
+#[test]
+fn a_signal_ends_a_scenario_with_130() {
+    let stub = Stub::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(cargo_bin!("tidemark-bench"))
+        .args(["scenario", "soak", "--base-url", &stub.url, "--out"])
+        .arg(dir.path().join("out"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let responses = dir.path().join("out/soak/soak/responses.jsonl");
+    let begun = Instant::now();
+    while !responses.exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!dir.path().join("out/soak/scenario.json").exists());
+}
