@@ -1,7 +1,7 @@
 //! The ledger of a run: what was written to a server, and what the server said to it, in a file
 //! that is only ever appended to.
 //!
-//! A line is the first 16 hex digits of the BLAKE3 hash of the rest, a space, and an [entry](entry) as JSON. A line
+//! A line is the first 16 hex digits of the BLAKE3 hash of the rest, a space, and an [`entry`] as JSON. A line
 //! reaches the operating system before the request that it announces, so that the client may be
 //! killed at any moment: what it was about to send is in [`Entry::Intended`], by ranges of numbers, because a
 //! payload is a function of its number. Acknowledgements follow within [some
