@@ -246,7 +246,10 @@ mod tests {
         let of_commands = command.get_subcommands_mut();
         helps.extend(of_commands.filter_map(|c| Some(c.get_after_help()?.to_string())));
         let guide = include_str!("../../../docs/load-client.md");
-        helps.push(guide.replace("$ tidemark-bench", "tidemark-bench"));
+        let scenarios = include_str!("../../../docs/scenarios.md");
+        for page in [guide, scenarios] {
+            helps.push(page.replace("$ tidemark-bench", "tidemark-bench"));
+        }
         let all: Vec<_> = helps.iter().flat_map(|help| examples(help)).collect();
         assert!(all.len() >= 40, "{all:?}");
         for example in all {
