@@ -10,6 +10,7 @@
 mod answers;
 mod calibrate;
 mod ledger;
+#[path = "../run/process.rs"]
 mod process;
 mod validity;
 
