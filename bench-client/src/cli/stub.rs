@@ -18,7 +18,7 @@ Examples:
   tidemark-bench stub --port 8000 --delay-ms 5 --capacity 8
   tidemark-bench stub --port 8000 --stall 2s@4s --respond 503:0.1,500:0.01 --drop 0.01
 
-It answers fit, predict, update and healthcheck, learns nothing, and stops on Ctrl-C.";
+It answers fit, predict, update, healthcheck and probes, learns nothing, and stops on Ctrl-C.";
 
 /// Flags of `tidemark-bench stub`.
 #[derive(Debug, Args)]
