@@ -1,10 +1,12 @@
 //! The load client of Tidemark's HTTP contract, behind the binary `tidemark-bench`.
 //!
-//! A run is a row of phases, one module each: [`payload`] makes bodies as a pure function of
-//! (seed, series, i); [`client`] turns them into requests and replies; [`runner`] sends a burst
-//! under a bound on concurrency, timed by [`clock`]; every call leaves one [`record`];
-//! [`stats`] and [`summary`] condense the records; [`report`] writes them out. [`notebook`] is
-//! the sequence that strings these together, and [`cli`] is the command line over it.
+//! A run ([`load`]) sends what [`workload`] makes at the moments that [`arrivals`] fixes, and leaves one
+//! record a response, from which all else follows: [`tally`] counts them, [`results`] keeps and loads
+//! them, [`report`] draws them. `docs/ARCHITECTURE.md` has the map.
+//!
+//! The notebook's burst is older and apart: [`payload`] makes its bodies, [`runner`] sends them through
+//! [`client`] and [`clock`] times them; every call leaves one [`record`], and [`stats`] and [`summary`]
+//! condense them for [`notebook`].
 //!
 //! [`quality`] is apart from all that: it measures the accuracy of the detectors on labelled series,
 //! in process or through a running service.

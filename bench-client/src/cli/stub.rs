@@ -20,7 +20,7 @@ Examples:
   tidemark-bench stub --port 8000 --wrong 1e-5
   tidemark-bench stub --port 8000 --lose-ack 0.001
 
-It answers fit, predict, update and healthcheck, learns nothing unless told to, and stops on Ctrl-C.";
+It answers fit, predict, update, healthcheck and probes, learns nothing unless told to, and stops on Ctrl-C.";
 
 /// Flags of `tidemark-bench stub`.
 #[derive(Debug, Args)]

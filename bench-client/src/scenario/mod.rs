@@ -169,7 +169,13 @@ pub fn run(
         settings,
         runtime,
         stop,
-        id: format!("{}_{}", scenario.name, clock::run_id(started_at)),
+        // With the seed, so that two clients that begin in one second have series of their own.
+        id: format!(
+            "{}_{}_{:x}",
+            scenario.name,
+            clock::run_id(started_at),
+            settings.seed
+        ),
         dir: dir.clone(),
     };
     let begun = std::time::Instant::now();

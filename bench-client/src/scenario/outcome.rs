@@ -116,8 +116,8 @@ impl Outcome {
 /// Durations that a 99th percentile needs.
 const P99_NEEDS: usize = 482;
 
-/// Holds "p99 at most `most_ms`" against durations: of too few of them their maximum has to be
-/// within it, which is more than was asked for; none is a failure only if there had to be some.
+/// Holds "p99 at most `most_ms`" against durations. Of too few for a p99 their maximum has to be within
+/// it, which is more than was asked for; of none at all nothing can be said.
 pub(super) fn p99_within(outcome: &mut Outcome, rule: &str, sample: &Sorted, most_ms: f64) {
     let n = sample.values().len();
     let (what, value) = if n >= P99_NEEDS {

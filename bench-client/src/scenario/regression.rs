@@ -60,8 +60,8 @@ mod tests {
         assert!((slope.low - 2.0).abs() < 1e-6 && (slope.high - 2.0).abs() < 1e-6);
     }
 
-    /// The example of NIST's handbook would do as well; this one can be worked out by hand: x = 1, 2,
-    /// 3 and y = 1, 3, 2 give slope 1/2, residual variance 3/2 on one degree of freedom.
+    /// By hand: x = 1, 2, 3 and y = 1, 3, 2 have slope 1/2 and residual variance 3/2 on one degree of
+    /// freedom.
     #[test]
     fn the_interval_is_that_of_the_textbook() {
         let slope = slope(&[(1.0, 1.0), (2.0, 3.0), (3.0, 2.0)]).unwrap();

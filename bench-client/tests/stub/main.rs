@@ -301,3 +301,14 @@ fn connections_go_to_all_threads_and_end_with_the_stub() {
         assert!(client.closed());
     }
 }
+
+#[test]
+fn probes_are_answered_as_an_orchestrator_asks() {
+    let stub = Stub::start(&Settings::default()).unwrap();
+    let mut client = Client::connect(&stub.url);
+    for probe in ["live", "ready", "startup"] {
+        let reply = client.get(&format!("/health/{probe}"));
+        assert_eq!(reply.status, 200, "{probe}");
+    }
+    assert_eq!(client.get("/health/else").status, 404);
+}
