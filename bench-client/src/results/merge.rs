@@ -7,6 +7,7 @@
 //! - The configuration is that of the earliest run, with the list of all of them; `good` is by its
 //!   limit. Figures of hooks cannot be added up, and are kept under `{run_id}.{hook}`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ const FAILURES: usize = 10;
 ///
 /// # Errors
 /// When there are less than two, one cannot be read, `out` has a run in it or cannot be written, or
-/// two of the folders are the same.
+/// two of the folders have a run in common.
 pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Loaded, ResultsError> {
     let runs = Run::read_all(dirs)?;
     let config = merged_config(&runs);
@@ -56,6 +57,24 @@ pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Loaded, ResultsError> {
     let mut merged = load::load_stats_only(out)?;
     merged.notes = notes(&runs);
     Ok(merged)
+}
+
+/// Refuses runs that share responses: a copy of a folder, or one that was merged into another.
+fn none_twice(runs: &[Run]) -> Result<(), ResultsError> {
+    let mut known = BTreeMap::new();
+    for run in runs {
+        for part in run.parts() {
+            // Clients that begin in the same second have the same id, and not the same moment.
+            let first = known.insert((part.run_id.clone(), part.started_at), &run.dir);
+            if let Some(first) = first {
+                let (id, first, dir) = (&part.run_id, first.display(), run.dir.display());
+                return Err(ResultsError::Merge(format!(
+                    "run {id} is in {first} and in {dir}, and its responses would count twice"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A run that is merged.
@@ -104,6 +123,7 @@ impl Run {
             }
             known.push(path);
         }
+        none_twice(&runs)?;
         runs.sort_by_key(|run| run.config.started_at);
         if let Some(earliest) = runs.first().map(|run| run.config.started_at) {
             for run in &mut runs {
@@ -130,6 +150,19 @@ impl Run {
         })
     }
 
+    /// The runs that were measured: this one, or those it was merged from.
+    fn parts(&self) -> Vec<MergedRun> {
+        if !self.config.merged_from.is_empty() {
+            return self.config.merged_from.clone();
+        }
+        vec![MergedRun {
+            dir: self.dir.display().to_string(),
+            run_id: self.config.run_id.clone(),
+            started_at: self.config.started_at,
+            requests: self.responses,
+        }]
+    }
+
     fn renumber(&self, record: &mut ResponseRecord, first: Next) -> Result<(), ResultsError> {
         let later = |ns: u64| ns.checked_add(self.later_ns).ok_or_else(|| self.too_far());
         record.intended_ns = later(record.intended_ns)?;
@@ -151,15 +184,8 @@ impl Run {
 
 fn merged_config(runs: &[Run]) -> RunConfig {
     let mut config = runs[0].config.clone();
-    config.merged_from = runs
-        .iter()
-        .map(|run| MergedRun {
-            dir: run.dir.display().to_string(),
-            run_id: run.config.run_id.clone(),
-            started_at: run.config.started_at,
-            requests: run.responses,
-        })
-        .collect();
+    config.merged_from = runs.iter().flat_map(Run::parts).collect();
+    config.merged_from.sort_by_key(|run| run.started_at);
     config
 }
 
@@ -328,6 +354,55 @@ mod tests {
         assert!(refused(&[dir.clone(), nothing], &out).contains("no run in it"));
         assert!(!out.exists(), "nothing is left of a merge that was refused");
         assert!(refused(&[dir.clone(), other.clone()], &dir).contains("already has a run"));
+    }
+
+    #[test]
+    fn responses_that_were_counted_twice_are_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let (a, _) = folder(temp.path(), 5, Duration::ZERO);
+        let (b, _) = folder(temp.path(), 6, Duration::from_secs(1));
+        let (c, _) = folder(temp.path(), 7, Duration::from_secs(2));
+        let at = |name: &str| temp.path().join(name);
+        let copy = at("copy");
+        std::fs::create_dir(&copy).unwrap();
+        for entry in std::fs::read_dir(&a).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+        }
+        merge(&[a.clone(), b.clone()], &at("ab")).unwrap();
+        let all = merge(&[at("ab"), c.clone()], &at("abc")).unwrap();
+        let from = all.run.config.merged_from;
+        let ids: Vec<_> = from.iter().map(|run| run.run_id.as_str()).collect();
+        assert_eq!(ids, ["run5", "run6", "run7"], "the runs that were measured");
+        for (dirs, twice) in [
+            ([&a, &copy], "run5"),
+            ([&at("ab"), &b], "run6"),
+            // Neither is the run that the merged one has its id from.
+            ([&b, &at("abc")], "run6"),
+            ([&at("abc"), &at("ab")], "run5"),
+        ] {
+            let out = at("out");
+            let refused = merge(&dirs.map(Clone::clone), &out).unwrap_err();
+            let wanted = format!("run {twice} is in ");
+            assert!(refused.to_string().contains(&wanted), "{refused}");
+            assert!(!out.exists());
+        }
+    }
+
+    #[test]
+    fn clients_that_began_in_the_same_second_can_be_merged() {
+        let temp = tempfile::tempdir().unwrap();
+        let dirs = [1, 2].map(|n| {
+            let (dir, _) = folder(temp.path(), n, Duration::from_nanos(n));
+            let path = dir.join("run_config.json");
+            let config = std::fs::read_to_string(&path).unwrap();
+            let same = config.replace(&format!("\"run{n}\""), "\"20261125_120000\"");
+            assert_ne!(same, config);
+            std::fs::write(path, same).unwrap();
+            dir
+        });
+        let merged = merge(&dirs, &temp.path().join("out")).unwrap();
+        assert_eq!(merged.run.stats.requests, 3);
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn text_has_the_figures_that_people_ask_for() {
     let text = printed(&["show", dir.to_str().unwrap()]);
     for part in [
         "figures computed again from 1000 responses",
-        "Run 20261125_120000 \"nightly\", http://127.0.0.1:8000",
+        "Run 20261125_120000_run \"nightly\", http://127.0.0.1:8000",
         "closed loop, 4 clients, 1000 requests",
         "100 × too many requests (first: request 5)",
         "by status: 200 × 900, 429 × 100",
