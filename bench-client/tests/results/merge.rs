@@ -18,6 +18,10 @@ fn two_runs_become_one_folder() {
         "{text}"
     );
     let merged = load(&out).unwrap();
+    // As `run` leaves them.
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains(a) && page.contains(b), "both are named");
+    assert!(out.join("summary.md").exists());
     assert_eq!(merged.stats.requests, 500);
     assert_eq!(
         merged.stats.sample.last().unwrap().index,
