@@ -85,6 +85,8 @@ struct Run {
     responses: u64,
     /// From the earliest run's start to this one's.
     later_ns: u64,
+    /// What is not as a finished run leaves it.
+    notes: Vec<String>,
 }
 
 /// The first numbers that no run has used yet.
@@ -135,18 +137,21 @@ impl Run {
     }
 
     fn read(dir: &Path) -> Result<Self, ResultsError> {
-        // A run without a summary is rebuilt from its responses.
-        let Loaded { run, .. } =
-            match files::summary(dir)?.is_some() && files::stats(dir)?.is_some() {
-                true => load::load_stats_only(dir)?,
-                false => load::open(dir, &Filter::default())?,
-            };
+        let Loaded { run, notes, .. } = match load::load_stats_only(dir) {
+            Ok(saved) if !saved.run.summary.rebuilt => saved,
+            // What is missing or cut is rebuilt from the responses.
+            Ok(_) | Err(ResultsError::NoRun { .. } | ResultsError::Content { .. }) => {
+                load::open(dir, &Filter::default())?
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             dir: dir.to_owned(),
             responses: run.stats.requests,
             config: run.config,
             summary: run.summary,
             later_ns: 0,
+            notes,
         })
     }
 
@@ -251,15 +256,17 @@ fn notes(runs: &[Run]) -> Vec<String> {
         let differs = runs.iter().any(|run| !same(first, &run.config));
         differs.then(|| format!("the runs differ in {what}; run_config.json has the earliest's"))
     };
-    [
+    let of_runs = runs.iter().flat_map(|run| {
+        let dir = run.dir.display();
+        run.notes.iter().map(move |note| format!("{dir}: {note}"))
+    });
+    let between = [
         differ("their server", |a, b| a.base_url == b.base_url),
         differ("what they sent", |a, b| a.workload == b.workload),
         differ("when and how they sent it", |a, b| a.load == b.load),
         differ("the client that measured", |a, b| a.client == b.client),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    of_runs.chain(between.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -338,6 +345,23 @@ mod tests {
         std::fs::remove_file(killed.join("stats.json")).unwrap();
         let merged = merge(&[whole, killed], &temp.path().join("out")).unwrap();
         assert_eq!(merged.run.stats.requests, 50);
+        let told = |file: &str| merged.notes.iter().any(|note| note.contains(file));
+        assert!(told("summary.json is missing") && told("stats.json is missing"));
+    }
+
+    #[test]
+    fn a_run_with_a_file_that_was_cut_can_be_merged() {
+        for file in ["summary.json", "stats.json"] {
+            let temp = tempfile::tempdir().unwrap();
+            let (whole, _) = folder(temp.path(), 20, Duration::ZERO);
+            let (cut, _) = folder(temp.path(), 30, Duration::ZERO);
+            std::fs::write(cut.join(file), "{").unwrap();
+            let merged = merge(&[whole, cut], &temp.path().join("out")).unwrap();
+            assert_eq!(merged.run.stats.requests, 50);
+            let note = format!("{file} cannot be used (");
+            let told = merged.notes.iter().any(|it| it.contains(&note));
+            assert!(told, "{:?}", merged.notes);
+        }
     }
 
     #[test]
