@@ -191,7 +191,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Completions(args) => completions::run(&args),
     };
     match done {
-        Ok(code) => code,
+        Ok(code) => told(code),
         Err(CommandError::Usage(error)) => {
             // As for flags that the parser itself refuses.
             let _ = error.print();
@@ -201,6 +201,21 @@ pub fn run(cli: Cli) -> ExitCode {
             console::note(format_args!("error: {}", error_chain(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The code of a command that is over: its own, unless that is success and what it printed is lost.
+fn told(code: ExitCode) -> ExitCode {
+    let Some(error) = console::lost() else {
+        return code;
+    };
+    console::note(format_args!(
+        "error: cannot write to standard output: {error}"
+    ));
+    if code == ExitCode::SUCCESS {
+        ExitCode::FAILURE
+    } else {
+        code
     }
 }
 
