@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::CommandError;
-use super::args::duration;
+use super::args::{duration, usage};
 use crate::console;
 use crate::load::response::{Op, OutcomeClass};
 use crate::results::filter::Filter;
@@ -118,7 +118,7 @@ pub enum Format {
 }
 
 pub(super) fn run(args: ShowArgs) -> Result<ExitCode, CommandError> {
-    let filter = args.filter.filter();
+    let filter = args.filter.filter()?;
     let mut runs = Vec::with_capacity(args.dirs.len());
     for dir in &args.dirs {
         let loaded = if args.quick {
@@ -127,6 +127,14 @@ pub(super) fn run(args: ShowArgs) -> Result<ExitCode, CommandError> {
             load::open(dir, &filter)?
         };
         runs.push((dir.as_path(), loaded));
+    }
+    if args.format == Format::Text && !args.stat.is_empty() {
+        // A table has no place for them.
+        for (dir, loaded) in &runs {
+            for note in &loaded.notes {
+                console::note(format_args!("note: {}: {note}", dir.display()));
+            }
+        }
     }
     console::out(match (args.format, args.stat.is_empty()) {
         (Format::Json, _) => {
@@ -209,9 +217,23 @@ fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
 }
 
 impl FilterArgs {
-    fn filter(self) -> Filter {
+    fn filter(self) -> Result<Filter, clap::Error> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(usage(
+                "--from is not before --to: no request is between them",
+            ));
+        }
+        if let (Some(above), Some(below)) = (self.above, self.below)
+            && above >= below
+        {
+            return Err(usage(
+                "--above is not less than --below: no latency is between them",
+            ));
+        }
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Filter {
+        Ok(Filter {
             ops: self.op,
             outcomes: self.outcome,
             statuses: self.status,
@@ -220,7 +242,7 @@ impl FilterArgs {
             to_ns: self.to.map(ns),
             above_ns: self.above.map(ns),
             below_ns: self.below.map(ns),
-        }
+        })
     }
 }
 
@@ -300,8 +322,9 @@ mod tests {
             above_ns: Some(1_000_000),
             below_ns: Some(2_000_000_000),
         };
-        assert_eq!(args.filter.filter(), expected);
-        assert!(parse(&["a"]).unwrap().filter.filter().is_everything());
+        assert_eq!(args.filter.filter().unwrap(), expected);
+        let all = parse(&["a"]).unwrap().filter.filter();
+        assert!(all.unwrap().is_everything());
     }
 
     #[test]
@@ -326,6 +349,19 @@ mod tests {
             &["a", "--quick", "--from=1s"],
         ] {
             assert_eq!(parse(flags).expect_err("usage").exit_code(), 2, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn filters_that_nothing_could_pass_are_usage_errors() {
+        for (flags, wanted) in [
+            (&["a", "--from=2s", "--to=1s"][..], "--from is not before"),
+            (&["a", "--from=1s", "--to=1s"], "--from is not before"),
+            (&["a", "--above=2ms", "--below=1ms"], "--above is not less"),
+        ] {
+            let error = parse(flags).unwrap().filter.filter().expect_err(wanted);
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(wanted), "{error}");
         }
     }
 

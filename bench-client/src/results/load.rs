@@ -81,6 +81,12 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
             ));
         }
     }
+    if tally.requests() == 0 && replayed.responses > 0 {
+        notes.push(format!(
+            "none of the {} responses passes the filter",
+            replayed.responses
+        ));
+    }
     let mut summary = saved.summary(&config, replayed.responses);
     if !filter.is_everything() || summary.rebuilt {
         summary.headline = Headline::of(&stats);

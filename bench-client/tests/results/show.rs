@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{folder, printed, refused};
+use super::{folder, printed, refused, run};
 
 fn json(args: &[&str]) -> Value {
     let args = [&["show", "--format", "json"], args].concat();
@@ -144,6 +144,38 @@ fn what_is_wrong_is_said() {
     );
     let (code, _) = refused(&["show"]);
     assert_eq!(code, 2);
+}
+
+#[test]
+fn a_folder_of_a_sweep_was_told_to_have_no_run() {
+    let temp = tempfile::tempdir().unwrap();
+    let levels: Vec<_> = (1..=14)
+        .map(|n| folder::write(temp.path(), &format!("{n:05}-clients"), 1))
+        .collect();
+    let sweep = temp.path().to_str().unwrap();
+    let (code, error) = refused(&["show", sweep]);
+    assert_eq!(code, 1);
+    let first = format!("name them, such as {} ", levels[0].display());
+    assert!(error.contains(&first), "{error}");
+    assert!(error.contains("00012-clients and 2 more"), "{error}");
+}
+
+#[test]
+fn a_filter_that_nothing_passes_is_noted() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = folder::write(temp.path(), "run", 20);
+    let dir = dir.to_str().unwrap();
+    let note = "note: none of the 20 responses passes the filter";
+    let text = printed(&["show", dir, "--op", "fit"]);
+    assert!(text.contains(note), "{text}");
+    let table = run(&["show", dir, "--op", "fit", "--stat", "p50"]);
+    let error = String::from_utf8(table.stderr).unwrap();
+    assert!(error.contains("none of the 20 responses"), "{error}");
+    let whole = printed(&["show", dir]);
+    assert!(!whole.contains("note:"), "{whole}");
+    let (code, error) = refused(&["show", dir, "--from", "2s", "--to", "1s"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("--from is not before --to"), "{error}");
 }
 
 #[test]
