@@ -9,6 +9,7 @@ mod calibrate;
 mod compare;
 mod completions;
 mod cost_args;
+mod figure;
 mod gate;
 mod heatmap;
 mod merge;

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::CommandError;
 use super::args::{duration, usage};
+use super::figure::Figure;
 use crate::console;
 use crate::load::response::{Op, OutcomeClass};
 use crate::results::filter::Filter;
 use crate::results::load::{self, Figures, Loaded};
 use crate::results::text::{self, Table};
-use crate::tally::statistic::{Reading, Statistic};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -38,7 +38,9 @@ Statistics
   of the run                           requests ok shed refused failed timed_out transport
                                        error_rate good completed_rps goodput_rps offered_rps
                                        requests_per_minute late_sends wall points_in points_out
-                                       points_in_per_s points_out_per_s bytes_in bytes_out";
+                                       points_in_per_s points_out_per_s bytes_in bytes_out
+  of the run's prices                  cost.total cost.points cost.fits cost.instances
+                                       cost.per_1000_ok cost.per_million_points cost.per_hour";
 
 /// Flags of `tidemark-bench show`.
 #[derive(Debug, Args)]
@@ -57,7 +59,7 @@ pub struct ShowArgs {
 
     /// Only this figure, such as --stat p99; may be given several times
     #[arg(long, value_name = "NAME")]
-    pub stat: Vec<Statistic>,
+    pub stat: Vec<Figure>,
 
     /// Take the figures of stats.json as they are, without reading the responses
     #[arg(long, conflicts_with = "filter")]
@@ -119,6 +121,14 @@ pub enum Format {
 
 pub(super) fn run(args: ShowArgs) -> Result<ExitCode, CommandError> {
     let filter = args.filter.filter()?;
+    if !filter.is_everything()
+        && let Some(figure) = args.stat.iter().find(|figure| figure.is_of_the_whole())
+    {
+        return Err(usage(format!(
+            "--stat {figure} is of the run as a whole, and not of the responses that pass a filter"
+        ))
+        .into());
+    }
     let mut runs = Vec::with_capacity(args.dirs.len());
     for dir in &args.dirs {
         let loaded = if args.quick {
@@ -164,31 +174,20 @@ fn as_text(dir: &Path, loaded: &Loaded) -> String {
 }
 
 /// A row a folder, a column a figure.
-fn as_table(runs: &[(&Path, Loaded)], wanted: &[Statistic]) -> String {
+fn as_table(runs: &[(&Path, Loaded)], wanted: &[Figure]) -> String {
     let mut table = Table::right(0);
     let mut head = vec![String::new()];
-    head.extend(
-        wanted
-            .iter()
-            .map(|statistic| match statistic.unit().to_string() {
-                unit if unit.is_empty() => statistic.to_string(),
-                unit => format!("{statistic} {unit}"),
-            }),
-    );
+    head.extend(wanted.iter().map(Figure::head));
     table.row(head);
     for (dir, loaded) in runs {
         let mut row = vec![dir.display().to_string()];
-        row.extend(
-            wanted
-                .iter()
-                .map(|statistic| text::figure(statistic, &loaded.run.stats)),
-        );
+        row.extend(wanted.iter().map(|figure| figure.cell(&loaded.run)));
         table.row(row);
     }
     table.to_string()
 }
 
-fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
+fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Figure]) -> Value {
     let run = &loaded.run;
     let head = json!({
         "dir": dir.display().to_string(),
@@ -201,12 +200,11 @@ fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
     let rest = if wanted.is_empty() {
         json!({"config": run.config, "summary": run.summary, "stats": run.stats})
     } else {
-        let too_few = |statistic: &&Statistic| statistic.reading(&run.stats) == Reading::TooFew;
-        let value =
-            |statistic: &Statistic| (statistic.to_string(), json!(statistic.read(&run.stats)));
+        let too_few = wanted.iter().filter(|figure| figure.has_too_few(run));
+        let value = |figure: &Figure| (figure.to_string(), json!(figure.read(run)));
         json!({
             "values": wanted.iter().map(value).collect::<Value>(),
-            "too_few": wanted.iter().filter(too_few).map(Statistic::to_string).collect::<Value>(),
+            "too_few": too_few.map(Figure::to_string).collect::<Value>(),
         })
     };
     let parts = [head, rest].into_iter().filter_map(|part| match part {
@@ -286,6 +284,7 @@ fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::tally::statistic::Statistic;
     use clap::Parser;
 
     fn parse(flags: &[&str]) -> Result<ShowArgs, clap::Error> {

@@ -110,6 +110,31 @@ fn single_figures_are_a_column_each() {
 }
 
 #[test]
+fn figures_of_prices_could_not_be_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = folder::write(temp.path(), "run", 20);
+    let dir = dir.to_str().unwrap();
+    let stats = ["--stat", "cost.per_million_points", "--stat", "cost.total"];
+    let table = printed(&[&["show", dir], &stats[..]].concat());
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["cost.per_million_points", "cost.total"]);
+    assert_eq!(
+        rows[1],
+        [dir, "0.1", "—"],
+        "what the run has not is no number"
+    );
+    let values = json(&[&[dir], &stats[..]].concat());
+    assert_eq!(values[0]["values"]["cost.per_million_points"], 0.1);
+    assert_eq!(values[0]["values"]["cost.total"], Value::Null);
+    let (code, error) = refused(&["show", dir, "--op", "fit", "--stat", "cost.total"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("of the run as a whole"), "{error}");
+}
+
+#[test]
 fn a_run_that_was_killed_is_shown_with_what_is_missing() {
     let temp = tempfile::tempdir().unwrap();
     let dir = folder::write(temp.path(), "run", 100);
