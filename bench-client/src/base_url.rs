@@ -25,6 +25,9 @@ pub enum BaseUrlError {
     /// Another scheme than http.
     #[error("scheme `{0}` is not supported: use http://host:port")]
     Scheme(String),
+    /// A user or a password, which this client does not send. Neither is in the message.
+    #[error("a base URL has neither user nor password: this client sends no credentials")]
+    Credentials,
     /// A query or a fragment, which the contract's own paths would be appended to.
     #[error("a base URL has neither query nor fragment")]
     QueryOrFragment,
@@ -44,6 +47,9 @@ impl FromStr for BaseUrl {
             "https" => return Err(BaseUrlError::Https),
             // `localhost:8000` parses as a URL of the scheme `localhost`.
             other => return Err(BaseUrlError::Scheme(other.to_owned())),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BaseUrlError::Credentials);
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(BaseUrlError::QueryOrFragment);
@@ -113,6 +119,16 @@ mod tests {
     fn authority_fills_in_the_default_port() {
         assert_eq!(parse("http://h").unwrap().authority(), "h:80");
         assert_eq!(parse("http://[::1]:81").unwrap().authority(), "[::1]:81");
+    }
+
+    #[test]
+    fn credentials_that_were_never_sent_are_refused() {
+        for address in ["http://user:pw@h", "http://user@h", "http://:pw@h:8000/api"] {
+            assert_eq!(parse(address), Err(BaseUrlError::Credentials), "{address}");
+        }
+        assert!(!BaseUrlError::Credentials.to_string().contains("pw"));
+        // An @ of the path is none.
+        assert!(parse("http://h/a@b").is_ok());
     }
 
     #[test]

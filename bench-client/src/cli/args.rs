@@ -2,8 +2,45 @@
 
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::builder::{TypedValueParser, ValueParserFactory};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jiff::SignedDuration;
+
+use crate::base_url::BaseUrl;
+
+/// Reads an address. What is wrong with one that may have a password in it is said without it.
+#[derive(Debug, Clone, Copy)]
+pub struct BaseUrlParser;
+
+impl ValueParserFactory for BaseUrl {
+    type Parser = BaseUrlParser;
+
+    fn value_parser() -> Self::Parser {
+        BaseUrlParser
+    }
+}
+
+impl TypedValueParser for BaseUrlParser {
+    type Value = BaseUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<BaseUrl, clap::Error> {
+        let parsed = |text: &str| text.parse::<BaseUrl>();
+        let result = TypedValueParser::parse_ref(&parsed, command, arg, value);
+        result.map_err(|mut error| {
+            let secret = value.as_encoded_bytes().contains(&b'@');
+            if secret && error.kind() == ErrorKind::ValueValidation {
+                let hidden = ContextValue::String("…@…".to_owned());
+                error.insert(ContextKind::InvalidValue, hidden);
+            }
+            error
+        })
+    }
+}
 
 /// A count from 1 to `most`.
 pub(super) fn bounded(most: i64) -> clap::builder::RangedI64ValueParser<u32> {

@@ -1,12 +1,12 @@
 //! `tidemark-bench completions`.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Cli, CommandError};
+use crate::console;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -22,9 +22,7 @@ pub struct CompletionsArgs {
 }
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<ExitCode, CommandError> {
-    let script = script(args.shell);
-    // A reader that has seen enough (`| head`) is no error.
-    let _ = std::io::stdout().write_all(&script);
+    console::write(String::from_utf8_lossy(&script(args.shell)));
     Ok(ExitCode::SUCCESS)
 }
 

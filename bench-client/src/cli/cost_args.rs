@@ -9,15 +9,15 @@ use crate::cost::CostModel;
 #[command(next_help_heading = "What it costs")]
 pub(super) struct CostArgs {
     /// Price of a million scored points, such as --cost-per-million-points 0.5
-    #[arg(long, value_name = "PRICE", value_parser = price)]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true, value_parser = price)]
     pub(super) cost_per_million_points: Option<f64>,
 
     /// Price of a fit, such as --cost-per-fit 0.001
-    #[arg(long, value_name = "PRICE", value_parser = price)]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true, value_parser = price)]
     pub(super) cost_per_fit: Option<f64>,
 
     /// Price of an instance of the service for an hour, such as --cost-per-instance-hour 0.2
-    #[arg(long, value_name = "PRICE", value_parser = price)]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true, value_parser = price)]
     pub(super) cost_per_instance_hour: Option<f64>,
 
     /// Instances that serve [default: 1]

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::CommandError;
 use crate::console;
+use crate::report;
 use crate::results::merge;
 use crate::results::text;
 
@@ -33,10 +34,12 @@ pub struct MergeArgs {
 
 pub(super) fn run(args: MergeArgs) -> Result<ExitCode, CommandError> {
     let merged = merge::merge(&args.dirs, &args.out)?;
+    let page = report::run::write(&args.out, &merged.run)?;
     for note in &merged.notes {
         console::note(format_args!("note: {note}"));
     }
     console::out(text::render(&merged.run));
     console::out(format_args!("\nmerged: {}", args.out.display()));
+    console::out(format_args!("report: {}", page.display()));
     Ok(ExitCode::SUCCESS)
 }

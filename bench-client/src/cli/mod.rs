@@ -9,6 +9,7 @@ mod calibrate;
 mod compare;
 mod completions;
 mod cost_args;
+mod figure;
 mod gate;
 mod heatmap;
 mod merge;
@@ -200,7 +201,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Completions(args) => completions::run(&args),
     };
     match done {
-        Ok(code) => code,
+        Ok(code) => told(code),
         Err(CommandError::Usage(error)) => {
             // As for flags that the parser itself refuses.
             let _ = error.print();
@@ -214,6 +215,21 @@ pub fn run(cli: Cli) -> ExitCode {
             console::note(format_args!("error: {}", error_chain(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The code of a command that is over: its own, unless that is success and what it printed is lost.
+fn told(code: ExitCode) -> ExitCode {
+    let Some(error) = console::lost() else {
+        return code;
+    };
+    console::note(format_args!(
+        "error: cannot write to standard output: {error}"
+    ));
+    if code == ExitCode::SUCCESS {
+        ExitCode::FAILURE
+    } else {
+        code
     }
 }
 
@@ -237,6 +253,60 @@ mod tests {
             words.flat_map(files).collect()
         };
         lines.map(words).collect()
+    }
+
+    /// What a command line that is refused says.
+    fn refusal(line: &str) -> String {
+        let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+        error.to_string()
+    }
+
+    #[test]
+    fn negative_numbers_that_were_taken_for_flags_say_what_was_expected() {
+        for (line, wanted) in [
+            ("run --rate -5/s", "expected requests a second"),
+            ("sweep --rates -5/s", "expected requests a second"),
+            ("run --seed -1", "'-1' for '--seed <N>'"),
+            ("notebook --seed -1", "'-1' for '--seed <N>'"),
+            ("run --cost-per-fit -1", "expected a price"),
+            ("stub --delay-ms -1", "expected milliseconds"),
+        ] {
+            let error = refusal(&format!("tidemark-bench {line}"));
+            assert!(error.contains(wanted), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_never_printed() {
+        for line in [
+            "run --base-url http://user:pw@h",
+            "run --base-url https://user:pw@h",
+            "notebook --base-url http://user:pw@h:port",
+            "quality --base-url http://user:pw@h",
+            "compare --a-url http://user:pw@h --b-url http://h",
+        ] {
+            let error = refusal(&format!("tidemark-bench {line}"));
+            assert!(!error.contains("pw"), "{line}: {error}");
+            assert!(error.contains("-url <"), "{line}: {error}");
+        }
+        let error = refusal("tidemark-bench run --base-url http://user:pw@h");
+        assert!(error.contains("sends no credentials"), "{error}");
+        let error = refusal("tidemark-bench run --base-url http://h?a=1");
+        assert!(error.contains("'http://h?a=1'"), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_kind_of_request() {
+        let mut command = Cli::command();
+        let run = command.find_subcommand_mut("run").unwrap();
+        let help = run.render_long_help().to_string();
+        let what = help.split("--workload <MIX>").nth(1).unwrap();
+        let what = what.split("--series").next().unwrap();
+        for op in crate::load::response::Op::ALL {
+            assert!(what.contains(op.name()), "{}: {what}", op.name());
+        }
+        assert!(what.contains("--payloads"), "{what}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct NotebookArgs {
     pub workers: u32,
 
     /// Decides every random value; drawn, printed and saved when not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
 
     /// Pause between the phases, such as 60s or 1m30s; 0s skips it

@@ -27,7 +27,7 @@ pub struct PaceArgs {
 
     /// Open loop: requests that are sent whether or not earlier ones are answered, such as 500/s,
     /// 30/min or 500
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 
     /// How the requests of --rate arrive [default: constant]

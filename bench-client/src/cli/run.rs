@@ -128,7 +128,7 @@ pub(super) struct CommonArgs {
     pub(super) warm_up: u32,
 
     /// Decides every random value; drawn, printed and saved when not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
 
     /// What to call the run in its report

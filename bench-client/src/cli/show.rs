@@ -10,13 +10,13 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::CommandError;
-use super::args::duration;
+use super::args::{duration, usage};
+use super::figure::Figure;
 use crate::console;
 use crate::load::response::{Op, OutcomeClass};
 use crate::results::filter::Filter;
 use crate::results::load::{self, Figures, Loaded};
 use crate::results::text::{self, Table};
-use crate::tally::statistic::{Reading, Statistic};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -38,7 +38,9 @@ Statistics
   of the run                           requests ok shed refused failed timed_out transport
                                        error_rate good completed_rps goodput_rps offered_rps
                                        requests_per_minute late_sends wall points_in points_out
-                                       points_in_per_s points_out_per_s bytes_in bytes_out";
+                                       points_in_per_s points_out_per_s bytes_in bytes_out
+  of the run's prices                  cost.total cost.points cost.fits cost.instances
+                                       cost.per_1000_ok cost.per_million_points cost.per_hour";
 
 /// Flags of `tidemark-bench show`.
 #[derive(Debug, Args)]
@@ -57,7 +59,7 @@ pub struct ShowArgs {
 
     /// Only this figure, such as --stat p99; may be given several times
     #[arg(long, value_name = "NAME")]
-    pub stat: Vec<Statistic>,
+    pub stat: Vec<Figure>,
 
     /// Take the figures of stats.json as they are, without reading the responses
     #[arg(long, conflicts_with = "filter")]
@@ -118,7 +120,15 @@ pub enum Format {
 }
 
 pub(super) fn run(args: ShowArgs) -> Result<ExitCode, CommandError> {
-    let filter = args.filter.filter();
+    let filter = args.filter.filter()?;
+    if !filter.is_everything()
+        && let Some(figure) = args.stat.iter().find(|figure| figure.is_of_the_whole())
+    {
+        return Err(usage(format!(
+            "--stat {figure} is of the run as a whole, and not of the responses that pass a filter"
+        ))
+        .into());
+    }
     let mut runs = Vec::with_capacity(args.dirs.len());
     for dir in &args.dirs {
         let loaded = if args.quick {
@@ -127,6 +137,14 @@ pub(super) fn run(args: ShowArgs) -> Result<ExitCode, CommandError> {
             load::open(dir, &filter)?
         };
         runs.push((dir.as_path(), loaded));
+    }
+    if args.format == Format::Text && !args.stat.is_empty() {
+        // A table has no place for them.
+        for (dir, loaded) in &runs {
+            for note in &loaded.notes {
+                console::note(format_args!("note: {}: {note}", dir.display()));
+            }
+        }
     }
     console::out(match (args.format, args.stat.is_empty()) {
         (Format::Json, _) => {
@@ -156,31 +174,20 @@ fn as_text(dir: &Path, loaded: &Loaded) -> String {
 }
 
 /// A row a folder, a column a figure.
-fn as_table(runs: &[(&Path, Loaded)], wanted: &[Statistic]) -> String {
+fn as_table(runs: &[(&Path, Loaded)], wanted: &[Figure]) -> String {
     let mut table = Table::right(0);
     let mut head = vec![String::new()];
-    head.extend(
-        wanted
-            .iter()
-            .map(|statistic| match statistic.unit().to_string() {
-                unit if unit.is_empty() => statistic.to_string(),
-                unit => format!("{statistic} {unit}"),
-            }),
-    );
+    head.extend(wanted.iter().map(Figure::head));
     table.row(head);
     for (dir, loaded) in runs {
         let mut row = vec![dir.display().to_string()];
-        row.extend(
-            wanted
-                .iter()
-                .map(|statistic| text::figure(statistic, &loaded.run.stats)),
-        );
+        row.extend(wanted.iter().map(|figure| figure.cell(&loaded.run)));
         table.row(row);
     }
     table.to_string()
 }
 
-fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
+fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Figure]) -> Value {
     let run = &loaded.run;
     let head = json!({
         "dir": dir.display().to_string(),
@@ -193,12 +200,11 @@ fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
     let rest = if wanted.is_empty() {
         json!({"config": run.config, "summary": run.summary, "stats": run.stats})
     } else {
-        let too_few = |statistic: &&Statistic| statistic.reading(&run.stats) == Reading::TooFew;
-        let value =
-            |statistic: &Statistic| (statistic.to_string(), json!(statistic.read(&run.stats)));
+        let too_few = wanted.iter().filter(|figure| figure.has_too_few(run));
+        let value = |figure: &Figure| (figure.to_string(), json!(figure.read(run)));
         json!({
             "values": wanted.iter().map(value).collect::<Value>(),
-            "too_few": wanted.iter().filter(too_few).map(Statistic::to_string).collect::<Value>(),
+            "too_few": too_few.map(Figure::to_string).collect::<Value>(),
         })
     };
     let parts = [head, rest].into_iter().filter_map(|part| match part {
@@ -209,9 +215,23 @@ fn as_json(dir: &Path, loaded: &Loaded, wanted: &[Statistic]) -> Value {
 }
 
 impl FilterArgs {
-    fn filter(self) -> Filter {
+    fn filter(self) -> Result<Filter, clap::Error> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(usage(
+                "--from is not before --to: no request is between them",
+            ));
+        }
+        if let (Some(above), Some(below)) = (self.above, self.below)
+            && above >= below
+        {
+            return Err(usage(
+                "--above is not less than --below: no latency is between them",
+            ));
+        }
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Filter {
+        Ok(Filter {
             ops: self.op,
             outcomes: self.outcome,
             statuses: self.status,
@@ -220,7 +240,7 @@ impl FilterArgs {
             to_ns: self.to.map(ns),
             above_ns: self.above.map(ns),
             below_ns: self.below.map(ns),
-        }
+        })
     }
 }
 
@@ -264,6 +284,7 @@ fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::tally::statistic::Statistic;
     use clap::Parser;
 
     fn parse(flags: &[&str]) -> Result<ShowArgs, clap::Error> {
@@ -300,8 +321,9 @@ mod tests {
             above_ns: Some(1_000_000),
             below_ns: Some(2_000_000_000),
         };
-        assert_eq!(args.filter.filter(), expected);
-        assert!(parse(&["a"]).unwrap().filter.filter().is_everything());
+        assert_eq!(args.filter.filter().unwrap(), expected);
+        let all = parse(&["a"]).unwrap().filter.filter();
+        assert!(all.unwrap().is_everything());
     }
 
     #[test]
@@ -326,6 +348,19 @@ mod tests {
             &["a", "--quick", "--from=1s"],
         ] {
             assert_eq!(parse(flags).expect_err("usage").exit_code(), 2, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn filters_that_nothing_could_pass_are_usage_errors() {
+        for (flags, wanted) in [
+            (&["a", "--from=2s", "--to=1s"][..], "--from is not before"),
+            (&["a", "--from=1s", "--to=1s"], "--from is not before"),
+            (&["a", "--above=2ms", "--below=1ms"], "--above is not less"),
+        ] {
+            let error = parse(flags).unwrap().filter.filter().expect_err(wanted);
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(wanted), "{error}");
         }
     }
 

@@ -30,7 +30,7 @@ pub struct StubArgs {
     pub port: u16,
 
     /// What a request costs, and a point of a batch, in milliseconds; timers tick every millisecond
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "0", allow_negative_numbers = true, value_parser = milliseconds)]
     pub delay_ms: Duration,
 
     /// Delays that a batch costs [default: one a point]
@@ -70,7 +70,12 @@ pub struct StubArgs {
     pub lose_ack: f64,
 
     /// Decides which requests are refused or dropped, which answers wrong and which writes lost
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
 }
 

@@ -44,7 +44,12 @@ pub struct SweepArgs {
     clients: Vec<u32>,
 
     /// Open loop: requests a second of each level, such as --rates 100/s,200/s,400/s
-    #[arg(long, value_name = "RATE,…", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "RATE,…",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     rates: Vec<Rate>,
 
     /// Time between two levels; 0s for none

@@ -19,8 +19,9 @@ const BYTES_PER_POINT: u32 = 32;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is sent")]
 pub struct WorkloadArgs {
-    /// Kinds of request with their weights: fit, predict, columns, ndjson, update, health, such as
-    /// predict or predict=8,fit=1,health=1 [default: predict]
+    /// Kinds of request with their weights: fit, predict, columns, ndjson, update, health,
+    /// such as predict or predict=8,fit=1,health=1, or custom, which needs --payloads [default:
+    /// predict]
     #[arg(long, value_name = "MIX")]
     pub workload: Option<Mix>,
 

@@ -113,11 +113,12 @@ pub fn write(dir: &Path) -> Result<PathBuf, FolderError> {
     Ok(path)
 }
 
-/// A run by the figures that it saved; of one that was killed, by its responses.
+/// A run by the figures that it saved; of one that has none that can be read, by its
+/// responses.
 fn run_in(dir: &Path) -> Result<RunData, ResultsError> {
     let loaded = load::load_stats_only(dir);
     match loaded {
-        Err(ResultsError::NoRun { .. }) => load::load(dir),
+        Err(ResultsError::NoRun { .. } | ResultsError::Content { .. }) => load::load(dir),
         loaded => Ok(loaded?.run),
     }
 }

@@ -37,7 +37,8 @@ pub struct RunConfig {
     pub client: ClientBuild,
     /// The client's machine.
     pub host: Host,
-    /// The runs that were merged into this, the earliest first; none in a run that was measured.
+    /// The runs that were merged into this, also by way of others, the earliest first; none in a
+    /// run that was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<MergedRun>,
 }

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Folders that an error names at most.
+const NAMED: usize = 12;
+
 /// Why a folder could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
@@ -37,6 +40,14 @@ pub enum ResultsError {
         dir: PathBuf,
         /// The file that is missing.
         file: &'static str,
+    },
+    /// The folder has runs in its folders, as a sweep's does.
+    #[error("{} has a run in each of its folders: name them, such as {}", dir.display(), some(folders))]
+    Several {
+        /// The folder.
+        dir: PathBuf,
+        /// Its folders that have one, at least one.
+        folders: Vec<PathBuf>,
     },
     /// A file of a later version of this program.
     #[error(
@@ -73,6 +84,19 @@ pub enum ResultsError {
     /// Runs that cannot become one.
     #[error("cannot merge: {0}")]
     Merge(String),
+}
+
+/// The first few of many.
+fn some(paths: &[PathBuf]) -> String {
+    let first = paths
+        .iter()
+        .take(NAMED)
+        .map(|path| path.display().to_string());
+    let mut text = first.collect::<Vec<_>>().join(" ");
+    if paths.len() > NAMED {
+        text.push_str(&format!(" and {} more", paths.len() - NAMED));
+    }
+    text
 }
 
 impl ResultsError {

@@ -20,10 +20,23 @@ use crate::tally::stats;
 /// When it is missing, of a later format, or not what it should be.
 pub fn config(dir: &Path) -> Result<RunConfig, ResultsError> {
     let known = config::FORMAT_VERSION;
-    read(&dir.join(CONFIG), known)?.ok_or_else(|| ResultsError::NoRun {
+    read(&dir.join(CONFIG), known)?.ok_or_else(|| no_run(dir))
+}
+
+/// Of a folder of a sweep, a heatmap or several runs, that its folders have runs.
+fn no_run(dir: &Path) -> ResultsError {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let with_run = entries.filter(|entry| entry.path().join(CONFIG).exists());
+    let mut folders: Vec<_> = with_run.map(|entry| entry.path()).collect();
+    folders.sort();
+    if folders.is_empty() {
+        let (dir, file) = (dir.to_owned(), CONFIG);
+        return ResultsError::NoRun { dir, file };
+    }
+    ResultsError::Several {
         dir: dir.to_owned(),
-        file: CONFIG,
-    })
+        folders,
+    }
 }
 
 /// `summary.json`, if it was written.

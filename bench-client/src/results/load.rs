@@ -55,13 +55,13 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
         Ok(())
     })?;
     let mut stats = tally.stats();
-    let saved = SavedFiles::read(dir)?;
+    let saved = SavedFiles::read(dir, files::stats(dir))?;
     // Which answers were wrong is in no response; it is known of the run as a whole.
     let answers = saved.summary.as_ref().and_then(|it| it.answers.as_ref());
     if let Some(answers) = answers.filter(|_| filter.is_everything()) {
         answers.correct(&mut stats);
     }
-    let mut notes = saved.notes();
+    let mut notes = saved.notes.clone();
     if replayed.cut {
         notes.push(format!(
             "the last line of {RESPONSES} was cut, and is left out"
@@ -80,6 +80,12 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
                 replayed.responses, saved.stats.requests
             ));
         }
+    }
+    if tally.requests() == 0 && replayed.responses > 0 {
+        notes.push(format!(
+            "none of the {} responses passes the filter",
+            replayed.responses
+        ));
     }
     let mut summary = saved.summary(&config, replayed.responses);
     if !filter.is_everything() || summary.rebuilt {
@@ -100,20 +106,16 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
 /// those that the run wrote.
 ///
 /// # Errors
-/// As [`load`], and when there is no `stats.json`.
+/// As [`load`], and when there is no `stats.json`, or one that cannot be read.
 pub fn load_stats_only(dir: &Path) -> Result<Loaded, ResultsError> {
     let config = files::config(dir)?;
-    let saved = SavedFiles::read(dir)?;
-    let stats = match &saved.stats {
-        Some(file) => file.stats.clone(),
-        None => {
-            return Err(ResultsError::NoRun {
-                dir: dir.to_owned(),
-                file: STATS,
-            });
-        }
-    };
-    let notes = saved.notes();
+    let file = files::stats(dir)?.ok_or_else(|| ResultsError::NoRun {
+        dir: dir.to_owned(),
+        file: STATS,
+    })?;
+    let stats = file.stats.clone();
+    let saved = SavedFiles::read(dir, Ok(Some(file)))?;
+    let notes = saved.notes.clone();
     let mut summary = saved.summary(&config, stats.requests);
     if summary.rebuilt {
         summary.headline = Headline::of(&stats);
@@ -129,27 +131,27 @@ pub fn load_stats_only(dir: &Path) -> Result<Loaded, ResultsError> {
     })
 }
 
-/// The files that a killed run does not leave.
+/// The files that a killed run does not leave, and a full disk or a copy may leave in part.
 struct SavedFiles {
     summary: Option<RunSummary>,
     stats: Option<StatsFile>,
+    /// Why one is none, a sentence each.
+    notes: Vec<String>,
 }
 
 impl SavedFiles {
-    fn read(dir: &Path) -> Result<Self, ResultsError> {
+    fn read(
+        dir: &Path,
+        stats: Result<Option<StatsFile>, ResultsError>,
+    ) -> Result<Self, ResultsError> {
+        let mut notes = Vec::new();
+        let summary = or_note(files::summary(dir), SUMMARY, &mut notes)?;
+        let stats = or_note(stats, STATS, &mut notes)?;
         Ok(Self {
-            summary: files::summary(dir)?,
-            stats: files::stats(dir)?,
+            summary,
+            stats,
+            notes,
         })
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let missing = |there: bool, file: &str| {
-            (!there).then(|| format!("{file} is missing, and was rebuilt from the rest"))
-        };
-        let summary = missing(self.summary.is_some(), SUMMARY);
-        let stats = missing(self.stats.is_some(), STATS);
-        summary.into_iter().chain(stats).collect()
     }
 
     /// The summary as it was written, or what can be told without it of a run that left so many
@@ -179,6 +181,24 @@ impl SavedFiles {
             contributed: contributed.unwrap_or_default(),
         }
     }
+}
+
+/// A file that can be done without, or a note of why it is.
+fn or_note<T>(
+    read: Result<Option<T>, ResultsError>,
+    file: &str,
+    notes: &mut Vec<String>,
+) -> Result<Option<T>, ResultsError> {
+    let missing = match read {
+        Ok(Some(content)) => return Ok(Some(content)),
+        Ok(None) => format!("{file} is missing, and was rebuilt from the rest"),
+        Err(ResultsError::Content { reason, .. }) => {
+            format!("{file} cannot be used ({reason}), and was rebuilt from the rest")
+        }
+        Err(error) => return Err(error),
+    };
+    notes.push(missing);
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -349,16 +369,41 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_an_error_that_names_it() {
-        for file in [CONFIG, STATS, SUMMARY] {
-            let (dir, ..) = folder(10, Bound::Requests { n: 10 });
-            fs::write(dir.path().join(file), r#"{"format_version": 1"#).unwrap();
-            let said = refusal(dir.path());
-            assert!(
-                said.contains(&dir.path().join(file).display().to_string()),
-                "{said}"
-            );
+    fn a_broken_configuration_is_an_error_that_names_it() {
+        let (dir, ..) = folder(10, Bound::Requests { n: 10 });
+        let config = dir.path().join(CONFIG);
+        fs::write(&config, r#"{"format_version": 1"#).unwrap();
+        let said = refusal(dir.path());
+        assert!(said.contains(&config.display().to_string()), "{said}");
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_rebuilt_as_a_missing_one() {
+        for file in [STATS, SUMMARY] {
+            let (dir, ..) = folder(100, Bound::Requests { n: 100 });
+            let path = dir.path().join(file);
+            fs::remove_file(&path).unwrap();
+            let missing = open(dir.path(), &Filter::default()).unwrap();
+            for content in [
+                "",
+                r#"{"format_version": 1"#,
+                r#"{"format_version": 1}"#,
+                "7",
+            ] {
+                fs::write(&path, content).unwrap();
+                let loaded = open(dir.path(), &Filter::default()).unwrap();
+                assert_eq!(loaded.run, missing.run, "{file}: {content:?}");
+                let note = format!("{file} cannot be used (");
+                assert_eq!(loaded.notes.len(), 1, "{:?}", loaded.notes);
+                assert!(loaded.notes[0].starts_with(&note), "{:?}", loaded.notes);
+                assert!(!loaded.notes[0].contains("()"), "the reason is told");
+            }
         }
+        // Without the responses there is nothing to rebuild figures from.
+        let (dir, ..) = folder(10, Bound::Requests { n: 10 });
+        fs::write(dir.path().join(STATS), "{").unwrap();
+        let said = load_stats_only(dir.path()).unwrap_err().to_string();
+        assert!(said.contains(STATS) && said.contains("EOF"), "{said}");
     }
 
     #[test]

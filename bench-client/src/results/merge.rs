@@ -7,6 +7,7 @@
 //! - The configuration is that of the earliest run, with the list of all of them; `good` is by its
 //!   limit. Figures of hooks cannot be added up, and are kept under `{run_id}.{hook}`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ const FAILURES: usize = 10;
 ///
 /// # Errors
 /// When there are less than two, one cannot be read, `out` has a run in it or cannot be written, or
-/// two of the folders are the same.
+/// two of the folders have a run in common.
 pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Loaded, ResultsError> {
     let runs = Run::read_all(dirs)?;
     let config = merged_config(&runs);
@@ -58,6 +59,24 @@ pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Loaded, ResultsError> {
     Ok(merged)
 }
 
+/// Refuses runs that share responses: a copy of a folder, or one that was merged into another.
+fn none_twice(runs: &[Run]) -> Result<(), ResultsError> {
+    let mut known = BTreeMap::new();
+    for run in runs {
+        for part in run.parts() {
+            // Clients that begin in the same second have the same id, and not the same moment.
+            let first = known.insert((part.run_id.clone(), part.started_at), &run.dir);
+            if let Some(first) = first {
+                let (id, first, dir) = (&part.run_id, first.display(), run.dir.display());
+                return Err(ResultsError::Merge(format!(
+                    "run {id} is in {first} and in {dir}, and its responses would count twice"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A run that is merged.
 struct Run {
     dir: PathBuf,
@@ -66,6 +85,8 @@ struct Run {
     responses: u64,
     /// From the earliest run's start to this one's.
     later_ns: u64,
+    /// What is not as a finished run leaves it.
+    notes: Vec<String>,
 }
 
 /// The first numbers that no run has used yet.
@@ -104,6 +125,7 @@ impl Run {
             }
             known.push(path);
         }
+        none_twice(&runs)?;
         runs.sort_by_key(|run| run.config.started_at);
         if let Some(earliest) = runs.first().map(|run| run.config.started_at) {
             for run in &mut runs {
@@ -115,19 +137,35 @@ impl Run {
     }
 
     fn read(dir: &Path) -> Result<Self, ResultsError> {
-        // A run without a summary is rebuilt from its responses.
-        let Loaded { run, .. } =
-            match files::summary(dir)?.is_some() && files::stats(dir)?.is_some() {
-                true => load::load_stats_only(dir)?,
-                false => load::open(dir, &Filter::default())?,
-            };
+        let Loaded { run, notes, .. } = match load::load_stats_only(dir) {
+            Ok(saved) if !saved.run.summary.rebuilt => saved,
+            // What is missing or cut is rebuilt from the responses.
+            Ok(_) | Err(ResultsError::NoRun { .. } | ResultsError::Content { .. }) => {
+                load::open(dir, &Filter::default())?
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             dir: dir.to_owned(),
             responses: run.stats.requests,
             config: run.config,
             summary: run.summary,
             later_ns: 0,
+            notes,
         })
+    }
+
+    /// The runs that were measured: this one, or those it was merged from.
+    fn parts(&self) -> Vec<MergedRun> {
+        if !self.config.merged_from.is_empty() {
+            return self.config.merged_from.clone();
+        }
+        vec![MergedRun {
+            dir: self.dir.display().to_string(),
+            run_id: self.config.run_id.clone(),
+            started_at: self.config.started_at,
+            requests: self.responses,
+        }]
     }
 
     fn renumber(&self, record: &mut ResponseRecord, first: Next) -> Result<(), ResultsError> {
@@ -151,15 +189,8 @@ impl Run {
 
 fn merged_config(runs: &[Run]) -> RunConfig {
     let mut config = runs[0].config.clone();
-    config.merged_from = runs
-        .iter()
-        .map(|run| MergedRun {
-            dir: run.dir.display().to_string(),
-            run_id: run.config.run_id.clone(),
-            started_at: run.config.started_at,
-            requests: run.responses,
-        })
-        .collect();
+    config.merged_from = runs.iter().flat_map(Run::parts).collect();
+    config.merged_from.sort_by_key(|run| run.started_at);
     config
 }
 
@@ -225,15 +256,17 @@ fn notes(runs: &[Run]) -> Vec<String> {
         let differs = runs.iter().any(|run| !same(first, &run.config));
         differs.then(|| format!("the runs differ in {what}; run_config.json has the earliest's"))
     };
-    [
+    let of_runs = runs.iter().flat_map(|run| {
+        let dir = run.dir.display();
+        run.notes.iter().map(move |note| format!("{dir}: {note}"))
+    });
+    let between = [
         differ("their server", |a, b| a.base_url == b.base_url),
         differ("what they sent", |a, b| a.workload == b.workload),
         differ("when and how they sent it", |a, b| a.load == b.load),
         differ("the client that measured", |a, b| a.client == b.client),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    of_runs.chain(between.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
@@ -312,6 +345,23 @@ mod tests {
         std::fs::remove_file(killed.join("stats.json")).unwrap();
         let merged = merge(&[whole, killed], &temp.path().join("out")).unwrap();
         assert_eq!(merged.run.stats.requests, 50);
+        let told = |file: &str| merged.notes.iter().any(|note| note.contains(file));
+        assert!(told("summary.json is missing") && told("stats.json is missing"));
+    }
+
+    #[test]
+    fn a_run_with_a_file_that_was_cut_can_be_merged() {
+        for file in ["summary.json", "stats.json"] {
+            let temp = tempfile::tempdir().unwrap();
+            let (whole, _) = folder(temp.path(), 20, Duration::ZERO);
+            let (cut, _) = folder(temp.path(), 30, Duration::ZERO);
+            std::fs::write(cut.join(file), "{").unwrap();
+            let merged = merge(&[whole, cut], &temp.path().join("out")).unwrap();
+            assert_eq!(merged.run.stats.requests, 50);
+            let note = format!("{file} cannot be used (");
+            let told = merged.notes.iter().any(|it| it.contains(&note));
+            assert!(told, "{:?}", merged.notes);
+        }
     }
 
     #[test]
@@ -328,6 +378,55 @@ mod tests {
         assert!(refused(&[dir.clone(), nothing], &out).contains("no run in it"));
         assert!(!out.exists(), "nothing is left of a merge that was refused");
         assert!(refused(&[dir.clone(), other.clone()], &dir).contains("already has a run"));
+    }
+
+    #[test]
+    fn responses_that_were_counted_twice_are_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let (a, _) = folder(temp.path(), 5, Duration::ZERO);
+        let (b, _) = folder(temp.path(), 6, Duration::from_secs(1));
+        let (c, _) = folder(temp.path(), 7, Duration::from_secs(2));
+        let at = |name: &str| temp.path().join(name);
+        let copy = at("copy");
+        std::fs::create_dir(&copy).unwrap();
+        for entry in std::fs::read_dir(&a).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+        }
+        merge(&[a.clone(), b.clone()], &at("ab")).unwrap();
+        let all = merge(&[at("ab"), c.clone()], &at("abc")).unwrap();
+        let from = all.run.config.merged_from;
+        let ids: Vec<_> = from.iter().map(|run| run.run_id.as_str()).collect();
+        assert_eq!(ids, ["run5", "run6", "run7"], "the runs that were measured");
+        for (dirs, twice) in [
+            ([&a, &copy], "run5"),
+            ([&at("ab"), &b], "run6"),
+            // Neither is the run that the merged one has its id from.
+            ([&b, &at("abc")], "run6"),
+            ([&at("abc"), &at("ab")], "run5"),
+        ] {
+            let out = at("out");
+            let refused = merge(&dirs.map(Clone::clone), &out).unwrap_err();
+            let wanted = format!("run {twice} is in ");
+            assert!(refused.to_string().contains(&wanted), "{refused}");
+            assert!(!out.exists());
+        }
+    }
+
+    #[test]
+    fn clients_that_began_in_the_same_second_can_be_merged() {
+        let temp = tempfile::tempdir().unwrap();
+        let dirs = [1, 2].map(|n| {
+            let (dir, _) = folder(temp.path(), n, Duration::from_nanos(n));
+            let path = dir.join("run_config.json");
+            let config = std::fs::read_to_string(&path).unwrap();
+            let same = config.replace(&format!("\"run{n}\""), "\"20261125_120000\"");
+            assert_ne!(same, config);
+            std::fs::write(path, same).unwrap();
+            dir
+        });
+        let merged = merge(&dirs, &temp.path().join("out")).unwrap();
+        assert_eq!(merged.run.stats.requests, 3);
     }
 
     #[test]

@@ -123,7 +123,8 @@ pub(crate) fn summary(config: &RunConfig, stats: &RunStats) -> RunSummary {
 /// A whole folder with a run of so many requests.
 pub(crate) fn write(parent: &Path, name: &str, requests: u64) -> PathBuf {
     let dir = parent.join(name);
-    let config = config(requests);
+    let mut config = config(requests);
+    config.run_id = format!("20261125_120000_{name}");
     let mut writer = FolderWriter::create(&dir, &config).unwrap();
     let records = records(requests);
     writer.append(&records).unwrap();

@@ -18,6 +18,12 @@ fn two_runs_become_one_folder() {
         "{text}"
     );
     let merged = load(&out).unwrap();
+    // As `run` leaves them.
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for run in ["20261125_120000_a (300", "20261125_120000_b (200"] {
+        assert!(page.contains(run), "{run}");
+    }
+    assert!(out.join("summary.md").exists());
     assert_eq!(merged.stats.requests, 500);
     assert_eq!(
         merged.stats.sample.last().unwrap().index,

@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{folder, printed, refused};
+use super::{folder, printed, refused, run};
 
 fn json(args: &[&str]) -> Value {
     let args = [&["show", "--format", "json"], args].concat();
@@ -16,7 +16,7 @@ fn text_has_the_figures_that_people_ask_for() {
     let text = printed(&["show", dir.to_str().unwrap()]);
     for part in [
         "figures computed again from 1000 responses",
-        "Run 20261125_120000 \"nightly\", http://127.0.0.1:8000",
+        "Run 20261125_120000_run \"nightly\", http://127.0.0.1:8000",
         "closed loop, 4 clients, 1000 requests",
         "100 × too many requests (first: request 5)",
         "by status: 200 × 900, 429 × 100",
@@ -110,6 +110,31 @@ fn single_figures_are_a_column_each() {
 }
 
 #[test]
+fn figures_of_prices_could_not_be_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = folder::write(temp.path(), "run", 20);
+    let dir = dir.to_str().unwrap();
+    let stats = ["--stat", "cost.per_million_points", "--stat", "cost.total"];
+    let table = printed(&[&["show", dir], &stats[..]].concat());
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["cost.per_million_points", "cost.total"]);
+    assert_eq!(
+        rows[1],
+        [dir, "0.1", "—"],
+        "what the run has not is no number"
+    );
+    let values = json(&[&[dir], &stats[..]].concat());
+    assert_eq!(values[0]["values"]["cost.per_million_points"], 0.1);
+    assert_eq!(values[0]["values"]["cost.total"], Value::Null);
+    let (code, error) = refused(&["show", dir, "--op", "fit", "--stat", "cost.total"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("of the run as a whole"), "{error}");
+}
+
+#[test]
 fn a_run_that_was_killed_is_shown_with_what_is_missing() {
     let temp = tempfile::tempdir().unwrap();
     let dir = folder::write(temp.path(), "run", 100);
@@ -144,6 +169,38 @@ fn what_is_wrong_is_said() {
     );
     let (code, _) = refused(&["show"]);
     assert_eq!(code, 2);
+}
+
+#[test]
+fn a_folder_of_a_sweep_was_told_to_have_no_run() {
+    let temp = tempfile::tempdir().unwrap();
+    let levels: Vec<_> = (1..=14)
+        .map(|n| folder::write(temp.path(), &format!("{n:05}-clients"), 1))
+        .collect();
+    let sweep = temp.path().to_str().unwrap();
+    let (code, error) = refused(&["show", sweep]);
+    assert_eq!(code, 1);
+    let first = format!("name them, such as {} ", levels[0].display());
+    assert!(error.contains(&first), "{error}");
+    assert!(error.contains("00012-clients and 2 more"), "{error}");
+}
+
+#[test]
+fn a_filter_that_nothing_passes_is_noted() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = folder::write(temp.path(), "run", 20);
+    let dir = dir.to_str().unwrap();
+    let note = "note: none of the 20 responses passes the filter";
+    let text = printed(&["show", dir, "--op", "fit"]);
+    assert!(text.contains(note), "{text}");
+    let table = run(&["show", dir, "--op", "fit", "--stat", "p50"]);
+    let error = String::from_utf8(table.stderr).unwrap();
+    assert!(error.contains("none of the 20 responses"), "{error}");
+    let whole = printed(&["show", dir]);
+    assert!(!whole.contains("note:"), "{whole}");
+    let (code, error) = refused(&["show", dir, "--from", "2s", "--to", "1s"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("--from is not before --to"), "{error}");
 }
 
 #[test]

@@ -29,6 +29,29 @@ fn quantile_s(stats: &Value, metric: &str, q: f64) -> f64 {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn figures_that_were_lost_on_a_full_disk_fail_a_run_that_is_measured_to_its_end() {
+    let stub = Stub::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let output = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tidemark-bench"))
+        .args(["run", "--base-url", &stub.url, "--requests=50", "--out"])
+        .arg(&out)
+        .stdout(full.unwrap())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let wanted = "cannot write to standard output";
+    assert_eq!(error.matches(wanted).count(), 1, "{error}");
+    let summary = process::json(&out, "summary.json");
+    assert_eq!(summary["interrupted"], false);
+    assert_eq!(summary["headline"]["ok"], 50);
+    assert!(out.join("report.html").exists());
+}
+
+#[test]
 fn a_count_bound_run_leaves_a_whole_folder() {
     let stub = Stub::start(&[]);
     let run = run(

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::super::generated::Kind;
 use super::{BadLine, Payload, Reading, Recipient};
 
+/// What a payload is told by.
+const FIELDS: &str = "timestamp and value, timestamps and values, or method and path";
+
 pub(super) fn parse(text: &str, reading: Reading) -> Result<Vec<Payload>, BadLine> {
     let mut payloads = Vec::new();
     for (line, content) in (1..).zip(text.lines()) {
@@ -24,7 +27,7 @@ fn payload(content: &str, reading: Reading) -> Result<Payload, String> {
         format!("not JSON: {reason}")
     })?;
     let Value::Object(mut fields) = value else {
-        return Err("expected an object".to_owned());
+        return Err(format!("expected an object, with {FIELDS}"));
     };
     if fields.contains_key("method") || fields.contains_key("path") {
         return custom(fields);
@@ -67,7 +70,7 @@ fn kind(fields: &Map<String, Value>, reading: Reading) -> Result<(Kind, u32), St
             .ok_or("this is one point, sent as predict or update, neither of which is asked for")?;
         return Ok((kind, 1));
     }
-    Err("expected timestamp and value, timestamps and values, or method and path".to_owned())
+    Err(format!("expected {FIELDS}"))
 }
 
 fn points(fields: &Map<String, Value>) -> u32 {

@@ -222,7 +222,8 @@ fn is_json(path: &str, bytes: &[u8]) -> bool {
         Some("csv") => false,
         _ => {
             let begins = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-            begins == Some(&b'{')
+            // An array is no payload, and no header of CSV either.
+            matches!(begins, Some(b'{' | b'['))
         }
     }
 }

@@ -14,8 +14,12 @@ pub(super) fn parse(text: &str, reading: Reading) -> Result<Vec<Payload>, BadLin
         .from_reader(text.as_bytes());
     let headers = reader.headers().map_err(bad_row)?.clone();
     let column = |name: &str| headers.iter().position(|h| h.eq_ignore_ascii_case(name));
-    let needed =
-        |name: &str| column(name).ok_or_else(|| (1, format!("there is no column `{name}`")));
+    let needed = |name: &str| {
+        column(name).ok_or_else(|| {
+            let wanted = "expected a header with timestamp, value and perhaps series_id, or JSON with an object a line";
+            (1, format!("there is no column `{name}`: {wanted}"))
+        })
+    };
     let (timestamp, value) = (needed("timestamp")?, needed("value")?);
     let series = column("series_id");
     let mut payloads = Vec::new();

@@ -186,6 +186,14 @@ fn a_bad_line_is_named_with_its_reason() {
             "a.jsonl:3: not JSON: EOF",
         ),
         ("a.jsonl", "[1]\n", &all, "a.jsonl:1: expected an object"),
+        // What has no name to tell it by, and is neither.
+        (
+            "a",
+            "[1]\n",
+            &all,
+            "a:1: expected an object, with timestamp",
+        ),
+        ("a", "17,2\n", &all, "or JSON with an object a line"),
         (
             "a.jsonl",
             r#"{"timestamp":1}"#,
