@@ -1,6 +1,8 @@
 //! `run_config.json`: what was asked for, by which client, on which machine. Written before the
 //! first request, so that a run that was killed can still be read.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,9 @@ pub struct MergedRun {
     pub started_at: Timestamp,
     /// Requests with a known outcome.
     pub requests: u64,
+    /// Its wall clock, from its own start.
+    #[serde(default)]
+    pub wall_ns: u64,
 }
 
 /// What is sent.
@@ -222,7 +227,42 @@ impl LoadSpec {
     }
 }
 
+impl LoadSpec {
+    /// How long requests are sent, where that is known beforehand: not of a run that a count ends, or
+    /// whose arrivals may end before its time.
+    fn lasts(&self) -> Option<Duration> {
+        let Bound::Duration { ns } = self.bound else {
+            return None;
+        };
+        let may_end = match &self.pace {
+            Pace::Closed { .. } => false,
+            Pace::Open { arrivals, .. } => match arrivals {
+                Arrivals::Trace { .. } => true,
+                Arrivals::Stages { stages } => stages.last().is_none_or(|last| last.per_s <= 0.0),
+                Arrivals::Constant { .. } | Arrivals::Poisson { .. } | Arrivals::Burst { .. } => {
+                    false
+                }
+            },
+        };
+        (!may_end).then_some(Duration::from_nanos(ns))
+    }
+}
+
 impl RunConfig {
+    /// How long the run is to last at least, from its start to the end of its wall clock; zero if only
+    /// its outcomes tell. A run that was cut short did not last so long, except a merged one, whose
+    /// runs are over.
+    #[must_use]
+    pub fn lasts(&self) -> Duration {
+        let ends = self.merged_from.iter().map(|run| {
+            let later = run.started_at.duration_since(self.started_at);
+            let later = Duration::try_from(later).unwrap_or_default();
+            later.saturating_add(Duration::from_nanos(run.wall_ns))
+        });
+        let merged = ends.max();
+        merged.unwrap_or_else(|| self.load.lasts().unwrap_or_default())
+    }
+
     /// Requests that were asked for, where that is a count: of a merged run, those of its runs.
     #[must_use]
     pub fn planned(&self) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Which responses of a saved run are looked at.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::load::response::{Op, OutcomeClass, ResponseRecord};
 
@@ -53,6 +54,18 @@ impl Filter {
             && self.to_ns.is_none_or(|to| record.intended_ns < to)
             && self.above_ns.is_none_or(|above| latency_ns > above)
             && self.below_ns.is_none_or(|below| latency_ns < below)
+    }
+
+    /// How long a run that lasted so long did on the filter's axis, as far as the filter tells: some
+    /// requests by their numbers may have been over long before.
+    pub(super) fn lasted(&self, run: Duration) -> Duration {
+        if self.indices.is_some() {
+            return Duration::ZERO;
+        }
+        let to = self
+            .to_ns
+            .map_or(run, |to| run.min(Duration::from_nanos(to)));
+        to.saturating_sub(Duration::from_nanos(self.from_ns.unwrap_or_default()))
     }
 
     /// Puts the times of a response that passed on the filter's axis.

@@ -54,8 +54,11 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
         }
         Ok(())
     })?;
-    let mut stats = tally.stats();
     let saved = SavedFiles::read(dir, files::stats(dir))?;
+    if !saved.cut_short(&config) {
+        tally.lasted(filter.lasted(config.lasts()));
+    }
+    let mut stats = tally.stats();
     // Which answers were wrong is in no response; it is known of the run as a whole.
     let answers = saved.summary.as_ref().and_then(|it| it.answers.as_ref());
     if let Some(answers) = answers.filter(|_| filter.is_everything()) {
@@ -154,6 +157,16 @@ impl SavedFiles {
         })
     }
 
+    /// Whether the run ended before its time, so that its last outcome is its end.
+    fn cut_short(&self, config: &RunConfig) -> bool {
+        match (&self.summary, &self.stats) {
+            // Runs that were merged were over, whatever ended them.
+            (Some(summary), _) => summary.interrupted && config.merged_from.is_empty(),
+            (None, Some(file)) => Duration::from_nanos(file.stats.wall_ns) < config.lasts(),
+            (None, None) => true,
+        }
+    }
+
     /// The summary as it was written, or what can be told without it of a run that left so many
     /// responses.
     fn summary(self, config: &RunConfig, requests: u64) -> RunSummary {
@@ -250,6 +263,73 @@ mod tests {
             "from stats.json, every double to the last bit"
         );
         assert_eq!(saved.figures, Figures::Saved);
+    }
+
+    /// A folder whose responses are over within a second of a run that was to last two.
+    fn two_seconds(interrupted: bool) -> (tempfile::TempDir, RunStats) {
+        let dir = tempfile::tempdir().unwrap();
+        let ns = 2_000_000_000;
+        let config = fixture::config(Bound::Duration { ns });
+        let mut writer = FolderWriter::create(dir.path(), &config).unwrap();
+        let records = records(3, 100, 500_000_000);
+        writer.append(&records).unwrap();
+        let mut tally = tally(&records);
+        if !interrupted {
+            tally.lasted(config.lasts());
+        }
+        let stats = tally.stats();
+        let mut summary = fixture::summary(&config, &stats);
+        summary.interrupted = interrupted;
+        writer.finish(&summary, &stats, b"").unwrap();
+        (dir, stats)
+    }
+
+    #[test]
+    fn rates_of_a_run_that_sent_for_a_time_are_by_that_time() {
+        let (dir, stats) = two_seconds(false);
+        assert_eq!(stats.wall_ns, 2_000_000_000);
+        assert_eq!(stats.completed_rps, Some(50.0));
+        for lost in ["", STATS, SUMMARY] {
+            let (dir, stats) = two_seconds(false);
+            if !lost.is_empty() {
+                fs::remove_file(dir.path().join(lost)).unwrap();
+            }
+            let loaded = open(dir.path(), &Filter::default()).unwrap();
+            assert_eq!(loaded.run.stats, stats, "without {lost:?}");
+            let other = loaded.notes.iter().any(|it| it.contains("other figures"));
+            assert!(!other, "{:?}", loaded.notes);
+        }
+        let of = |filter: Filter| open(dir.path(), &filter).unwrap().run.stats.wall_ns;
+        let outcomes = vec![crate::load::response::OutcomeClass::Shed];
+        let shed = Filter {
+            outcomes,
+            ..Filter::default()
+        };
+        assert_eq!(of(shed), 2_000_000_000, "as long as the run");
+        let (from_ns, to_ns) = (Some(100_000_000), Some(1_900_000_000));
+        let stretch = Filter {
+            from_ns,
+            to_ns,
+            ..Filter::default()
+        };
+        assert_eq!(of(stretch), 1_800_000_000, "as long as the stretch");
+        let some = Filter {
+            indices: Some(0..=9),
+            ..Filter::default()
+        };
+        assert!(of(some) < 1_000_000_000, "to the last of them");
+    }
+
+    #[test]
+    fn rates_of_a_run_that_was_cut_short_are_to_its_last_outcome() {
+        let (dir, stats) = two_seconds(true);
+        assert!(stats.wall_ns < 1_000_000_000);
+        assert_eq!(load(dir.path()).unwrap().stats, stats);
+        // By the figures that were saved, and then without any.
+        for file in [SUMMARY, STATS] {
+            fs::remove_file(dir.path().join(file)).unwrap();
+            assert_eq!(load(dir.path()).unwrap().stats, stats, "without {file}");
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Loaded, ResultsError> {
             writer.append(std::slice::from_ref(&record))
         })?;
     }
+    tally.lasted(config.lasts());
     let mut stats = tally.stats();
     let answers = runs.iter().filter_map(|run| run.summary.answers.as_ref());
     if let Some(answers) = Answers::sum(answers) {
@@ -83,6 +84,7 @@ struct Run {
     config: RunConfig,
     summary: RunSummary,
     responses: u64,
+    wall_ns: u64,
     /// From the earliest run's start to this one's.
     later_ns: u64,
     /// What is not as a finished run leaves it.
@@ -148,6 +150,7 @@ impl Run {
         Ok(Self {
             dir: dir.to_owned(),
             responses: run.stats.requests,
+            wall_ns: run.stats.wall_ns,
             config: run.config,
             summary: run.summary,
             later_ns: 0,
@@ -165,6 +168,7 @@ impl Run {
             run_id: self.config.run_id.clone(),
             started_at: self.config.started_at,
             requests: self.responses,
+            wall_ns: self.wall_ns,
         }]
     }
 
@@ -334,6 +338,45 @@ mod tests {
         assert_eq!(contributed, ["run200.cost", "run300.cost"]);
         // The bounds differ, and nothing else.
         assert_eq!(merged.notes.len(), 1, "{:?}", merged.notes);
+    }
+
+    #[test]
+    fn a_merged_run_lasts_to_the_end_of_its_last_run() {
+        let temp = tempfile::tempdir().unwrap();
+        // Responses are over within a second; two whole runs of two seconds, and one cut short.
+        let dirs = [(4, 0, false), (5, 1, false), (6, 9, true)].map(|(n, later, interrupted)| {
+            let dir = temp.path().join(format!("run-{n}"));
+            let ns = 2_000_000_000;
+            let mut config = fixture::config(Bound::Duration { ns });
+            config.started_at += Duration::from_secs(later);
+            config.run_id = format!("run{n}");
+            let mut writer = FolderWriter::create(&dir, &config).unwrap();
+            let records = records(n, n, 500_000_000);
+            writer.append(&records).unwrap();
+            let mut tally = tally(&records);
+            if !interrupted {
+                tally.lasted(config.lasts());
+            }
+            let stats = tally.stats();
+            let mut summary = fixture::summary(&config, &stats);
+            summary.interrupted = interrupted;
+            writer.finish(&summary, &stats, b"").unwrap();
+            dir
+        });
+        let merged = |dirs: &[PathBuf], name: &str| {
+            let out = temp.path().join(name);
+            let run = merge(dirs, &out).unwrap().run;
+            assert_eq!(run, load::load(&out).unwrap(), "{name}");
+            (run.stats, out)
+        };
+        let (stats, two) = merged(&dirs[..2], "two");
+        assert_eq!(stats.wall_ns, 3_000_000_000);
+        assert_eq!(stats.completed_rps, Some(3.0));
+        let (all, _) = merged(&dirs, "all");
+        let cut = load::load(&dirs[2]).unwrap().stats.wall_ns;
+        assert_eq!(all.wall_ns, 9_000_000_000 + cut);
+        let (by_way, _) = merged(&[two, dirs[2].clone()], "by way");
+        assert_eq!(by_way.wall_ns, all.wall_ns);
     }
 
     #[test]

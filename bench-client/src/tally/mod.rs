@@ -174,13 +174,20 @@ impl Tally {
         });
     }
 
+    /// Says that the run lasted at least so long from its start, whatever its last outcome: rates by
+    /// the wall clock of a run that sent for a second are by a second.
+    pub fn lasted(&mut self, time: Duration) {
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.wall_ns = self.wall_ns.max(ns);
+    }
+
     /// Responses so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// From the run's start to the last outcome so far.
+    /// From the run's start to the last outcome so far, or to when it [lasted](Self::lasted).
     #[must_use]
     pub fn wall_ns(&self) -> u64 {
         self.wall_ns

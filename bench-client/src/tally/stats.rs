@@ -1,5 +1,5 @@
-//! The figures of a run, as `stats.json` carries them: a pure function of its responses, so that a
-//! folder that is loaded has the same figures to the last digit.
+//! The figures of a run, as `stats.json` carries them: a pure function of its responses and
+//! of how long it was to last, so that a folder that is loaded has the same figures to the last digit.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,8 @@ pub struct RunStats {
     pub other_errors: u64,
     /// When requests went out.
     pub send_window: SendWindow,
-    /// From the run's start to the last outcome.
+    /// From the run's start to the last outcome, or to the end of the duration that it was to last,
+    /// where that is later and it was not cut short.
     pub wall_ns: u64,
     /// Requests with any outcome, by `wall_ns`.
     pub completed_rps: Option<f64>,

@@ -82,7 +82,8 @@ pub(super) fn rates(run: &RunData) -> Markup {
             }))
             p.aside { (count(stats.points_in)) " points and " (bytes(stats.bytes_out)) " sent, "
                 (count(stats.points_out)) " points and " (bytes(stats.bytes_in)) " received. The send window \
-                runs from the first send to the last, the wall clock from the run's start to the last outcome." }
+                runs from the first send to the last, the wall clock from the run's start to the last outcome, \
+                or to the end of its duration if that is later." }
         }
     }
 }

@@ -222,7 +222,7 @@ fn throughput(text: &mut String, good_within_ns: u64, stats: &RunStats) -> std::
     table.row(row("points out", per_s(stats.points_out_per_s), "scored"));
     writeln!(
         text,
-        "\nThroughput by the wall clock ({} to the last outcome)",
+        "\nThroughput by the wall clock ({})",
         duration(stats.wall_ns)
     )?;
     writeln!(text, "{table}")?;
