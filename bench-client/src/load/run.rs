@@ -186,8 +186,12 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
     )?;
 
     display.finish();
+    let interrupted = stop.is_set();
+    if !interrupted {
+        tally.lasted(config.lasts());
+    }
     let mut stats = tally.stats();
-    let finish = |check: Check| check.finish(stop.is_set());
+    let finish = |check: Check| check.finish(interrupted);
     let answers = measured.check.map(finish).transpose()?.flatten();
     if let Some(answers) = &answers {
         answers.correct(&mut stats);
@@ -199,7 +203,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         kind: "run".to_owned(),
         run_id: config.run_id.clone(),
         finished_at: Some(Timestamp::now()),
-        interrupted: stop.is_set(),
+        interrupted,
         rebuilt: false,
         planned: config.load.planned(),
         unsent: Some(measured.unsent),

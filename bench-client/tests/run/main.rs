@@ -52,6 +52,24 @@ fn figures_that_were_lost_on_a_full_disk_fail_a_run_that_is_measured_to_its_end(
 }
 
 #[test]
+fn goodput_above_the_offered_rate_in_a_short_run() {
+    let stub = Stub::start(&[]);
+    let run = run(&stub.url, &["--rate=10/s", "--duration=500ms"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let stats = run.json("stats.json");
+    assert_eq!(stats["good"], 5);
+    assert!(stats["wall_ns"].as_u64().unwrap() >= 500_000_000);
+    let goodput = stats["goodput_rps"].as_f64().unwrap();
+    assert!(goodput <= 10.0, "{goodput}");
+    let headline = &run.json("summary.json")["headline"];
+    assert_eq!(headline["goodput_rps"], stats["goodput_rps"]);
+    let shown = bench(&["show", run.out.to_str().unwrap(), "--format=json"]);
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown[0]["stats"]["wall_ns"], stats["wall_ns"]);
+    assert_eq!(shown[0]["notes"], json!([]));
+}
+
+#[test]
 fn a_count_bound_run_leaves_a_whole_folder() {
     let stub = Stub::start(&[]);
     let run = run(
