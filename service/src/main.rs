@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: &ServeConfig) -> Result<(), String> {
-    telemetry::start(config.log_format);
+    telemetry::start(config.telemetry.log_format);
     actix_web::rt::System::new().block_on(async {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;

@@ -17,15 +17,6 @@ pub struct LatencyWindow {
     slots: Box<[AtomicU32]>,
 }
 
-/// The windows of a server.
-#[derive(Default)]
-pub struct Metrics {
-    /// Successful predicts.
-    pub inference: LatencyWindow,
-    /// Successful fits.
-    pub training: LatencyWindow,
-}
-
 impl Default for LatencyWindow {
     fn default() -> Self {
         Self {

@@ -1,10 +1,14 @@
 //! What an operator may set: flags, each also an environment variable.
 
+mod telemetry;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use telemetry::{LogFormat, TelemetryConfig};
 
 use crate::store::Durability;
 
@@ -87,20 +91,9 @@ pub struct ServeConfig {
     #[arg(skip = Durability::Synced)]
     pub durability: Durability,
 
-    /// How logs look.
-    #[arg(long, env = "TIDEMARK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
-    pub log_format: LogFormat,
-}
-
-/// How logs look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// One line of text an event.
-    Text,
-    /// One JSON object a line.
-    Json,
+    /// Logs and what else tells of the server.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
 }
 
 impl ServeConfig {
