@@ -26,7 +26,12 @@ pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&
         command.args(["--drain-delay", "0s"]);
     }
     command.args(flags);
-    for name in ["RUST_LOG", "TIDEMARK_ADDR", "TIDEMARK_DATA_DIR"] {
+    for name in [
+        "RUST_LOG",
+        "TIDEMARK_ADDR",
+        "TIDEMARK_DATA_DIR",
+        "TIDEMARK_HEALTH_ADDR",
+    ] {
         command.env_remove(name);
     }
 }
@@ -35,6 +40,8 @@ pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&
 pub(crate) struct Tidemark {
     child: Child,
     pub(crate) addr: SocketAddr,
+    /// That of `--health-addr`.
+    health: Option<SocketAddr>,
     errors: File,
 }
 
@@ -69,22 +76,24 @@ impl Tidemark {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let output = child.stdout.take().expect("it is piped");
-        let mut line = String::new();
-        BufReader::new(output)
-            .read_line(&mut line)
-            .expect("stdout can be read");
-        let addr = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .and_then(|addr| addr.parse().ok());
-        match addr {
-            Some(addr) => Ok(Self {
-                child,
-                addr,
-                errors,
-            }),
-            None => Err(ended(&mut child, errors, line)),
+        let mut output = BufReader::new(output);
+        let mut said = String::new();
+        while output.read_line(&mut said).expect("stdout can be read") > 0 {
+            if let Some(addr) = told(&said, "listening") {
+                return Ok(Self {
+                    child,
+                    addr,
+                    health: told(&said, "health"),
+                    errors,
+                });
+            }
         }
+        Err(ended(&mut child, errors, said))
+    }
+
+    /// Where probes have a listener of their own.
+    pub(crate) fn health(&self) -> SocketAddr {
+        self.health.expect("it was started with --health-addr")
     }
 
     #[cfg(feature = "syscall-tests")]
@@ -121,6 +130,15 @@ impl Drop for Tidemark {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The address in the line `WHAT on http://ADDR`.
+fn told(said: &str, what: &str) -> Option<SocketAddr> {
+    let line = |line: &str| {
+        let rest = line.strip_prefix(what)?.strip_prefix(" on http://")?;
+        rest.parse().ok()
+    };
+    said.lines().find_map(line)
 }
 
 /// Runs a command that is expected to end by itself.

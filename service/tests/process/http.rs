@@ -37,6 +37,16 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// Gives up on replies sooner.
+    pub(crate) fn answered_within(&self, timeout: Duration) -> Result<()> {
+        self.0.get_ref().set_read_timeout(Some(timeout))
+    }
+
+    /// Sends bytes that are no request yet.
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
     pub(crate) fn send(&mut self, method: &str, target: &str, body: &[u8]) -> Result<()> {
         self.send_with("", method, target, body)
     }
@@ -88,8 +98,23 @@ impl Connection {
 
     /// Whether the server closes the connection without a further byte.
     pub(crate) fn is_closed_by_peer(&mut self) -> bool {
-        matches!(self.0.fill_buf(), Ok([]) | Err(_))
+        match self.0.fill_buf() {
+            Ok(rest) => rest.is_empty(),
+            Err(error) => !is_timeout(&error),
+        }
     }
+
+    /// Whether the server closes the connection, whatever it says before.
+    pub(crate) fn is_ended_by_peer(&mut self) -> bool {
+        match self.0.read_to_end(&mut Vec::new()) {
+            Ok(_) => true,
+            Err(error) => !is_timeout(&error),
+        }
+    }
+}
+
+fn is_timeout(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// One request on a connection of its own.

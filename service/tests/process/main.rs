@@ -12,6 +12,7 @@ mod flags;
 mod golden;
 mod http;
 mod payload;
+mod probes;
 mod read_back;
 mod scenario;
 #[cfg(feature = "syscall-tests")]
