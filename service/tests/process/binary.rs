@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -45,6 +45,60 @@ pub(crate) struct Tidemark {
     errors: File,
 }
 
+/// A server that has not said where it listens.
+pub(crate) struct Starting {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    said: String,
+    errors: File,
+}
+
+impl Starting {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let errors = tempfile::tempfile().expect("a temporary file can be made");
+        let handle = errors.try_clone().expect("a file can be shared");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(handle)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let output = child.stdout.take().expect("it is piped");
+        Self {
+            child,
+            output: BufReader::new(output),
+            said: String::new(),
+            errors,
+        }
+    }
+
+    /// The address in the line `WHAT on http://ADDR`, once it is printed.
+    pub(crate) fn told(&mut self, what: &str) -> Option<SocketAddr> {
+        loop {
+            if let Some(addr) = told(&self.said, what) {
+                return Some(addr);
+            }
+            let read = self.output.read_line(&mut self.said);
+            if read.expect("stdout can be read") == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Waits until it listens or ends.
+    pub(crate) fn listening(mut self) -> Result<Tidemark, Ended> {
+        match self.told("listening") {
+            Some(addr) => Ok(Tidemark {
+                child: self.child,
+                addr,
+                health: told(&self.said, "health"),
+                errors: self.errors,
+            }),
+            None => Err(ended(&mut self.child, self.errors, self.said)),
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -67,28 +121,7 @@ impl Tidemark {
 
     /// As [`Tidemark::spawn`] for a server that may refuse to start.
     pub(crate) fn try_spawn(command: &mut Command) -> Result<Self, Ended> {
-        let errors = tempfile::tempfile().expect("a temporary file can be made");
-        let handle = errors.try_clone().expect("a file can be shared");
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(handle)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let output = child.stdout.take().expect("it is piped");
-        let mut output = BufReader::new(output);
-        let mut said = String::new();
-        while output.read_line(&mut said).expect("stdout can be read") > 0 {
-            if let Some(addr) = told(&said, "listening") {
-                return Ok(Self {
-                    child,
-                    addr,
-                    health: told(&said, "health"),
-                    errors,
-                });
-            }
-        }
-        Err(ended(&mut child, errors, said))
+        Starting::spawn(command).listening()
     }
 
     /// Where probes have a listener of their own.

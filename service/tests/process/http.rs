@@ -68,6 +68,17 @@ impl Connection {
         self.0.get_mut().write_all(&request)
     }
 
+    /// Whether something of a reply is here after a moment.
+    pub(crate) fn is_answered(&mut self) -> Result<bool> {
+        self.answered_within(Duration::from_millis(20))?;
+        let begun = match self.0.fill_buf() {
+            Err(error) if is_timeout(&error) => Ok(false),
+            begun => begun.map(|_| true),
+        };
+        self.answered_within(ANSWERED_WITHIN)?;
+        begun
+    }
+
     pub(crate) fn receive(&mut self) -> Result<Reply> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

@@ -11,6 +11,8 @@ mod drain;
 mod flags;
 mod golden;
 mod http;
+#[cfg(feature = "syscall-tests")]
+mod hung_store;
 mod payload;
 mod probes;
 mod read_back;

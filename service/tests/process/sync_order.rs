@@ -25,7 +25,7 @@ enum Disk {
     SyncsIgnored,
 }
 
-fn need(package: &str, there: bool) {
+pub(crate) fn need(package: &str, there: bool) {
     assert!(
         there,
         "this test needs {package}: apt-get install strace eatmydata"
