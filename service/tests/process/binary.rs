@@ -20,8 +20,10 @@ pub(crate) fn serve(data_dir: &Path, flags: &[&str]) -> Command {
 }
 
 pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&str]) {
-    command.args(["serve", "--addr", "127.0.0.1:0", "--data-dir"]);
-    command.arg(data_dir);
+    command.args(["serve", "--data-dir"]).arg(data_dir);
+    if !flags.contains(&"--addr") {
+        command.args(["--addr", "127.0.0.1:0"]);
+    }
     if !flags.contains(&"--drain-delay") {
         command.args(["--drain-delay", "0s"]);
     }

@@ -69,6 +69,7 @@ impl Connection {
     }
 
     /// Whether something of a reply is here after a moment.
+    #[cfg(feature = "syscall-tests")]
     pub(crate) fn is_answered(&mut self) -> Result<bool> {
         self.answered_within(Duration::from_millis(20))?;
         let begun = match self.0.fill_buf() {

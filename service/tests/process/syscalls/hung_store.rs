@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::binary::{Starting, Tidemark, serve, serve_arguments};
-use super::http::{Connection, once};
-use super::payload::{self, POINT};
 use super::sync_order::need;
+use crate::binary::{Starting, Tidemark, serve, serve_arguments};
+use crate::http::{Connection, once};
+use crate::payload::{self, POINT};
 
 /// Several times as long as a store may take before it counts as one that hangs.
 const HANGS_FOR: &str = "6s";
