@@ -1,5 +1,6 @@
 //! What an operator may set: flags, each also an environment variable.
 
+mod store;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
 use crate::store::Durability;
@@ -94,6 +96,10 @@ pub struct ServeConfig {
     /// Logs and what else tells of the server.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+
+    /// What the store keeps beside models.
+    #[command(flatten)]
+    pub store: StoreConfig,
 }
 
 impl ServeConfig {
