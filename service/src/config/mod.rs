@@ -1,6 +1,7 @@
 //! What an operator may set: flags, each also an environment variable.
 
 mod probes;
+mod store;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use probes::ProbesConfig;
+pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
 use crate::store::Durability;
@@ -100,6 +102,10 @@ pub struct ServeConfig {
     /// Logs and what else tells of the server.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+
+    /// What the store keeps beside models.
+    #[command(flatten)]
+    pub store: StoreConfig,
 }
 
 impl ServeConfig {

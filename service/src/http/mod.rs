@@ -7,6 +7,7 @@ mod convert;
 mod detect;
 mod fit;
 mod health;
+mod idempotency;
 mod plot;
 mod plot_page;
 mod predict;
