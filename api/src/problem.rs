@@ -91,6 +91,8 @@ problem_table! {
         "A version is digits with an optional leading v; 0 means the latest.";
     InvalidQuery = "invalid_query", 422, "A query parameter is not valid",
         "Remove or correct the parameter that `errors` names.";
+    InvalidHeader = "invalid_header", 422, "A header field is not valid",
+        "Remove or correct the header field that `errors` names.";
     UnknownModel = "unknown_model", 422, "There is no model of that name",
         "The detail lists the models.";
     ParameterOutOfRange = "parameter_out_of_range", 422, "A parameter is out of range",
@@ -101,6 +103,8 @@ problem_table! {
         "Leave the parameter out or name a model that has it.";
     ModelDoesNotFit = "model_does_not_fit", 422, "The model cannot be fitted to these values",
         "Leave model out, so that one is chosen, or name another.";
+    TenantOverShare = "tenant_over_share", 429, "The caller has its share of the server",
+        "Others wait, too. Try again after Retry-After, or send fewer requests at a time.";
     Internal = "internal", 500, "The server failed",
         "A defect of the server: report it with the request_id.";
     StoredRecordDamaged = "stored_record_damaged", 500, "A stored record is damaged",
@@ -109,6 +113,8 @@ problem_table! {
         "Nothing was acknowledged. Try again after Retry-After.";
     Overloaded = "overloaded", 503, "The server is at capacity",
         "Try again after Retry-After.";
+    DeadlineExceeded = "deadline_exceeded", 503, "The request's deadline would pass before its turn",
+        "Nothing was done. Try again after Retry-After, or allow more time in X-Request-Deadline-Ms.";
 }
 
 impl Code {

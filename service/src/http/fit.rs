@@ -9,13 +9,14 @@ use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
-use super::{Call, body, convert, ok};
+use super::{Call, admit, body, convert, ok};
+use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{FitJob, Fitting, RegistryOptions};
 
 pub(super) async fn handle(
     call: &Call<'_>,
-    payload: Payload,
+    mut payload: Payload,
     id: &str,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
@@ -26,18 +27,26 @@ pub(super) async fn handle(
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
     let registry = state.registry()?;
-    let body = body::read_json(request, payload, state.max_body_bytes).await?;
+    // Whether a small fit is a light one, only its body tells.
+    let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;
+    let limit = state.max_body_bytes;
+    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
     let options = registry.options();
     let mut fitting = if body.len() < POOL_FROM_BYTES {
         let job = read(&body)?;
         if job.is_light() {
             run(job, &options)?
         } else {
-            let fitted = state.compute.run(move || run(job, &options)).await;
+            let fitted = state
+                .compute
+                .run(&mut ticket, move || run(job, &options))
+                .await;
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
-        let fitted = state.compute.run(move || run(read(&body)?, &options));
+        let fitted = state
+            .compute
+            .run(&mut ticket, move || run(read(&body)?, &options));
         fitted.await.map_err(convert::compute_rejection)??
     };
     let version = registry
