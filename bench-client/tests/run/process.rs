@@ -31,6 +31,10 @@ impl Stub {
         let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
         Self { child, url }
     }
+
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
 }
 
 impl Drop for Stub {

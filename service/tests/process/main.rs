@@ -5,6 +5,7 @@
 
 mod audit;
 mod binary;
+mod chaos;
 mod crash;
 mod damage;
 mod drain;
