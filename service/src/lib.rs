@@ -8,6 +8,7 @@ pub mod demo;
 pub mod detection;
 mod health_listener;
 pub mod http;
+mod listener;
 pub mod metrics;
 pub mod probe;
 pub mod registry;

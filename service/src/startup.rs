@@ -19,15 +19,14 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::health_listener::HealthListener;
 use crate::http;
+use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
-use crate::shutdown::{self, Drain, StopRequests};
+use crate::shutdown::{Drain, Serving, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
 
 /// Jobs that may wait for or run on the compute pool.
 const COMPUTE_CAPACITY: usize = 1_024;
-/// Connections the kernel keeps for us while all workers are busy.
-const BACKLOG: u32 = 4_096;
 /// A connection that sends no request head for this long is closed.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -144,6 +143,7 @@ pub enum StartupError {
 /// A bound server whose store is not open yet.
 pub struct Application {
     server: Server,
+    listener: Listener,
     addr: SocketAddr,
     health: Option<HealthListener>,
     state: Arc<State>,
@@ -165,6 +165,8 @@ impl Application {
         let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
         let compute = Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?;
         let state = Arc::new(State::new(compute, config.max_body));
+        let listener = Listener::bind(config.addr).map_err(bind_error)?;
+        let addr = listener.addr().map_err(bind_error)?;
         let health = match config.probes.health_addr {
             Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
             None => None,
@@ -176,7 +178,6 @@ impl Application {
                 .default_service(web::to(http::dispatch))
         })
         .workers(or_cores(config.workers))
-        .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(FIRST_HEAD)
         // A streamed reply ends in a small write, which would wait 40 ms for the client's delayed
@@ -184,11 +185,11 @@ impl Application {
         .tcp_nodelay(true)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
-        .bind(config.addr)
+        .listen(listener.share().map_err(bind_error)?)
         .map_err(bind_error)?;
-        let addr = server.addrs().first().copied().unwrap_or(config.addr);
         Ok(Self {
             server: server.run(),
+            listener,
             addr,
             health,
             state,
@@ -215,6 +216,7 @@ impl Application {
     pub async fn run_until_stopped(self, mut stops: impl StopRequests) -> Result<(), StartupError> {
         let Self {
             server,
+            listener,
             addr,
             // Dropped last: it answers until the store is closed.
             health,
@@ -246,7 +248,10 @@ impl Application {
                 let ended = ended.map_err(|error| StartupError::Thread(error.to_string()))?;
                 return ended.map_err(StartupError::Server);
             }
-            cause = stops.next() => shutdown::drain(cause, handle, state, drain, &mut stops).await,
+            cause = stops.next() => {
+                let serving = Serving { server: handle, listener, state };
+                serving.drain(cause, drain, &mut stops).await;
+            }
         }
         Ok(())
     }
