@@ -18,6 +18,7 @@ mod golden_vectors;
 mod headers;
 mod histories;
 mod hostile_ids;
+mod idempotency;
 mod load;
 mod load_client;
 mod plot;

@@ -12,6 +12,7 @@ use detectors::{
     Seasons, SeriesError, TimeUnit,
 };
 
+use crate::admission::Refusal;
 use crate::compute::ComputeError;
 use crate::detection::{Detection, DetectionError};
 use crate::registry::{FitJob, RegistryError, StartRequest};
@@ -210,6 +211,15 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
             PutError::Busy => plain(Code::Overloaded),
             PutError::Closed(_) | PutError::Unknown(_) => plain(Code::StoreUnavailable),
             PutError::Damaged(_) => plain(Code::StoredRecordDamaged),
+            PutError::KeyReused => {
+                let loc = [Loc::from("header"), Loc::from(api::idempotency::HEADER)];
+                let error = FieldError::new(loc, put.to_string());
+                Rejection::one(Code::IdempotencyKeyReused, error)
+            }
+            PutError::TooManyAliases => Rejection::one(
+                Code::InvalidAlias,
+                at(&["set_alias"], None, put.to_string()),
+            ),
         },
         RegistryError::Store(store) => match store {
             StoreError::Damaged { .. } => plain(Code::StoredRecordDamaged),
@@ -285,11 +295,20 @@ fn fit_rejection(fit: &FitError) -> Rejection {
 
 /// What went wrong on the compute pool, as a problem.
 pub(super) fn compute_rejection(error: ComputeError) -> Rejection {
-    let code = match error {
-        ComputeError::Busy => Code::Overloaded,
-        ComputeError::Failed => Code::Internal,
+    match error {
+        ComputeError::Refused(refusal_of) => refusal(refusal_of),
+        ComputeError::Failed => Rejection::new(Code::Internal, error.to_string()),
+    }
+}
+
+/// Why a request was not taken on, as a problem.
+pub(super) fn refusal(refusal: Refusal) -> Rejection {
+    let code = match refusal {
+        Refusal::QueueFull | Refusal::Memory => Code::Overloaded,
+        Refusal::TenantShare => Code::TenantOverShare,
+        Refusal::Deadline => Code::DeadlineExceeded,
     };
-    Rejection::new(code, error.to_string())
+    Rejection::new(code, refusal.to_string())
 }
 
 fn series_rejection(error: &SeriesError) -> Rejection {

@@ -1,5 +1,6 @@
 //! HTTP: one file a resource. A handler extracts, converts, calls the registry and maps the answer.
 
+mod admit;
 mod body;
 mod calibration;
 mod columns;
@@ -7,11 +8,13 @@ mod convert;
 mod detect;
 mod fit;
 mod health;
+mod idempotency;
 mod plot;
 mod plot_page;
 mod predict;
 mod probes;
 mod problems;
+mod refusal;
 pub mod router;
 pub mod stamp;
 mod update;
