@@ -12,6 +12,7 @@ mod flags;
 mod golden;
 mod http;
 mod idempotency;
+mod idle_connections;
 mod payload;
 mod probes;
 mod read_back;
