@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::listener::Listener;
 use crate::startup::State;
+use crate::warm_start::WarmStart;
 
 /// How long after the listener is closed connections may still send a request: a round trip, and
 /// the turn of a busy worker.
@@ -79,6 +80,7 @@ pub(crate) struct Serving {
     pub(crate) server: ServerHandle,
     pub(crate) listener: Listener,
     pub(crate) state: Arc<State>,
+    pub(crate) warm_start: Option<WarmStart>,
 }
 
 impl Serving {
@@ -108,9 +110,12 @@ impl Serving {
         }
         // The framework's share of the socket is gone already.
         drop(self.listener);
-        let state = self.state;
+        let (state, warm_start) = (self.state, self.warm_start);
         let closing = tokio::task::spawn_blocking(move || {
             if let Ok(registry) = state.registry() {
+                if let Some(warm_start) = warm_start {
+                    warm_start.end(registry);
+                }
                 registry.close();
             }
         });

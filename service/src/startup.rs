@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
 use crate::shutdown::{Drain, Serving, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
+use crate::warm_start::WarmStart;
 
 /// A connection that sends no request head for this long is closed.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -251,6 +252,12 @@ impl Application {
                 .await
                 .map_err(StartupError::Demo)?;
         }
+        let warm_start = config
+            .start
+            .warm_start
+            .then(|| WarmStart::begin(&config.data_dir, &state))
+            .transpose()
+            .map_err(StartupError::Server)?;
         println!("listening on http://{addr}");
         tokio::select! {
             ended = &mut serving => {
@@ -258,7 +265,7 @@ impl Application {
                 return ended.map_err(StartupError::Server);
             }
             cause = stops.next() => {
-                let serving = Serving { server: handle, listener, state };
+                let serving = Serving { server: handle, listener, state, warm_start };
                 serving.drain(cause, drain, &mut stops).await;
             }
         }

@@ -22,6 +22,7 @@ mod servers;
 #[cfg(feature = "syscall-tests")]
 mod syscalls;
 mod updates;
+mod warm_start;
 
 /// A whole number from the environment, for the long form of a test.
 fn from_env(name: &str, default: u64) -> u64 {
