@@ -13,6 +13,7 @@ mod model;
 mod observed;
 mod once;
 mod online;
+pub mod warm;
 
 use std::sync::Arc;
 
