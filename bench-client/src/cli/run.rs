@@ -13,6 +13,7 @@ use super::chaos_args::ChaosArgs;
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
 use super::runs::{self, hooks};
+use super::server_side_args::ServerSideArgs;
 use super::workload_args::WorkloadArgs;
 use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
@@ -70,6 +71,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     chaos: ChaosArgs,
+
+    #[command(flatten)]
+    server_side: ServerSideArgs,
 
     /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
     #[arg(long, value_name = "DIR")]
@@ -282,6 +286,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     if let Some(hook) = chaos.hook(&out) {
         settings.hooks.push(Box::new(hook));
     }
+    let seen = args
+        .server_side
+        .hook(&settings.base_url, &chaos.subject, &out)?;
+    settings.hooks.push(Box::new(seen));
     let data = load::run::run(settings, &runtime, &stop)?;
     let page = report::run::write(&out, &data)?;
     console::out(text::render(&data).trim_end());

@@ -6,14 +6,16 @@ use super::config::RunConfig;
 use super::summary::{RunSummary, StatsFile};
 use crate::heatmap::HeatmapFile;
 use crate::load::response::ResponseRecord;
+use crate::server_side::ServerSample;
 use crate::sweep::SweepFile;
 
-/// Schemas by the name of their file. That of responses is of one line.
+/// Schemas by the name of their file. That of responses, and of the timeline, is of one line.
 #[must_use]
-pub fn schemas() -> [(&'static str, Schema); 6] {
+pub fn schemas() -> [(&'static str, Schema); 7] {
     [
         ("run_config.schema.json", schema_for!(RunConfig)),
         ("responses.schema.json", schema_for!(ResponseRecord)),
+        ("timeline.schema.json", schema_for!(ServerSample)),
         ("stats.schema.json", schema_for!(StatsFile)),
         ("summary.schema.json", schema_for!(RunSummary)),
         ("sweep.schema.json", schema_for!(SweepFile)),

@@ -2,8 +2,11 @@
 //! server that stalls, and what is left when a run is cut short.
 
 mod chaos;
+mod counting;
+mod littles_law;
 mod memory;
 mod process;
+mod server_side;
 
 use std::io::Read;
 use std::time::{Duration, Instant};
