@@ -20,6 +20,17 @@ pub enum RegistryError {
         /// The newest version there is.
         latest: u64,
     },
+    /// The series has no such alias.
+    #[error("series {series} has no alias {alias}")]
+    UnknownAlias {
+        /// The series.
+        series: String,
+        /// The alias asked for.
+        alias: String,
+    },
+    /// An alias is not as the request assumes; how it is.
+    #[error("{0}")]
+    AliasUnmet(String),
     /// The series has an online state, and the request would have started another.
     #[error(
         "series {series} has an online state that was not started so: {parameter} cannot be chosen any more"

@@ -1,10 +1,11 @@
-//! The use cases: fit a series, find a version, read its training points, update an online state.
-//! No HTTP in here.
+//! The use cases: fit a series, find a version, read its training points, point an alias to it, update
+//! an online state. No HTTP in here.
 //!
 //! The registry stands between a bounded map of ready models and the durable store. The map is
 //! only ever a copy of what the store has committed: a miss is read from the store, and a commit
 //! is published on the store's own thread before the caller hears of it.
 
+mod aliases;
 pub mod cache;
 mod error;
 mod fit;
@@ -17,7 +18,7 @@ mod online;
 use std::sync::Arc;
 
 pub use error::RegistryError;
-pub use fit::{Beside, FitJob, Fitting};
+pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
 pub use observed::{Monitors, ONLINE, Observed, Watch};
 pub use once::Asked;
@@ -27,6 +28,7 @@ pub use online::{
 };
 
 use crate::store::Store;
+use aliases::AliasCache;
 use cache::ModelCache;
 
 /// What an operator may set.
@@ -43,6 +45,7 @@ pub struct RegistryOptions {
 pub struct Registry {
     store: Arc<dyn Store>,
     cache: Arc<ModelCache>,
+    aliases: Arc<AliasCache>,
     monitors: Arc<Monitors>,
     online: Arc<OnlineStates>,
     options: RegistryOptions,
@@ -61,9 +64,11 @@ impl Registry {
             budget,
             cache.beside(),
         );
+        let aliases = AliasCache::new(budget, cache.beside());
         Self {
             store,
             cache: Arc::new(cache),
+            aliases: Arc::new(aliases),
             monitors,
             online: Arc::new(online),
             options,
