@@ -19,6 +19,7 @@ mod golden_vectors;
 mod headers;
 mod histories;
 mod hostile_ids;
+mod hot_swap;
 mod idempotency;
 mod load;
 mod load_client;
