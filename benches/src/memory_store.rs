@@ -4,6 +4,7 @@ use compact_str::CompactString;
 use service::store::{
     AliasCompletion, AliasError, AliasPut, AliasRecord, Completion, Found, KeptAnswer, Put,
     RequestKey, StateCompletion, StatePut, Store, StoreError, Stored, StoredState, VersionSelector,
+    Waits,
 };
 
 /// Completes every put at once as version 1 and keeps nothing.
@@ -55,6 +56,10 @@ impl Store for MemoryStore {
 
     fn refusal(&self) -> Option<String> {
         None
+    }
+
+    fn waits(&self) -> Waits {
+        Waits::default()
     }
 
     fn close(&self) {}

@@ -6,6 +6,7 @@ pub mod compute;
 pub mod config;
 pub mod demo;
 pub mod detection;
+mod health_listener;
 pub mod http;
 pub mod metrics;
 pub mod probe;

@@ -17,6 +17,7 @@ use api::{Code, Rejection};
 use crate::compute::Compute;
 use crate::config::ServeConfig;
 use crate::demo;
+use crate::health_listener::HealthListener;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
@@ -144,12 +145,13 @@ pub enum StartupError {
 pub struct Application {
     server: Server,
     addr: SocketAddr,
+    health: Option<HealthListener>,
     state: Arc<State>,
     config: ServeConfig,
 }
 
 impl Application {
-    /// Binds the address and starts the workers. Needs a tokio runtime.
+    /// Binds the addresses and starts the workers. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the configuration is refused, or the address or threads cannot be had.
@@ -163,6 +165,10 @@ impl Application {
         let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
         let compute = Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?;
         let state = Arc::new(State::new(compute, config.max_body));
+        let health = match config.probes.health_addr {
+            Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
+            None => None,
+        };
         let shared = Data::from(Arc::clone(&state));
         let server = HttpServer::new(move || {
             App::new()
@@ -184,6 +190,7 @@ impl Application {
         Ok(Self {
             server: server.run(),
             addr,
+            health,
             state,
             config: config.clone(),
         })
@@ -195,6 +202,12 @@ impl Application {
         self.addr
     }
 
+    /// The address of `--health-addr`.
+    #[must_use]
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(HealthListener::addr)
+    }
+
     /// Opens the store, says on stdout where it listens, and serves until a request to stop.
     ///
     /// # Errors
@@ -203,9 +216,14 @@ impl Application {
         let Self {
             server,
             addr,
+            // Dropped last: it answers until the store is closed.
+            health,
             state,
             config,
         } = self;
+        if let Some(health) = &health {
+            println!("health on http://{}", health.addr());
+        }
         let drain = Drain {
             delay: config.drain_delay,
             timeout: config.drain_timeout,

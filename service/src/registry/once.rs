@@ -29,7 +29,7 @@ impl Registry {
         body: Bytes,
     ) -> Result<Asked, RegistryError> {
         let (store, name) = (Arc::clone(&self.store), series.to_owned());
-        on_blocking_thread(move || {
+        on_blocking_thread(&*self.store, move || {
             let digest = BodyDigest::of(&body);
             match store.answered(&name, key)? {
                 None => Ok(Asked::Anew(digest)),

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, NewAnswers, Sweeper, now_ms};
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
+use super::under_way::UnderWay;
 use super::{
     AliasChanged, AliasError, Completion, Put, PutError, StateChange, StateCompletion, StatePut,
     StoreError, Stored,
@@ -54,8 +55,10 @@ pub(super) struct Tables {
     pub(super) sync: Option<fjall::PersistMode>,
 }
 
+/// Reads that are noted at a time.
+const NOTED_READS: usize = 64;
+
 /// What the committer shares with the store's readers.
-#[derive(Default)]
 pub(super) struct Shared {
     /// Distinct series, as of the last commit.
     pub(super) series: AtomicU64,
@@ -63,6 +66,22 @@ pub(super) struct Shared {
     pub(super) revision: AtomicU64,
     /// Set once, when writes stopped for good.
     pub(super) refusal: OnceLock<String>,
+    /// The commit that is under way.
+    pub(super) commit: UnderWay,
+    /// Reads that are under way.
+    pub(super) reads: UnderWay,
+}
+
+impl Shared {
+    pub(super) fn new(series: u64) -> Self {
+        Self {
+            series: AtomicU64::new(series),
+            revision: AtomicU64::new(0),
+            refusal: OnceLock::new(),
+            commit: UnderWay::new(1),
+            reads: UnderWay::new(NOTED_READS),
+        }
+    }
 }
 
 /// Commits until every sender is gone. After a failed write nothing is acknowledged again: what
@@ -95,7 +114,10 @@ pub(super) fn run(
             fail(&mut batch, &PutError::Closed(reason.clone()));
             continue;
         }
-        match commit(tables, &batch, shared, &mut sweeper) {
+        let under_way = shared.commit.begin();
+        let outcomes = commit(tables, &batch, shared, &mut sweeper);
+        drop(under_way);
+        match outcomes {
             Ok(outcomes) => batch
                 .drain(..)
                 .zip(outcomes)

@@ -13,7 +13,7 @@ use crate::registry::{Monitors, RegistryError};
 use crate::store::{
     AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
     KeptAnswer, Put, PutError, RequestKey, StateCompletion, StatePut, Store, StoreError,
-    StoredState, VersionSelector,
+    StoredState, VersionSelector, Waits,
 };
 
 /// What becomes of a change.
@@ -114,6 +114,10 @@ impl Store for Fickle {
 
     fn refusal(&self) -> Option<String> {
         self.store.refusal()
+    }
+
+    fn waits(&self) -> Waits {
+        self.store.waits()
     }
 
     fn close(&self) {
