@@ -97,6 +97,8 @@ problem_table! {
         "An alias is a-z followed by up to 63 of a-z 0-9 _ -, and neither `latest` nor like a version; a series has up to 100.";
     InvalidQuery = "invalid_query", 422, "A query parameter is not valid",
         "Remove or correct the parameter that `errors` names.";
+    InvalidHeader = "invalid_header", 422, "A header field is not valid",
+        "Remove or correct the header field that `errors` names.";
     UnknownModel = "unknown_model", 422, "There is no model of that name",
         "The detail lists the models.";
     ParameterOutOfRange = "parameter_out_of_range", 422, "A parameter is out of range",
@@ -111,6 +113,8 @@ problem_table! {
         "Send one Idempotency-Key of 1 to 255 visible ASCII characters, such as a UUID; double quotes around it are no part of it.";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key belongs to another request",
         "Send a new key with a new body; the same key answers for the body it was first sent with.";
+    TenantOverShare = "tenant_over_share", 429, "The caller has its share of the server",
+        "Others wait, too. Try again after Retry-After, or send fewer requests at a time.";
     Internal = "internal", 500, "The server failed",
         "A defect of the server: report it with the request_id.";
     StoredRecordDamaged = "stored_record_damaged", 500, "A stored record is damaged",
@@ -119,6 +123,8 @@ problem_table! {
         "Nothing was acknowledged. Try again after Retry-After.";
     Overloaded = "overloaded", 503, "The server is at capacity",
         "Try again after Retry-After.";
+    DeadlineExceeded = "deadline_exceeded", 503, "The request's deadline would pass before its turn",
+        "Nothing was done. Try again after Retry-After, or allow more time in X-Request-Deadline-Ms.";
 }
 
 impl Code {

@@ -1,25 +1,32 @@
-//! The CPU pool: everything that takes more than about 100 µs runs here, not on an HTTP worker.
+//! The CPU pools: everything that takes more than about 100 µs runs here, not on an HTTP worker.
 //!
 //! An HTTP worker serves its connections in turn and nobody steals its work, so one long fit would
-//! hold up every predict of that worker. The queue is bounded: what would not start soon is
-//! refused at once.
+//! hold up every predict of that worker. Each class of work has a pool of its own behind a
+//! [gate](crate::admission::Gate), and the system gives the threads of the fits what the others leave:
+//! fits go on under any load of predicts, and predicts do not wait for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use detectors::whole::Workers;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::oneshot;
 
+use crate::admission::{Class, Gate, Refusal, Ticket};
+
 /// Work from this body size on goes to the pool: about what a worker parses in 100 µs.
 pub const POOL_FROM_BYTES: usize = 16 * 1024;
 
-/// A bounded pool of threads for CPU work.
+/// The threads for CPU work.
 pub struct Compute {
+    threads: usize,
+    predict: Lane,
+    fit: Lane,
+}
+
+struct Lane {
     pool: rayon::ThreadPool,
-    capacity: usize,
-    jobs: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
 }
 
 /// The threads of the pool on which a job runs, for the parts of that job.
@@ -38,68 +45,65 @@ impl Workers for PoolWorkers {
 /// Why a job gave no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ComputeError {
-    /// The queue is full; the job was not started.
-    #[error("the compute queue is full")]
-    Busy,
+    /// The job was not started.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The job panicked.
     #[error("the computation failed")]
     Failed,
 }
 
 impl Compute {
-    /// A pool of `threads` threads and at most `capacity` jobs, running and waiting together.
+    /// Pools of `threads` threads each.
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn new(threads: usize, capacity: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("tidemark-compute-{i}"))
-            .build()?;
+    pub fn new(threads: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let lane = |class| {
+            Ok(Lane {
+                pool: pool(class, threads)?,
+                gate: Gate::new(class, threads),
+            })
+        };
         Ok(Self {
-            pool,
-            capacity,
-            jobs: Arc::new(AtomicUsize::new(0)),
+            threads,
+            predict: lane(Class::Predict)?,
+            fit: lane(Class::Fit)?,
         })
     }
 
-    /// Runs `job` on the pool and waits for its result without blocking the caller's thread.
-    ///
-    /// # Errors
-    /// When the queue is full or the job panics.
-    pub async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, ComputeError> {
-        self.run_after(std::future::ready(()), job).await
+    /// The gate of a class.
+    #[must_use]
+    pub fn gate(&self, class: Class) -> &Arc<Gate> {
+        &self.lane(class).gate
     }
 
-    /// As [`Compute::run`], once `turn` is there, which ends with the job. Whoever waits for it has a
-    /// place in the queue and no thread.
+    /// Runs `job` on the pool of its class and waits for its result without blocking the caller's
+    /// thread. A job whose caller stops waiting before it begins never runs.
     ///
     /// # Errors
-    /// As [`Compute::run`].
-    pub async fn run_after<Turn: Send + 'static, T: Send + 'static>(
+    /// When it is refused or panics.
+    pub async fn run<T: Send + 'static>(
         &self,
-        turn: impl Future<Output = Turn>,
+        ticket: &mut Ticket,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ComputeError> {
-        let slot = Slot::take(&self.jobs, self.capacity).ok_or(ComputeError::Busy)?;
-        let turn = turn.await;
-        let job = move || {
-            let result = job();
-            drop(turn);
-            result
-        };
+        let lane = self.lane(ticket.class);
+        let mut permit = lane.gate.enter(ticket).await?;
+        ticket.begin();
+        let memory = ticket.memory.clone();
+        let gate = Arc::clone(&lane.gate);
         let (sender, receiver) = oneshot::channel();
-        self.pool.spawn(move || {
+        lane.pool.spawn(move || {
             // The caller has gone: nobody waits for the result.
             if sender.is_closed() {
+                gate.stats().abandon();
                 return;
             }
+            permit.start();
             let result = catch_unwind(AssertUnwindSafe(job));
             // Before the caller hears of the end: it may come back at once.
-            drop(slot);
+            drop((permit, memory));
             let _ = sender.send(result);
         });
         match receiver.await {
@@ -108,84 +112,75 @@ impl Compute {
         }
     }
 
-    /// Jobs running and waiting, as a share of the capacity.
+    /// As [`Compute::run`], once `turn` is there, which ends with the job. Whoever waits for it has a
+    /// place and no thread.
+    ///
+    /// # Errors
+    /// As [`Compute::run`].
+    pub async fn run_after<Turn: Send + 'static, T: Send + 'static>(
+        &self,
+        ticket: &mut Ticket,
+        turn: impl Future<Output = Turn>,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ComputeError> {
+        let gate = self.gate(ticket.class);
+        if !ticket.is_begun {
+            gate.check(ticket)?;
+        }
+        let place = gate.stand_by()?;
+        let turn = match ticket.deadline {
+            None => turn.await,
+            Some(deadline) => {
+                let turn = tokio::time::timeout_at(deadline.into(), turn).await;
+                turn.map_err(|_| Refusal::Deadline)
+                    .inspect_err(|refusal| gate.stats().refuse(*refusal))?
+            }
+        };
+        drop(place);
+        let job = move || {
+            let result = job();
+            drop(turn);
+            result
+        };
+        self.run(ticket, job).await
+    }
+
+    /// Jobs running and waiting, of the class that has more of them, as a share of the most there can be.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        self.jobs.load(Ordering::Relaxed) as f64 / self.capacity as f64
+        let of = |lane: &Lane| lane.gate.stats().utilization(self.threads);
+        of(&self.predict).max(of(&self.fit))
+    }
+
+    fn lane(&self, class: Class) -> &Lane {
+        match class {
+            Class::Predict => &self.predict,
+            Class::Fit => &self.fit,
+        }
     }
 }
 
-/// One place in the queue, given back when dropped.
-struct Slot(Arc<AtomicUsize>);
-
-impl Slot {
-    fn take(jobs: &Arc<AtomicUsize>, capacity: usize) -> Option<Self> {
-        let taken = jobs.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| {
-            (n < capacity).then_some(n + 1)
-        });
-        taken.ok().map(|_| Self(Arc::clone(jobs)))
+/// How much less than the threads that serve connections the threads of a class get of a core that
+/// both want, as a nice value (setpriority(2); on Linux each thread has one).
+const fn niceness(class: Class) -> i32 {
+    match class {
+        Class::Predict => 3,
+        Class::Fit => 10,
     }
 }
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
+fn pool(class: Class, threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |i| format!("tidemark-{}-{i}", class.as_str()))
+        .start_handler(move |_| {
+            let raised = rustix::process::nice(niceness(class));
+            if let Err(error) = raised {
+                tracing::warn!(class = class.as_str(), %error, "threads keep their priority");
+            }
+        })
+        .build()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_fails_one_job_and_no_other() {
-        let compute = Compute::new(1, 4).unwrap();
-        let failed: Result<(), _> = compute.run(|| panic!("seeded")).await;
-        assert_eq!(failed, Err(ComputeError::Failed));
-        assert_eq!(compute.run(|| 7).await, Ok(7));
-        assert_eq!(compute.utilization(), 0.0);
-    }
-
-    #[tokio::test]
-    async fn who_waits_for_a_turn_holds_no_thread() {
-        let compute = Arc::new(Compute::new(1, 4).unwrap());
-        let turn = Arc::new(tokio::sync::Mutex::new(()));
-        let held = Arc::clone(&turn).lock_owned().await;
-        let after = |job: fn() -> i32| {
-            let (compute, turn) = (Arc::clone(&compute), Arc::clone(&turn).lock_owned());
-            tokio::spawn(async move { compute.run_after(turn, job).await })
-        };
-        let waiting = [after(|| 1), after(|| panic!("seeded")), after(|| 2)];
-        while compute.utilization() < 0.75 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(compute.run(|| 7).await, Ok(7), "the thread is free");
-        assert_eq!(compute.utilization(), 0.75, "they wait in the queue");
-        drop(held);
-        let mut results = Vec::new();
-        for job in waiting {
-            results.push(job.await.unwrap());
-        }
-        assert_eq!(results, [Ok(1), Err(ComputeError::Failed), Ok(2)]);
-        assert!(turn.try_lock().is_ok(), "every turn has ended");
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_refuses() {
-        let compute = Arc::new(Compute::new(1, 1).unwrap());
-        let (release, blocked) = mpsc::channel::<()>();
-        let running = {
-            let compute = Arc::clone(&compute);
-            tokio::spawn(async move { compute.run(move || blocked.recv().is_ok()).await })
-        };
-        while compute.utilization() < 1.0 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(compute.run(|| 1).await, Err(ComputeError::Busy));
-        release.send(()).unwrap();
-        assert_eq!(running.await.unwrap(), Ok(true));
-        assert_eq!(compute.run(|| 1).await, Ok(1));
-    }
-}
+mod tests;

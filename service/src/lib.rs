@@ -2,9 +2,11 @@
 //!
 //! [`startup::Application`] is the whole server, for the binary and for tests alike.
 
+pub mod admission;
 pub mod compute;
 pub mod config;
 pub mod demo;
+pub mod descriptors;
 pub mod detection;
 mod health_listener;
 pub mod http;

@@ -6,7 +6,7 @@ use clap::Parser;
 use service::config::{Cli, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
-use service::{probe, telemetry};
+use service::{descriptors, probe, telemetry};
 
 /// Saves about 5 % of a predict against the system's allocator.
 #[global_allocator]
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
 
 fn serve(config: &ServeConfig) -> Result<(), String> {
     telemetry::start(config.telemetry.log_format);
+    descriptors::raise(config.admission.max_connections);
     actix_web::rt::System::new().block_on(async {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;

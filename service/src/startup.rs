@@ -14,6 +14,7 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use api::{Code, Rejection};
 
+use crate::admission::Admission;
 use crate::compute::Compute;
 use crate::config::ServeConfig;
 use crate::demo;
@@ -24,8 +25,6 @@ use crate::registry::{Registry, RegistryOptions};
 use crate::shutdown::{self, Drain, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
 
-/// Jobs that may wait for or run on the compute pool.
-const COMPUTE_CAPACITY: usize = 1_024;
 /// Connections the kernel keeps for us while all workers are busy.
 const BACKLOG: u32 = 4_096;
 /// A connection that sends no request head for this long is closed.
@@ -37,6 +36,8 @@ pub struct State {
     registry: OnceLock<Registry>,
     /// CPU work.
     pub compute: Compute,
+    /// What is taken on.
+    pub admission: Admission,
     /// Latencies.
     pub metrics: Metrics,
     /// Largest request body.
@@ -47,10 +48,11 @@ pub struct State {
 
 impl State {
     /// What is there before the store is open.
-    pub(crate) fn new(compute: Compute, max_body_bytes: usize) -> Self {
+    pub(crate) fn new(compute: Compute, admission: Admission, max_body_bytes: usize) -> Self {
         Self {
             registry: OnceLock::new(),
             compute,
+            admission,
             metrics: Metrics::default(),
             max_body_bytes,
             draining: AtomicBool::new(false),
@@ -163,19 +165,26 @@ impl Application {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
-        let compute = Compute::new(or_cores(config.compute_threads), COMPUTE_CAPACITY)?;
-        let state = Arc::new(State::new(compute, config.max_body));
+        let budget = config.admission.budget().map_err(StartupError::Config)?;
+        let compute = Compute::new(or_cores(config.compute_threads))?;
+        let tenant_header = config.admission.tenant_header.clone();
+        let admission = Admission::new(budget.requests, tenant_header);
+        let state = Arc::new(State::new(compute, admission, config.max_body));
         let health = match config.probes.health_addr {
             Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
             None => None,
         };
         let shared = Data::from(Arc::clone(&state));
+        let workers = or_cores(config.workers);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
                 .default_service(web::to(http::dispatch))
         })
-        .workers(or_cores(config.workers))
+        .workers(workers)
+        .max_connections((config.admission.max_connections as usize).div_ceil(workers))
+        // Who closes the connection has gone: its request is dropped, and not served to nobody.
+        .h1_allow_half_closed(false)
         .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(FIRST_HEAD)
@@ -253,6 +262,8 @@ impl Application {
 }
 
 async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), StartupError> {
+    let budget = config.admission.budget().map_err(StartupError::Config)?;
+    let model_cache_bytes = budget.models;
     let open = tokio::task::spawn_blocking(move || {
         let options = EmbeddedOptions {
             durability: config.durability,
@@ -262,7 +273,7 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         let store = EmbeddedStore::open(&options)?;
         let options = RegistryOptions {
             min_training_points: config.min_training_points,
-            model_cache_bytes: config.model_cache,
+            model_cache_bytes,
         };
         Ok::<_, StoreError>(Registry::new(Arc::new(store), options))
     });

@@ -1,5 +1,6 @@
 //! What an operator may set: flags, each also an environment variable.
 
+mod admission;
 mod probes;
 mod store;
 mod telemetry;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use admission::{AdmissionConfig, Budget};
 pub use probes::ProbesConfig;
 pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -69,16 +71,15 @@ pub struct ServeConfig {
     #[arg(long, env = "TIDEMARK_MAX_BODY", default_value = "64MiB", value_parser = parse_bytes)]
     pub max_body: usize,
 
-    /// Memory for models and the counts of what they scored, such as 512MiB; other models come back
-    /// from the store when asked for.
-    #[arg(long, env = "TIDEMARK_MODEL_CACHE", default_value = "512MiB", value_parser = parse_bytes)]
-    pub model_cache: usize,
+    /// What is taken on.
+    #[command(flatten)]
+    pub admission: AdmissionConfig,
 
     /// Threads that serve connections; 0 means one a core.
     #[arg(long, env = "TIDEMARK_WORKERS", default_value_t = 0)]
     pub workers: usize,
 
-    /// Threads for long fits and large bodies; 0 means one a core.
+    /// Threads for long fits, and as many for large bodies and dear predicts; 0 means one a core.
     #[arg(long, env = "TIDEMARK_COMPUTE_THREADS", default_value_t = 0)]
     pub compute_threads: usize,
 
@@ -124,7 +125,7 @@ impl ServeConfig {
                 self.addr.port()
             ));
         }
-        Ok(())
+        self.admission.budget().map(|_| ())
     }
 }
 

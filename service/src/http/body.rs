@@ -9,7 +9,10 @@ use actix_web::web::Payload;
 use api::{Code, Rejection};
 use bytes::{Bytes, BytesMut};
 
-/// A declared length is taken at its word up to here; beyond it, memory follows what arrives.
+use super::convert;
+use crate::admission::{Reserved, Ticket};
+
+/// A declared length is taken at its word up to here, and beyond it once so much has arrived.
 const TRUSTED_BYTES: usize = 1024 * 1024;
 
 /// The media type of JSON lines.
@@ -27,14 +30,16 @@ pub(super) enum Media {
 /// Reads the whole body of a JSON request.
 ///
 /// # Errors
-/// `unsupported_media_type`, `body_too_large` or `malformed_request`.
+/// `unsupported_media_type`, `body_too_large`, `malformed_request`, or `overloaded` when a body of
+/// unknown length outgrows the memory for requests.
 pub(super) async fn read_json(
     request: &HttpRequest,
     payload: Payload,
     limit: usize,
+    ticket: Option<&mut Ticket>,
 ) -> Result<Bytes, Rejection> {
     match media_type(request)? {
-        Media::Json => read(request, payload, limit).await,
+        Media::Json => read(request, payload, limit, ticket).await,
         Media::Lines => Err(unsupported("Content-Type", NDJSON)),
     }
 }
@@ -47,12 +52,33 @@ pub(super) async fn read_json_or_lines(
     request: &HttpRequest,
     payload: Payload,
     limit: usize,
+    ticket: &mut Ticket,
 ) -> Result<(Media, Bytes), Rejection> {
     let media = media_type(request)?;
-    Ok((media, read(request, payload, limit).await?))
+    let body = read(request, payload, limit, Some(ticket)).await?;
+    Ok((media, body))
 }
 
-async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Rejection> {
+async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+    ticket: Option<&mut Ticket>,
+) -> Result<Bytes, Rejection> {
+    let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
+    let body = arrived(request, payload, limit, memory.as_deref()).await?;
+    if let Some(ticket) = ticket {
+        ticket.body_bytes = body.len();
+    }
+    Ok(body)
+}
+
+async fn arrived(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+    memory: Option<&Reserved>,
+) -> Result<Bytes, Rejection> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
@@ -65,6 +91,7 @@ async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<B
     let Some(first) = next().await.transpose().map_err(broken)? else {
         return Ok(Bytes::new());
     };
+    take(memory, declared, first.len())?;
     let Some(second) = next().await.transpose().map_err(broken)? else {
         return if first.len() > limit {
             Err(too_large(limit))
@@ -80,16 +107,29 @@ async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<B
     );
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
+    take(memory, declared, second.len())?;
     while let Some(chunk) = next().await.transpose().map_err(broken)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > limit {
+        if body.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
+        take(memory, declared, chunk.len())?;
+        if let Some(length) = declared.filter(|length| *length > body.capacity()) {
+            body.reserve(length - body.len());
+        }
+        body.extend_from_slice(&chunk);
     }
     if body.len() > limit {
         Err(too_large(limit))
     } else {
         Ok(body.freeze())
+    }
+}
+
+/// Takes memory for a chunk of a body whose length was not declared: twice, because the buffer doubles.
+fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Result<(), Rejection> {
+    match memory {
+        Some(memory) if declared.is_none() => memory.grow(2 * bytes).map_err(convert::refusal),
+        Some(_) | None => Ok(()),
     }
 }
 

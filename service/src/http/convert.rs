@@ -13,6 +13,7 @@ use detectors::{
     Seasons, SeriesError, TimeUnit,
 };
 
+use crate::admission::Refusal;
 use crate::compute::ComputeError;
 use crate::detection::{Detection, DetectionError};
 use crate::registry::{FitJob, RegistryError, StartRequest};
@@ -231,6 +232,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 plain(Code::StoreUnavailable)
             }
         },
+        RegistryError::TooManyReads => plain(Code::Overloaded),
         RegistryError::WorkerLost => plain(Code::Internal),
     }
 }
@@ -299,11 +301,20 @@ fn fit_rejection(fit: &FitError) -> Rejection {
 
 /// What went wrong on the compute pool, as a problem.
 pub(super) fn compute_rejection(error: ComputeError) -> Rejection {
-    let code = match error {
-        ComputeError::Busy => Code::Overloaded,
-        ComputeError::Failed => Code::Internal,
+    match error {
+        ComputeError::Refused(refusal_of) => refusal(refusal_of),
+        ComputeError::Failed => Rejection::new(Code::Internal, error.to_string()),
+    }
+}
+
+/// Why a request was not taken on, as a problem.
+pub(super) fn refusal(refusal: Refusal) -> Rejection {
+    let code = match refusal {
+        Refusal::QueueFull | Refusal::Memory => Code::Overloaded,
+        Refusal::TenantShare => Code::TenantOverShare,
+        Refusal::Deadline => Code::DeadlineExceeded,
     };
-    Rejection::new(code, error.to_string())
+    Rejection::new(code, refusal.to_string())
 }
 
 fn series_rejection(error: &SeriesError) -> Rejection {

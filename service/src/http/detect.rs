@@ -6,17 +6,26 @@ use api::{Calibration, Columns, DetectReply, DetectRequest, Rejection, Warning, 
 use bytes::Bytes;
 use detectors::whole::Scores;
 
-use super::{Call, body, columns, convert, ok_bytes};
+use super::{Call, admit, body, columns, convert, ok_bytes};
+use crate::admission::Class;
 use crate::compute::PoolWorkers;
 use crate::detection::Detection;
 
-pub(super) async fn handle(call: &Call<'_>, payload: Payload) -> Result<HttpResponse, Rejection> {
+pub(super) async fn handle(
+    call: &Call<'_>,
+    mut payload: Payload,
+) -> Result<HttpResponse, Rejection> {
     let Call { request, state, .. } = *call;
     let [fields] = api::query::read(request.query_string(), ["fields"])?;
     let fields = fields.map_or(Ok(Columns::ALL), |list| Columns::parse(&list))?;
-    let body = body::read_json(request, payload, state.max_body_bytes).await?;
+    let mut ticket = admit::admit(call, &mut payload, Class::Fit, || true).await?;
+    let limit = state.max_body_bytes;
+    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
     // Every stretch is compared with every other one: never on a thread that serves connections.
-    let reply = state.compute.run(move || answer(&body, fields)).await;
+    let reply = state
+        .compute
+        .run(&mut ticket, move || answer(&body, fields))
+        .await;
     reply.map_err(convert::compute_rejection)?.map(ok_bytes)
 }
 

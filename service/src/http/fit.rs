@@ -9,14 +9,15 @@ use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
-use super::{Call, body, convert, idempotency, ok, ok_bytes};
+use super::{Call, admit, body, convert, idempotency, ok, ok_bytes};
+use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Asked, FitJob, Fitting, RegistryOptions};
 use crate::store::{Request, Stored};
 
 pub(super) async fn handle(
     call: &Call<'_>,
-    payload: Payload,
+    mut payload: Payload,
     id: &str,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
@@ -28,7 +29,10 @@ pub(super) async fn handle(
     api::query::read(request.query_string(), [])?;
     let key = idempotency::key_of(request)?;
     let registry = state.registry()?;
-    let body = body::read_json(request, payload, state.max_body_bytes).await?;
+    // Whether a small fit is a light one, only its body tells.
+    let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;
+    let limit = state.max_body_bytes;
+    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
     let asked = match key {
         None => None,
         Some(key) => match registry.asked(series.as_str(), key, body.clone()).await {
@@ -43,11 +47,16 @@ pub(super) async fn handle(
         if job.is_light() {
             run(job, &options)?
         } else {
-            let fitted = state.compute.run(move || run(job, &options)).await;
+            let fitted = state
+                .compute
+                .run(&mut ticket, move || run(job, &options))
+                .await;
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
-        let fitted = state.compute.run(move || run(read(&body)?, &options));
+        let fitted = state
+            .compute
+            .run(&mut ticket, move || run(read(&body)?, &options));
         fitted.await.map_err(convert::compute_rejection)??
     };
     let named = asked.map(|(key, body)| {

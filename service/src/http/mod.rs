@@ -1,5 +1,6 @@
 //! HTTP: one file a resource. A handler extracts, converts, calls the registry and maps the answer.
 
+mod admit;
 mod alias;
 mod body;
 mod calibration;
@@ -14,6 +15,7 @@ mod plot_page;
 mod predict;
 mod probes;
 mod problems;
+mod refusal;
 pub mod router;
 pub mod stamp;
 mod update;

@@ -5,6 +5,7 @@ use actix_web::http::header;
 use api::{Code, FieldError, Loc, Rejection, SeriesId, VersionSelector};
 
 use super::{Call, convert, plot_page};
+use crate::admission::{Class, Tenant, Ticket};
 
 pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
     let [series, version] =
@@ -32,10 +33,13 @@ pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
          form-action 'none'; frame-ancestors 'self'"
     );
     let name = series.as_str().to_owned();
+    let mut ticket = Ticket::new(Class::Fit, Tenant::ALL, None);
     let html = call
         .state
         .compute
-        .run(move || plot_page::render(&name, &model, &points, &nonce))
+        .run(&mut ticket, move || {
+            plot_page::render(&name, &model, &points, &nonce)
+        })
         .await
         .map_err(convert::compute_rejection)?;
     Ok(HttpResponse::Ok()

@@ -11,7 +11,8 @@ use api::{
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
-use super::{Call, body, columns, convert, json, json_with_capacity, ok_bytes};
+use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_bytes};
+use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
 
@@ -29,7 +30,7 @@ pub(super) struct Asked {
 
 pub(super) async fn handle(
     call: &Call<'_>,
-    payload: Payload,
+    mut payload: Payload,
     id: &str,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
@@ -47,14 +48,23 @@ pub(super) async fn handle(
         explain: api::query::switch("explain", explain.as_deref())?,
     };
     let registry = state.registry()?;
-    let body = body::read_json(request, payload, state.max_body_bytes).await?;
+    let is_pooled = || {
+        let model = which.resident(registry, series);
+        model.is_some_and(|model| model.fitted.is_windowed())
+    };
+    let mut ticket = admit::admit(call, &mut payload, Class::Predict, is_pooled).await?;
+    let limit = state.max_body_bytes;
+    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
     // The body is checked before the series is looked up: what is wrong with a request does not
     // depend on what is stored.
     let is_small = body.len() < POOL_FROM_BYTES;
     let points = if is_small {
         read(&body, asked)?
     } else {
-        let read = state.compute.run(move || read(&body, asked)).await;
+        let read = state
+            .compute
+            .run(&mut ticket, move || read(&body, asked))
+            .await;
         read.map_err(convert::compute_rejection)??
     };
     // Found once: whatever is published from here on, the answer is of this one version.
@@ -72,7 +82,7 @@ pub(super) async fn handle(
             let watch = Watch::of_version(&monitors, &name, &model);
             answer(watch, &model, points, asked)
         };
-        let answer = state.compute.run(scored).await;
+        let answer = state.compute.run(&mut ticket, scored).await;
         answer.map_err(convert::compute_rejection)??
     };
     state.metrics.inference.record(received.elapsed());

@@ -4,14 +4,17 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use api::{Code, Problem, Rejection};
 
-use super::Call;
 use super::router::Resource;
+use super::{Call, refusal};
 
 /// Seconds after which a refused caller may try again.
 const RETRY_AFTER_S: &str = "1";
 
 /// The reply that refuses the request.
 pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
+    if let Some(reply) = refusal::reply(call, rejection) {
+        return reply;
+    }
     let status =
         StatusCode::from_u16(rejection.code.row().status).expect("the table holds valid statuses");
     let received = call.received;

@@ -35,6 +35,12 @@ impl Received {
         }
     }
 
+    /// When the request's head was read.
+    #[must_use]
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
     /// Time since the request's head was read.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

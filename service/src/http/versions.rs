@@ -22,7 +22,13 @@ pub(super) async fn handle(
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
     let registry = state.registry()?;
-    let body = body::read_json(request, payload, BODY_MAX_BYTES.min(state.max_body_bytes)).await?;
+    let body = body::read_json(
+        request,
+        payload,
+        BODY_MAX_BYTES.min(state.max_body_bytes),
+        None,
+    )
+    .await?;
     decode::<VersionRequest>(&body)?.check()?;
     let frozen = registry.online().freeze(series.as_str()).await;
     let mut frozen = frozen.map_err(|error| convert::rejection(&error))?;

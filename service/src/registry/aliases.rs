@@ -13,7 +13,7 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::oneshot;
 
 use super::cache::falls_within;
-use super::lookup::{find, on_blocking_thread};
+use super::lookup::find;
 use super::{Registry, RegistryError, ServedModel};
 use crate::store::{
     AliasChanged, AliasError, AliasPut, AliasRecord, Condition, PutError, VersionSelector,
@@ -191,7 +191,7 @@ impl Registry {
     ) -> Result<AliasRecord, RegistryError> {
         let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.aliases));
         let (series, alias) = (series.to_owned(), alias.to_owned());
-        on_blocking_thread(move || {
+        let read = move || {
             let epoch = cache.epoch();
             let Some(record) = store.alias(&series, &alias)? else {
                 find(&*store, &series, VersionSelector::Latest)?;
@@ -200,8 +200,8 @@ impl Registry {
             cache.offer(&series, &alias, &record, epoch);
             cache.evict_if_due();
             Ok(record)
-        })
-        .await
+        };
+        self.reads.run(read).await
     }
 
     /// All aliases of `series`, in the order of their names.
@@ -213,14 +213,14 @@ impl Registry {
         series: &str,
     ) -> Result<Vec<(CompactString, AliasRecord)>, RegistryError> {
         let (store, series) = (Arc::clone(&self.store), series.to_owned());
-        on_blocking_thread(move || {
+        let read = move || {
             let aliases = store.aliases(&series)?;
             if aliases.is_empty() {
                 find(&*store, &series, VersionSelector::Latest)?;
             }
             Ok(aliases)
-        })
-        .await
+        };
+        self.reads.run(read).await
     }
 
     /// Points `alias` to `version`, or removes it, once `condition` holds; answers when that is

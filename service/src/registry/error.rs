@@ -5,7 +5,7 @@ use detectors::{FitError, ParamError, SeriesError};
 use crate::store::{PutError, StoreError};
 
 /// Why a use case failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No version of the series was ever fitted.
     #[error("series {0} is not known")]
@@ -80,6 +80,9 @@ pub enum RegistryError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// As many requests wait for the store as may.
+    #[error("too many requests wait for models that are not in memory")]
+    TooManyReads,
     /// A thread that worked on the request is gone.
     #[error("a worker of the server failed")]
     WorkerLost,

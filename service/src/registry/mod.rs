@@ -14,6 +14,9 @@ mod model;
 mod observed;
 mod once;
 mod online;
+mod reads;
+#[cfg(test)]
+mod reads_tests;
 
 use std::sync::Arc;
 
@@ -30,6 +33,7 @@ pub use online::{
 use crate::store::Store;
 use aliases::AliasCache;
 use cache::ModelCache;
+use reads::{Flights, StoreReads};
 
 /// What an operator may set.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +48,8 @@ pub struct RegistryOptions {
 /// Series, their versions and the models ready to score with.
 pub struct Registry {
     store: Arc<dyn Store>,
+    reads: Arc<StoreReads>,
+    flights: Arc<Flights>,
     cache: Arc<ModelCache>,
     aliases: Arc<AliasCache>,
     monitors: Arc<Monitors>,
@@ -58,8 +64,10 @@ impl Registry {
         let budget = options.model_cache_bytes;
         let cache = ModelCache::new(budget);
         let monitors = Arc::new(Monitors::new(budget, cache.beside()));
+        let reads = Arc::new(StoreReads::of(Arc::clone(&store)));
         let online = OnlineStates::new(
             Arc::clone(&store),
+            Arc::clone(&reads),
             Arc::clone(&monitors),
             budget,
             cache.beside(),
@@ -67,6 +75,8 @@ impl Registry {
         let aliases = AliasCache::new(budget, cache.beside());
         Self {
             store,
+            reads,
+            flights: Arc::default(),
             cache: Arc::new(cache),
             aliases: Arc::new(aliases),
             monitors,

@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::body::to_bytes;
+use compact_str::CompactString;
 use tempfile::TempDir;
 
 use super::{live, ready, startup};
+use crate::admission::Admission;
 use crate::compute::Compute;
 use crate::registry::{Registry, RegistryError, RegistryOptions};
 use crate::startup::State;
 use crate::store::{
-    Completion, EmbeddedOptions, EmbeddedStore, Found, HANGS_AFTER, Put, StateCompletion, StatePut,
-    Store, StoreError, StoredState, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
+    HANGS_AFTER, KeptAnswer, Put, RequestKey, StateCompletion, StatePut, Store, StoreError,
+    StoredState, VersionSelector, Waits,
 };
 
 /// A store that says of its waits what a test sets.
@@ -64,6 +67,22 @@ impl Store for Slow {
         self.store.training(series, version)
     }
 
+    fn submit_alias(&self, put: AliasPut, done: AliasCompletion) {
+        self.store.submit_alias(put, done);
+    }
+
+    fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
+        self.store.alias(series, alias)
+    }
+
+    fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        self.store.aliases(series)
+    }
+
+    fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        self.store.answered(series, key)
+    }
+
     fn series_count(&self) -> u64 {
         self.store.series_count()
     }
@@ -82,7 +101,11 @@ impl Store for Slow {
 }
 
 fn state(store: &Arc<Slow>) -> State {
-    let state = State::new(Compute::new(1, 10).unwrap(), 1_024);
+    let state = State::new(
+        Compute::new(1).unwrap(),
+        Admission::new(1 << 20, None),
+        1_024,
+    );
     let options = RegistryOptions {
         min_training_points: 3,
         model_cache_bytes: 1 << 20,

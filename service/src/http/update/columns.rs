@@ -8,11 +8,13 @@ use detectors::envelope::digest_hex;
 use super::super::predict::Asked;
 use super::super::{columns, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, durable};
+use crate::admission::Ticket;
 use crate::registry::{Applied, Origin, Pending, RegistryError, Updating};
 use crate::startup::State;
 
 pub(super) async fn answer(
     state: &State,
+    ticket: &mut Ticket,
     updating: Updating,
     (timestamps, values): (Vec<api::Timestamp>, Vec<f64>),
     asked: Asked,
@@ -30,7 +32,7 @@ pub(super) async fn answer(
     let mut work = if is_small {
         begin()?
     } else {
-        let begun = state.compute.run(begin).await;
+        let begun = state.compute.run(ticket, begin).await;
         begun.map_err(convert::compute_rejection)??
     };
     loop {
@@ -38,9 +40,14 @@ pub(super) async fn answer(
         if !at_once {
             // Back in the queue after every piece, so that others have their turn.
             let turn = work.updating.turn();
-            let run = state.compute.run_after(turn, move || work.piece()).await;
+            let run = state
+                .compute
+                .run_after(ticket, turn, move || work.piece())
+                .await;
             work = run.map_err(convert::compute_rejection)??;
         }
+        // Half of the points learnt would be worse than all of them late.
+        ticket.carry_through();
         if work.is_done() {
             break;
         }
@@ -51,7 +58,7 @@ pub(super) async fn answer(
     if is_small {
         return Ok(work.write());
     }
-    let written = state.compute.run(move || work.write()).await;
+    let written = state.compute.run(ticket, move || work.write()).await;
     written.map_err(convert::compute_rejection)
 }
 

@@ -17,9 +17,10 @@ use futures_core::Stream;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::super::Call;
 use super::super::body::NDJSON;
+use super::super::{Call, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, apply, durable, open, reply};
+use crate::admission::Ticket;
 use crate::registry::{Origin, Registry, Scored, Updating};
 use crate::startup::State;
 
@@ -34,15 +35,22 @@ const LINE_MAX_BYTES: usize = 2 * 1024;
 
 pub(super) async fn handle(
     call: &Call<'_>,
+    mut ticket: Ticket,
     registry: &Registry,
     series: SeriesId<'_>,
     start: Start,
     body: Bytes,
 ) -> Result<HttpResponse, Rejection> {
-    let updating = open(call.state, registry, series, start).await?;
+    let updating = open(call.state, &ticket, registry, series, start).await?;
     let is_small = body.len() <= SMALL_BYTES;
+    if !is_small {
+        // The place in the queue before the head of the reply, which says 200: refused is the whole or nothing.
+        let turn = call.state.compute.run(&mut ticket, || ()).await;
+        turn.map_err(convert::compute_rejection)?;
+    }
     let mut job = Job {
         state: Data::clone(call.state),
+        ticket,
         request_id: call.received.id().to_owned(),
         ticks_per_second: updating.time_unit().ticks_per_second(),
         updating: Ok(updating),
@@ -91,6 +99,7 @@ type Verdicts = (Vec<Scored>, Origin);
 /// A body that is answered piece by piece.
 struct Job {
     state: Data<State>,
+    ticket: Ticket,
     request_id: String,
     /// An error once a piece was refused: no later line is learnt, or points would be left out.
     updating: Result<Updating, Rejection>,
@@ -167,7 +176,7 @@ impl Job {
         // What an error leaves behind: whoever was not told of a point may send it again.
         let lost = Rejection::new(Code::Internal, "the request was given up");
         let updating = std::mem::replace(&mut self.updating, Err(lost))?;
-        let learnt = match apply(&self.state, updating, points).await {
+        let learnt = match apply(&self.state, &mut self.ticket, updating, points).await {
             Ok((updating, applied)) => {
                 let (scored, origin) = (applied.scored, applied.origin);
                 let durable = durable(applied.pending).await;

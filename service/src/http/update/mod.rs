@@ -14,7 +14,8 @@ use detectors::online::Observed;
 
 use super::body::{self, Media};
 use super::predict::{self, Asked};
-use super::{Call, convert, ok, ok_bytes};
+use super::{Call, admit, convert, ok, ok_bytes};
+use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Applied, Opened, Origin, Pending, Registry, Scored, Updating};
 use crate::startup::State;
@@ -28,21 +29,24 @@ const PIECE_POINTS: usize = 1_024;
 
 pub(super) async fn handle(
     call: &Call<'_>,
-    payload: Payload,
+    mut payload: Payload,
     id: &str,
 ) -> Result<HttpResponse, Rejection> {
     let Call { request, state, .. } = *call;
     let series = SeriesId::parse(id)?;
     let query = UpdateQuery::read(request.query_string())?;
     let registry = state.registry()?;
-    let (media, body) = body::read_json_or_lines(request, payload, state.max_body_bytes).await?;
+    // A small update is learnt on this thread, unless others work on its state.
+    let mut ticket = admit::admit(call, &mut payload, Class::Predict, || false).await?;
+    let limit = state.max_body_bytes;
+    let (media, body) = body::read_json_or_lines(request, payload, limit, &mut ticket).await?;
     if media == Media::Lines {
         if query.fields.is_some() {
             let reason = "`fields` chooses columns; the reply to lines has none";
             let error = FieldError::new([Loc::from("query"), Loc::from("fields")], reason);
             return Err(Rejection::one(Code::InvalidQuery, error));
         }
-        return lines::handle(call, registry, series, query.start, body).await;
+        return lines::handle(call, ticket, registry, series, query.start, body).await;
     }
     let asked = Asked {
         fields: query.fields,
@@ -52,7 +56,10 @@ pub(super) async fn handle(
     let points = if body.len() < POOL_FROM_BYTES {
         predict::read(&body, asked)?
     } else {
-        let read = state.compute.run(move || predict::read(&body, asked)).await;
+        let read = state
+            .compute
+            .run(&mut ticket, move || predict::read(&body, asked))
+            .await;
         read.map_err(convert::compute_rejection)??
     };
     if matches!(&points, Points::Columns(_, values) if values.is_empty()) {
@@ -60,12 +67,12 @@ pub(super) async fn handle(
         let error = FieldError::new(loc, "there is no point");
         return Err(Rejection::one(Code::TooFewPoints, error));
     }
-    let updating = open(state, registry, series, query.start).await?;
+    let updating = open(state, &ticket, registry, series, query.start).await?;
     match points {
-        Points::One(timestamp, value) => one(state, updating, timestamp, value).await,
+        Points::One(timestamp, value) => one(state, &mut ticket, updating, timestamp, value).await,
         Points::Columns(timestamps, values) => {
             let columns = (timestamps, values);
-            columns::answer(state, updating, columns, asked)
+            columns::answer(state, &mut ticket, updating, columns, asked)
                 .await
                 .map(ok_bytes)
         }
@@ -74,6 +81,7 @@ pub(super) async fn handle(
 
 async fn one(
     state: &State,
+    ticket: &mut Ticket,
     updating: Updating,
     timestamp: Timestamp,
     value: f64,
@@ -82,7 +90,7 @@ async fn one(
     let Points::One(timestamp, value) = Points::One(timestamp, value).in_ticks(per_second)? else {
         unreachable!("one point stays one point")
     };
-    let (_, applied) = apply(state, updating, vec![(timestamp, value)]).await?;
+    let (_, applied) = apply(state, ticket, updating, vec![(timestamp, value)]).await?;
     durable(applied.pending).await?;
     let hash = digest_hex(&applied.origin.digest);
     let scored = applied.scored.first().expect("a verdict a point");
@@ -97,6 +105,7 @@ async fn one(
 /// The online state of `series`, started if need be.
 async fn open(
     state: &State,
+    ticket: &Ticket,
     registry: &Registry,
     series: SeriesId<'_>,
     start: Start,
@@ -110,7 +119,8 @@ async fn open(
     let started = if job.is_light() {
         job.run()
     } else {
-        let run = state.compute.run(move || job.run()).await;
+        let mut ticket = ticket.of_class(Class::Fit);
+        let run = state.compute.run(&mut ticket, move || job.run()).await;
         run.map_err(convert::compute_rejection)?
     };
     started.map_err(|error| convert::start_rejection(&error))
@@ -119,6 +129,7 @@ async fn open(
 /// Scores and learns points, here if they are few and nobody else works on the state.
 async fn apply(
     state: &State,
+    ticket: &mut Ticket,
     mut updating: Updating,
     points: Vec<(i64, f64)>,
 ) -> Result<(Updating, Applied), Rejection> {
@@ -131,11 +142,12 @@ async fn apply(
                 let applied = updating.apply(&points);
                 (updating, applied)
             };
-            let run = state.compute.run_after(turn, job).await;
+            let run = state.compute.run_after(ticket, turn, job).await;
             run.map_err(convert::compute_rejection)?
         }
     };
     let applied = applied.map_err(|error| convert::start_rejection(&error))?;
+    ticket.carry_through();
     Ok((updating, applied))
 }
 

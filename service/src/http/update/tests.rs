@@ -13,6 +13,8 @@ use super::super::Call;
 use super::super::predict::Asked;
 use super::super::stamp::Received;
 use super::{INLINE_POINTS, apply, columns, lines, open};
+use crate::admission::gate::MOST_WAITING;
+use crate::admission::{Admission, Class, Tenant, Ticket};
 use crate::compute::Compute;
 use crate::registry::{Registry, RegistryOptions, Updating};
 use crate::startup::State;
@@ -29,15 +31,28 @@ fn of_one_thread() -> (Data<State>, TempDir) {
         min_training_points: 2,
         model_cache_bytes: 1 << 24,
     };
-    let state = State::new(Compute::new(1, 8).unwrap(), 1 << 20);
+    let state = State::new(
+        Compute::new(1).unwrap(),
+        Admission::new(1 << 24, None),
+        1 << 20,
+    );
     state.opened(Registry::new(Arc::new(store), options));
     (Data::new(state), folder)
+}
+
+fn ticket() -> Ticket {
+    Ticket::new(Class::Predict, Tenant::ALL, None)
+}
+
+/// Jobs that wait for the pool or for their turn on it, or run.
+fn jobs(state: &State) -> f64 {
+    state.compute.utilization() * (MOST_WAITING + 1) as f64
 }
 
 async fn opened(state: &State, series: &str) -> Updating {
     let series = SeriesId::parse(series).unwrap();
     let registry = state.registry().unwrap();
-    open(state, registry, series, Start::default())
+    open(state, &ticket(), registry, series, Start::default())
         .await
         .unwrap()
 }
@@ -45,7 +60,9 @@ async fn opened(state: &State, series: &str) -> Updating {
 async fn points(state: Data<State>, series: &'static str) -> Result<(), Rejection> {
     let updating = opened(&state, series).await;
     let points = (0..MANY).map(|t| (t, 1.0)).collect();
-    apply(&state, updating, points).await.map(|_| ())
+    apply(&state, &mut ticket(), updating, points)
+        .await
+        .map(|_| ())
 }
 
 async fn in_columns(state: Data<State>, series: &'static str) -> Result<(), Rejection> {
@@ -56,7 +73,7 @@ async fn in_columns(state: Data<State>, series: &'static str) -> Result<(), Reje
         fields: None,
         explain: false,
     };
-    columns::answer(&state, updating, points, asked)
+    columns::answer(&state, &mut ticket(), updating, points, asked)
         .await
         .map(|_| ())
 }
@@ -71,13 +88,13 @@ async fn updates_that_wait_for_one_series_leave_the_pool_to_others() {
         tokio::spawn(in_columns(Data::clone(&state), "a")),
     ];
     let is_any_done = || waiting.iter().any(|update| update.is_finished());
-    while state.compute.utilization() < 0.25 && !is_any_done() {
+    while jobs(&state) < 1.5 && !is_any_done() {
         tokio::task::yield_now().await;
     }
     points(Data::clone(&state), "b").await.unwrap();
     in_columns(Data::clone(&state), "b").await.unwrap();
     assert!(!is_any_done());
-    assert_eq!(state.compute.utilization(), 0.25, "both are in the queue");
+    assert_eq!(jobs(&state), 2.0, "both are in the queue");
     drop(held);
     for update in waiting {
         update.await.unwrap().unwrap();
@@ -99,9 +116,16 @@ async fn lines_are_in_flight_until_the_last_is_answered() {
         .collect();
     let series = SeriesId::parse("a").unwrap();
     let registry = state.registry().unwrap();
-    let reply = lines::handle(&call, registry, series, Start::default(), Bytes::from(body))
-        .await
-        .unwrap();
+    let reply = lines::handle(
+        &call,
+        ticket(),
+        registry,
+        series,
+        Start::default(),
+        Bytes::from(body),
+    )
+    .await
+    .unwrap();
     assert_eq!(state.in_flight(), 1, "its lines are still to come");
     let body = actix_web::body::to_bytes(reply.into_body()).await.unwrap();
     assert_eq!(body.split(|byte| *byte == b'\n').count(), 1_001);

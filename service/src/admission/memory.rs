@@ -1,0 +1,131 @@
+//! Bytes that requests may take, all together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Refusal;
+
+/// The memory for bodies, the work on them and replies.
+#[derive(Debug)]
+pub struct Memory {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+/// Bytes of one request; given back when dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    memory: Arc<Memory>,
+    bytes: AtomicUsize,
+}
+
+impl Memory {
+    /// Memory of `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+        })
+    }
+
+    /// Bytes there are.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes taken. Above the limit while work goes on that was taken on below it.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes`, or all there are if more are asked for: one request may have everything for itself.
+    ///
+    /// # Errors
+    /// [`Refusal::Memory`] when fewer are left.
+    pub fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reserved, Refusal> {
+        let reserved = Reserved {
+            memory: Arc::clone(self),
+            bytes: AtomicUsize::new(0),
+        };
+        reserved.grow(bytes)?;
+        Ok(reserved)
+    }
+}
+
+impl Reserved {
+    /// Takes `bytes` more, up to all there are.
+    ///
+    /// # Errors
+    /// [`Refusal::Memory`] when fewer are left; what was taken before stays.
+    pub fn grow(&self, bytes: usize) -> Result<(), Refusal> {
+        let limit = self.memory.limit;
+        let own = self.bytes.load(Ordering::Relaxed);
+        let more = bytes.min(limit.saturating_sub(own));
+        let taken = self
+            .memory
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(more).filter(|used| *used <= limit)
+            });
+        taken.map_err(|_| Refusal::Memory)?;
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Counts `bytes` more that are taken in any case: of work that has begun.
+    pub fn add(&self, bytes: usize) {
+        self.memory.used.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of this request.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.memory
+            .used
+            .fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_what_was_taken_comes_back() {
+        let memory = Memory::new(100);
+        let first = memory.reserve(60).unwrap();
+        assert_eq!(memory.reserve(41).unwrap_err(), Refusal::Memory);
+        let second = memory.reserve(30).unwrap();
+        assert_eq!(second.grow(11).unwrap_err(), Refusal::Memory);
+        second.grow(10).unwrap();
+        assert_eq!(memory.used(), 100);
+        first.add(20);
+        assert_eq!((memory.used(), first.bytes()), (120, 80));
+        drop(first);
+        assert_eq!(memory.used(), 40);
+        drop(second);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_request_larger_than_all_has_all_for_itself() {
+        let memory = Memory::new(100);
+        let one = memory.reserve(1).unwrap();
+        assert_eq!(memory.reserve(1_000).unwrap_err(), Refusal::Memory);
+        drop(one);
+        let large = memory.reserve(1_000).unwrap();
+        large.grow(1_000).unwrap();
+        assert_eq!(memory.used(), 100);
+        assert_eq!(memory.reserve(1).unwrap_err(), Refusal::Memory);
+    }
+}

@@ -1,0 +1,80 @@
+//! What the admission knows of one request.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Class, Reserved, Tenant};
+
+/// One request's claim to be served.
+#[derive(Debug)]
+pub struct Ticket {
+    /// Its kind of work.
+    pub class: Class,
+    /// On whose behalf it is made.
+    pub tenant: Tenant,
+    /// When it is of no use any more; none once it has changed something, which is then carried through.
+    pub deadline: Option<Instant>,
+    /// The memory it has taken; none of small requests, which belong to their connection.
+    pub memory: Option<Arc<Reserved>>,
+    /// Bytes of its body: what its work costs, as far as can be told before it is done.
+    pub body_bytes: usize,
+    /// Whether some of its work was taken on. The rest is not refused for the length of the queue: the work would be
+    /// lost, or half of an update done.
+    pub is_begun: bool,
+}
+
+/// Bytes that work on a byte of a body takes: what was decoded of it, what the work keeps, and the reply. Measured on
+/// the largest of each kind; see `docs/operating.md`.
+const WORK_A_BYTE: usize = 10;
+/// Bytes of a body that cost a turn in the queue.
+const BYTES_A_TURN: usize = 16 * 1024;
+
+impl Ticket {
+    /// A request of this class by `tenant`, to be answered before `deadline`.
+    #[must_use]
+    pub fn new(class: Class, tenant: Tenant, deadline: Option<Instant>) -> Self {
+        Self {
+            class,
+            tenant,
+            deadline,
+            memory: None,
+            body_bytes: 0,
+            is_begun: false,
+        }
+    }
+
+    /// The same request, asking for work of another class.
+    #[must_use]
+    pub fn of_class(&self, class: Class) -> Self {
+        Self {
+            class,
+            tenant: self.tenant,
+            deadline: self.deadline,
+            memory: self.memory.clone(),
+            body_bytes: 0,
+            is_begun: false,
+        }
+    }
+
+    /// Work on the request begins: its memory is counted, once.
+    pub fn begin(&mut self) {
+        if std::mem::replace(&mut self.is_begun, true) {
+            return;
+        }
+        if let Some(memory) = &self.memory {
+            memory.add(WORK_A_BYTE.saturating_mul(self.body_bytes));
+        }
+    }
+
+    /// Carries the request through whatever its deadline is: it has changed something.
+    pub fn carry_through(&mut self) {
+        self.deadline = None;
+        self.begin();
+    }
+
+    /// What its next job costs, in turns of its tenant.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        1 + (self.body_bytes / BYTES_A_TURN) as u64
+    }
+}
