@@ -214,7 +214,7 @@ impl Changes<'_> {
             self.versions.acknowledged.store(version, SeqCst);
             if let Some(alias) = &self.alias {
                 // Every third time back to an older one, as after a bad one.
-                let target = if version % 3 == 0 {
+                let target = if version.is_multiple_of(3) {
                     version / 2
                 } else {
                     version
