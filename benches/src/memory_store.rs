@@ -2,7 +2,7 @@
 
 use service::store::{
     Completion, Found, Put, StateCompletion, StatePut, Store, StoreError, StoredState,
-    VersionSelector,
+    VersionSelector, Waits,
 };
 
 /// Completes every put at once as version 1 and keeps nothing.
@@ -35,6 +35,10 @@ impl Store for MemoryStore {
 
     fn refusal(&self) -> Option<String> {
         None
+    }
+
+    fn waits(&self) -> Waits {
+        Waits::default()
     }
 
     fn close(&self) {}

@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;
+mod health_listener;
 pub mod http;
 pub mod metrics;
 pub mod probe;

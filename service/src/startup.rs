@@ -18,6 +18,7 @@ use crate::admission::Admission;
 use crate::compute::Compute;
 use crate::config::ServeConfig;
 use crate::demo;
+use crate::health_listener::HealthListener;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
@@ -72,6 +73,16 @@ impl State {
         self.registry.get().ok_or_else(|| {
             Rejection::new(Code::StoreUnavailable, "the store is still being opened")
         })
+    }
+
+    /// How much of what may be taken on is: of the places for jobs of the class that has more of them, or of the
+    /// memory for requests. It is the hard bounds that count: that requests are refused in order to answer others in
+    /// time is no reason to send all of them elsewhere.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        let memory = &self.admission.memory;
+        let of_memory = memory.used() as f64 / memory.limit() as f64;
+        self.compute.utilization().max(of_memory.min(1.0))
     }
 
     /// Whether a request to stop has arrived.
@@ -146,12 +157,13 @@ pub enum StartupError {
 pub struct Application {
     server: Server,
     addr: SocketAddr,
+    health: Option<HealthListener>,
     state: Arc<State>,
     config: ServeConfig,
 }
 
 impl Application {
-    /// Binds the address and starts the workers. Needs a tokio runtime.
+    /// Binds the addresses and starts the workers. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the configuration is refused, or the address or threads cannot be had.
@@ -168,6 +180,10 @@ impl Application {
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
         let state = Arc::new(State::new(compute, admission, config.max_body));
+        let health = match config.probes.health_addr {
+            Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
+            None => None,
+        };
         let shared = Data::from(Arc::clone(&state));
         let workers = or_cores(config.workers);
         let server = HttpServer::new(move || {
@@ -193,6 +209,7 @@ impl Application {
         Ok(Self {
             server: server.run(),
             addr,
+            health,
             state,
             config: config.clone(),
         })
@@ -204,6 +221,12 @@ impl Application {
         self.addr
     }
 
+    /// The address of `--health-addr`.
+    #[must_use]
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(HealthListener::addr)
+    }
+
     /// Opens the store, says on stdout where it listens, and serves until a request to stop.
     ///
     /// # Errors
@@ -212,9 +235,14 @@ impl Application {
         let Self {
             server,
             addr,
+            // Dropped last: it answers until the store is closed.
+            health,
             state,
             config,
         } = self;
+        if let Some(health) = &health {
+            println!("health on http://{}", health.addr());
+        }
         let drain = Drain {
             delay: config.drain_delay,
             timeout: config.drain_timeout,

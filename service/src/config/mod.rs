@@ -1,6 +1,7 @@
 //! What an operator may set: flags, each also an environment variable.
 
 mod admission;
+mod probes;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, Budget};
+pub use probes::ProbesConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
 use crate::store::Durability;
@@ -92,13 +94,19 @@ pub struct ServeConfig {
     #[arg(skip = Durability::Synced)]
     pub durability: Durability,
 
+    /// Where probes are answered.
+    #[command(flatten)]
+    pub probes: ProbesConfig,
+
     /// Logs and what else tells of the server.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
 }
 
 impl ServeConfig {
-    /// Refuses what would expose the server without its operator knowing.
+    /// Refuses what would expose the server without its operator knowing. `--health-addr` is not
+    /// asked about: it shows no series and changes nothing, and one who needs it on every address of
+    /// a pod should not have to say `--insecure` for the main port as well.
     ///
     /// # Errors
     /// A sentence for the operator.
@@ -173,5 +181,6 @@ mod tests {
                 .contains("--insecure")
         );
         assert!(serve(&["--addr", "0.0.0.0:8000", "--insecure"]).is_ok());
+        assert!(serve(&["--health-addr", "0.0.0.0:8001"]).is_ok());
     }
 }

@@ -11,6 +11,7 @@ mod health;
 mod plot;
 mod plot_page;
 mod predict;
+mod probes;
 mod problems;
 mod refusal;
 pub mod router;
@@ -27,6 +28,7 @@ use api::Code;
 use bytes::Bytes;
 
 use crate::startup::State;
+pub use probes::dispatch_probe;
 use router::Resource;
 use stamp::Received;
 
@@ -62,12 +64,7 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         return problems::refuse_with(call, Code::NotFound, format!("there is nothing at {path}"));
     }
     if !resource.allows(call.request.method()) {
-        let (method, allow) = (call.request.method(), resource.allow());
-        let detail = format!("{method} is not allowed here, {allow} is");
-        let mut reply = problems::refuse_with(call, Code::MethodNotAllowed, detail);
-        let headers = reply.headers_mut();
-        headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
-        return reply;
+        return problems::method_not_allowed(call, resource);
     }
     let _in_flight = call.state.enter();
     let outcome = match resource {

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use api::{Code, Problem, Rejection};
 
+use super::router::Resource;
 use super::{Call, refusal};
 
 /// Seconds after which a refused caller may try again.
@@ -44,6 +45,16 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
 /// A refusal with nothing but a code and a sentence.
 pub(super) fn refuse_with(call: &Call<'_>, code: Code, detail: impl Into<String>) -> HttpResponse {
     refuse(call, &Rejection::new(code, detail))
+}
+
+/// The refusal of a method that `resource` does not have.
+pub(super) fn method_not_allowed(call: &Call<'_>, resource: Resource<'_>) -> HttpResponse {
+    let (method, allow) = (call.request.method(), resource.allow());
+    let detail = format!("{method} is not allowed here, {allow} is");
+    let mut reply = refuse_with(call, Code::MethodNotAllowed, detail);
+    let headers = reply.headers_mut();
+    headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
+    reply
 }
 
 /// `GET /problems/{code}`: what a code means and what to do about it.

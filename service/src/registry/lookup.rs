@@ -38,7 +38,7 @@ impl Registry {
             Arc::clone(&self.cache),
             series.to_owned(),
         );
-        on_blocking_thread(move || {
+        on_blocking_thread(&*self.store, move || {
             let epoch = cache.epoch();
             let stored = find(&*store, &name, selector)?;
             let model = Arc::new(ServedModel::from_stored(&name, &stored)?);
@@ -64,7 +64,7 @@ impl Registry {
         selector: VersionSelector,
     ) -> Result<(ServedModel, TrainingPoints), RegistryError> {
         let (store, name) = (Arc::clone(&self.store), series.to_owned());
-        on_blocking_thread(move || {
+        on_blocking_thread(&*self.store, move || {
             let stored = find(&*store, &name, selector)?;
             let model = ServedModel::from_stored(&name, &stored)?;
             let points = training_of(&*store, &name, &stored)?;
@@ -114,9 +114,19 @@ pub(super) fn find(
 }
 
 /// Runs `read` where it may wait for the disk or for a lock.
+///
+/// While reads of `store` hang, no more are begun: each would hold a thread and a request until it
+/// recovers. Those that were begun show when it does.
 pub(super) async fn on_blocking_thread<T: Send + 'static>(
+    store: &dyn Store,
     read: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, RegistryError> {
+    let waits = store.waits();
+    if waits.reads_hang() {
+        let seconds = waits.read.as_secs();
+        let reason = format!("a read has been going on for {seconds} s");
+        return Err(StoreError::Unavailable(reason).into());
+    }
     tokio::task::spawn_blocking(read)
         .await
         .map_err(|_| RegistryError::WorkerLost)?

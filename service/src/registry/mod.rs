@@ -80,6 +80,12 @@ impl Registry {
         self.store.refusal()
     }
 
+    /// Whether a read or a commit of the store has been under way for too long.
+    #[must_use]
+    pub fn store_hangs(&self) -> bool {
+        self.store.waits().hangs()
+    }
+
     /// The models in memory.
     #[must_use]
     pub fn cache(&self) -> &ModelCache {

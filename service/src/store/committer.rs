@@ -15,6 +15,7 @@ use compact_str::CompactString;
 use crossbeam_channel::Receiver;
 
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
+use super::under_way::UnderWay;
 use super::{Completion, Put, PutError, StateChange, StateCompletion, StatePut};
 
 /// A batch ends when it holds this many bytes of records, so that a burst of large fits does not
@@ -39,13 +40,30 @@ pub(super) struct Tables {
     pub(super) sync: Option<fjall::PersistMode>,
 }
 
+/// Reads that are noted at a time.
+const NOTED_READS: usize = 64;
+
 /// What the committer shares with the store's readers.
-#[derive(Default)]
 pub(super) struct Shared {
     /// Distinct series, as of the last commit.
     pub(super) series: AtomicU64,
     /// Set once, when writes stopped for good.
     pub(super) refusal: OnceLock<String>,
+    /// The commit that is under way.
+    pub(super) commit: UnderWay,
+    /// Reads that are under way.
+    pub(super) reads: UnderWay,
+}
+
+impl Shared {
+    pub(super) fn new(series: u64) -> Self {
+        Self {
+            series: AtomicU64::new(series),
+            refusal: OnceLock::new(),
+            commit: UnderWay::new(1),
+            reads: UnderWay::new(NOTED_READS),
+        }
+    }
 }
 
 /// Commits until every sender is gone. After a failed write nothing is acknowledged again: what
@@ -70,7 +88,10 @@ pub(super) fn run(
             fail(&mut batch, &PutError::Closed(reason.clone()));
             continue;
         }
-        match commit(tables, &batch, shared) {
+        let under_way = shared.commit.begin();
+        let outcomes = commit(tables, &batch, shared);
+        drop(under_way);
+        match outcomes {
             Ok(outcomes) => batch
                 .drain(..)
                 .zip(outcomes)

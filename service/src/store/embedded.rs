@@ -17,7 +17,7 @@ use super::record::{
 };
 use super::{
     Completion, Found, Learnt, Put, PutError, StateCompletion, StatePut, StateRecord, Store,
-    StoreError, StoredState, StoredVersion, VersionSelector,
+    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
 };
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -119,11 +119,8 @@ impl EmbeddedStore {
                 Durability::Buffered => Some(PersistMode::Buffer),
             },
         };
-        let shared = Arc::new(Shared::default());
-        shared.series.store(
-            read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0),
-            Ordering::Relaxed,
-        );
+        let n_series = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);
+        let shared = Arc::new(Shared::new(n_series));
         let (sender, receiver) = crossbeam_channel::bounded(options.queue_puts);
         let batch_puts = options.batch_puts;
         let committer = {
@@ -186,6 +183,7 @@ impl Store for EmbeddedStore {
     }
 
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         let Some(bytes) = self.tables.online.get(series).map_err(unavailable)? else {
             return Ok(None);
         };
@@ -201,6 +199,7 @@ impl Store for EmbeddedStore {
     }
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
+        let _under_way = self.shared.reads.begin();
         let Some(latest) = self.latest(series)? else {
             return Ok(Found::NoSuchSeries);
         };
@@ -230,6 +229,7 @@ impl Store for EmbeddedStore {
     }
 
     fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         let bytes = self
             .tables
             .training
@@ -244,6 +244,13 @@ impl Store for EmbeddedStore {
 
     fn refusal(&self) -> Option<String> {
         self.shared.refusal.get().cloned()
+    }
+
+    fn waits(&self) -> Waits {
+        Waits {
+            read: self.shared.reads.longest(),
+            commit: self.shared.commit.longest(),
+        }
     }
 
     fn close(&self) {

@@ -12,6 +12,9 @@ pub mod state;
 #[cfg(test)]
 mod state_laws;
 pub mod training;
+mod under_way;
+
+use std::time::Duration;
 
 use compact_str::CompactString;
 
@@ -140,6 +143,33 @@ pub enum Found {
     NoSuchSeries,
 }
 
+/// A read or a commit that takes longer than this does not look like one that will end: the disk
+/// hangs, or a volume on the network does. Slow disks take a tenth of it.
+pub const HANGS_AFTER: Duration = Duration::from_secs(2);
+
+/// How long what a store is at has been going on; zero where it is at nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The oldest read.
+    pub read: Duration,
+    /// The commit.
+    pub commit: Duration,
+}
+
+impl Waits {
+    /// Whether reads hang.
+    #[must_use]
+    pub fn reads_hang(self) -> bool {
+        self.read > HANGS_AFTER
+    }
+
+    /// Whether reads or commits hang.
+    #[must_use]
+    pub fn hangs(self) -> bool {
+        self.reads_hang() || self.commit > HANGS_AFTER
+    }
+}
+
 /// Durable, versioned records by series.
 pub trait Store: Send + Sync + 'static {
     /// Queues a put; `done` learns its version number once it is durable.
@@ -172,6 +202,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Why the store takes no writes, if it takes none.
     fn refusal(&self) -> Option<String>;
+
+    /// What the store is waiting for. Never waits itself.
+    fn waits(&self) -> Waits;
 
     /// Completes what is queued, syncs and stops taking writes. Idempotent.
     fn close(&self);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,13 +20,20 @@ pub(crate) fn serve(data_dir: &Path, flags: &[&str]) -> Command {
 }
 
 pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&str]) {
-    command.args(["serve", "--addr", "127.0.0.1:0", "--data-dir"]);
-    command.arg(data_dir);
+    command.args(["serve", "--data-dir"]).arg(data_dir);
+    if !flags.contains(&"--addr") {
+        command.args(["--addr", "127.0.0.1:0"]);
+    }
     if !flags.contains(&"--drain-delay") {
         command.args(["--drain-delay", "0s"]);
     }
     command.args(flags);
-    for name in ["RUST_LOG", "TIDEMARK_ADDR", "TIDEMARK_DATA_DIR"] {
+    for name in [
+        "RUST_LOG",
+        "TIDEMARK_ADDR",
+        "TIDEMARK_DATA_DIR",
+        "TIDEMARK_HEALTH_ADDR",
+    ] {
         command.env_remove(name);
     }
 }
@@ -35,7 +42,63 @@ pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&
 pub(crate) struct Tidemark {
     child: Child,
     pub(crate) addr: SocketAddr,
+    /// That of `--health-addr`.
+    health: Option<SocketAddr>,
     errors: File,
+}
+
+/// A server that has not said where it listens.
+pub(crate) struct Starting {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    said: String,
+    errors: File,
+}
+
+impl Starting {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let errors = tempfile::tempfile().expect("a temporary file can be made");
+        let handle = errors.try_clone().expect("a file can be shared");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(handle)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let output = child.stdout.take().expect("it is piped");
+        Self {
+            child,
+            output: BufReader::new(output),
+            said: String::new(),
+            errors,
+        }
+    }
+
+    /// The address in the line `WHAT on http://ADDR`, once it is printed.
+    pub(crate) fn told(&mut self, what: &str) -> Option<SocketAddr> {
+        loop {
+            if let Some(addr) = told(&self.said, what) {
+                return Some(addr);
+            }
+            let read = self.output.read_line(&mut self.said);
+            if read.expect("stdout can be read") == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Waits until it listens or ends.
+    pub(crate) fn listening(mut self) -> Result<Tidemark, Ended> {
+        match self.told("listening") {
+            Some(addr) => Ok(Tidemark {
+                child: self.child,
+                addr,
+                health: told(&self.said, "health"),
+                errors: self.errors,
+            }),
+            None => Err(ended(&mut self.child, self.errors, self.said)),
+        }
+    }
 }
 
 /// How a process ended.
@@ -60,31 +123,12 @@ impl Tidemark {
 
     /// As [`Tidemark::spawn`] for a server that may refuse to start.
     pub(crate) fn try_spawn(command: &mut Command) -> Result<Self, Ended> {
-        let errors = tempfile::tempfile().expect("a temporary file can be made");
-        let handle = errors.try_clone().expect("a file can be shared");
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(handle)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let output = child.stdout.take().expect("it is piped");
-        let mut line = String::new();
-        BufReader::new(output)
-            .read_line(&mut line)
-            .expect("stdout can be read");
-        let addr = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .and_then(|addr| addr.parse().ok());
-        match addr {
-            Some(addr) => Ok(Self {
-                child,
-                addr,
-                errors,
-            }),
-            None => Err(ended(&mut child, errors, line)),
-        }
+        Starting::spawn(command).listening()
+    }
+
+    /// Where probes have a listener of their own.
+    pub(crate) fn health(&self) -> SocketAddr {
+        self.health.expect("it was started with --health-addr")
     }
 
     #[cfg(feature = "syscall-tests")]
@@ -121,6 +165,15 @@ impl Drop for Tidemark {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The address in the line `WHAT on http://ADDR`.
+fn told(said: &str, what: &str) -> Option<SocketAddr> {
+    let line = |line: &str| {
+        let rest = line.strip_prefix(what)?.strip_prefix(" on http://")?;
+        rest.parse().ok()
+    };
+    said.lines().find_map(line)
 }
 
 /// Runs a command that is expected to end by itself.

@@ -103,6 +103,19 @@ fn a_public_address_needs_a_word() {
     );
 }
 
+/// Probes and metrics show no series and change nothing.
+#[test]
+fn a_public_address_for_probes_needs_no_word() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ended = run(&mut serve(
+        folder.path(),
+        &["--health-addr", "192.0.2.1:8001"],
+    ));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let words = "cannot listen on 192.0.2.1:8001";
+    assert!(ended.errors.contains(words), "{}", ended.errors);
+}
+
 #[test]
 fn a_store_has_one_server() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

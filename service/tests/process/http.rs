@@ -37,6 +37,16 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// Gives up on replies sooner.
+    pub(crate) fn answered_within(&self, timeout: Duration) -> Result<()> {
+        self.0.get_ref().set_read_timeout(Some(timeout))
+    }
+
+    /// Sends bytes that are no request yet.
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
     pub(crate) fn send(&mut self, method: &str, target: &str, body: &[u8]) -> Result<()> {
         self.send_with("", method, target, body)
     }
@@ -56,6 +66,18 @@ impl Connection {
         .into_bytes();
         request.extend_from_slice(body);
         self.0.get_mut().write_all(&request)
+    }
+
+    /// Whether something of a reply is here after a moment.
+    #[cfg(feature = "syscall-tests")]
+    pub(crate) fn is_answered(&mut self) -> Result<bool> {
+        self.answered_within(Duration::from_millis(20))?;
+        let begun = match self.0.fill_buf() {
+            Err(error) if is_timeout(&error) => Ok(false),
+            begun => begun.map(|_| true),
+        };
+        self.answered_within(ANSWERED_WITHIN)?;
+        begun
     }
 
     pub(crate) fn receive(&mut self) -> Result<Reply> {
@@ -88,8 +110,23 @@ impl Connection {
 
     /// Whether the server closes the connection without a further byte.
     pub(crate) fn is_closed_by_peer(&mut self) -> bool {
-        matches!(self.0.fill_buf(), Ok([]) | Err(_))
+        match self.0.fill_buf() {
+            Ok(rest) => rest.is_empty(),
+            Err(error) => !is_timeout(&error),
+        }
     }
+
+    /// Whether the server closes the connection, whatever it says before.
+    pub(crate) fn is_ended_by_peer(&mut self) -> bool {
+        match self.0.read_to_end(&mut Vec::new()) {
+            Ok(_) => true,
+            Err(error) => !is_timeout(&error),
+        }
+    }
+}
+
+fn is_timeout(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// One request on a connection of its own.

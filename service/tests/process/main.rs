@@ -12,12 +12,13 @@ mod flags;
 mod golden;
 mod http;
 mod payload;
+mod probes;
 mod read_back;
 mod scenario;
+#[cfg(feature = "server-tests")]
+mod servers;
 #[cfg(feature = "syscall-tests")]
-mod sync_order;
-#[cfg(feature = "syscall-tests")]
-mod trace;
+mod syscalls;
 mod updates;
 
 /// A whole number from the environment, for the long form of a test.

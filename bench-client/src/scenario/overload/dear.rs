@@ -3,7 +3,7 @@
 //! A refusal costs the server the reading of a head and the writing of a reply. Where serving costs no more than some
 //! of these, no server holds its goodput: with r the CPU time of a refusal and s that of a service, goodput at 10 × is
 //! (1 − 10 r/s) / (1 − r/s) of the capacity, and 90 % of it takes s ≥ 90 r. So overload asks for what costs
-//! milliseconds: a few points of a model that compares them with everything it has seen.
+//! milliseconds: a hundred points of a model that compares them with everything it has seen.
 
 use std::fmt::Write;
 
@@ -22,8 +22,8 @@ const SERIES: usize = 2;
 const HISTORY: usize = 20_000;
 const PERIOD: usize = 250;
 /// Points of a request.
-const POINTS: usize = 20;
-const DISTINCT: usize = 40;
+const POINTS: usize = 100;
+const DISTINCT: usize = 20;
 const STEP_S: usize = 60;
 const START_S: usize = 1_700_000_000;
 const FILE: &str = "dear.jsonl";

@@ -21,7 +21,7 @@ use crate::tally::stats::RunStats;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "overload",
-    load: "columns of 20 points judged by the model `nearest`: the capacity by as many clients as processors and two, \
+    load: "columns of 100 points judged by the model `nearest`: the capacity by as many clients as processors and two, \
            then 0.5, 0.8, 1, 2, 5 and 10 times it, Poisson, 10 s each (short: 2 s), the last beside 15,000 (1,000) idle \
            connections; 10 times again for 30 s (short: 3 s) beside 64 clients that retry, and at once 0.8 times",
     rule: "O1 goodput at 10 × ≥ 90 % of the peak; O2 p99 at 10 × ≤ 2 × that at 0.8 ×; O3 refusals at p99 ≤ 10 ms; \

@@ -112,7 +112,7 @@ impl OnlineStates {
             return Ok(Opened::Ready(updating));
         }
         let (states, name) = (Arc::clone(self), CompactString::from(series));
-        let opened = on_blocking_thread(move || states.read(name, request)).await;
+        let opened = on_blocking_thread(&*self.store, move || states.read(name, request)).await;
         self.evict_if_due();
         opened
     }
@@ -150,7 +150,7 @@ impl OnlineStates {
         at: impl FnOnce(&Live) -> T + Send + 'static,
     ) -> Result<T, RegistryError> {
         let (states, name) = (Arc::clone(self), CompactString::from(series));
-        let looked = on_blocking_thread(move || {
+        let looked = on_blocking_thread(&*self.store, move || {
             let slot = states.slot(&name);
             let found = states.load(&name, &slot).and_then(|()| {
                 slot.check()?;

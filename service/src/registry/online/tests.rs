@@ -11,7 +11,7 @@ use super::{OnlineStates, Opened, Pass, Scored, StartRequest, Updating};
 use crate::registry::{Monitors, RegistryError};
 use crate::store::{
     Completion, EmbeddedOptions, EmbeddedStore, Found, Put, PutError, StateCompletion, StatePut,
-    Store, StoreError, StoredState, VersionSelector,
+    Store, StoreError, StoredState, VersionSelector, Waits,
 };
 
 /// What becomes of a change.
@@ -96,6 +96,10 @@ impl Store for Fickle {
 
     fn refusal(&self) -> Option<String> {
         self.store.refusal()
+    }
+
+    fn waits(&self) -> Waits {
+        self.store.waits()
     }
 
     fn close(&self) {

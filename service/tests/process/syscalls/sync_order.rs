@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::binary::{Tidemark, serve_arguments};
-use super::http::Connection;
 use super::trace::{Violation, name, violations};
-use super::{from_env, payload};
+use crate::binary::{Tidemark, serve_arguments};
+use crate::http::Connection;
+use crate::{from_env, payload};
 
 const CALLS: &str = "trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg";
 /// Bytes of each call that are shown: more than a batch of all concurrent fits has.
@@ -25,7 +25,7 @@ enum Disk {
     SyncsIgnored,
 }
 
-fn need(package: &str, there: bool) {
+pub(super) fn need(package: &str, there: bool) {
     assert!(
         there,
         "this test needs {package}: apt-get install strace eatmydata"

@@ -1,5 +1,8 @@
 //! Probes for an orchestrator, and the base contract's `/healthcheck`.
 
+#[cfg(test)]
+mod tests;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use api::{Health, Rejection};
@@ -53,8 +56,10 @@ pub(super) fn ready(state: &State) -> HttpResponse {
     let reason = match state.registry() {
         _ if state.is_draining() => Some("shutting_down"),
         Err(_) => Some("starting"),
-        Ok(registry) if registry.refusal().is_some() => Some("store_unavailable"),
-        Ok(_) if state.compute.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
+        Ok(registry) if registry.refusal().is_some() || registry.store_hangs() => {
+            Some("store_unavailable")
+        }
+        Ok(_) if state.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
         Ok(_) => None,
     };
     match reason {
@@ -80,7 +85,7 @@ fn measured(status: &'static str, reason: Option<&'static str>, state: &State) -
     Probe {
         status,
         reason,
-        pool_utilization: Some(state.compute.utilization()),
+        pool_utilization: Some(state.utilization()),
         cache_hit_ratio,
     }
 }

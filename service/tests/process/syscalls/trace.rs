@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// What the trace says about the fit or the update of one series.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Violation {
+pub(super) enum Violation {
     /// No reply to it was written.
     NoReply(String),
     /// Its record was not written to the journal before the reply.
@@ -35,12 +35,12 @@ const MARK: &str = "fit@";
 const NAME_BYTES: usize = "fit@000000@".len();
 
 /// The name of the `i`-th traced series.
-pub(crate) fn name(i: u64) -> String {
+pub(super) fn name(i: u64) -> String {
     format!("{MARK}{i:06}@")
 }
 
 /// The violations among `series`, each of which was fitted or updated once.
-pub(crate) fn violations(trace: &str, series: &[String]) -> Vec<Violation> {
+pub(super) fn violations(trace: &str, series: &[String]) -> Vec<Violation> {
     let calls = calls(trace);
     let on_journal = |call: &&Call| call.succeeded && call.arguments.contains(".jnl>");
     let syncs: Vec<&Call> = calls

@@ -1,0 +1,42 @@
+//! The probes alone, for the listener that answers nothing else.
+
+use actix_http::ConnectionType;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use api::Code;
+
+use super::router::Resource;
+use super::stamp::Received;
+use super::{Call, health, problems};
+use crate::startup::State;
+
+/// Answers every request of the health listener, and closes its connection.
+pub async fn dispatch_probe(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let received = Received::now(request.headers());
+    let call = Call {
+        request: &request,
+        state: &state,
+        received: &received,
+    };
+    let mut reply = answer(&call);
+    reply.head_mut().set_connection_type(ConnectionType::Close);
+    received.stamp(&mut reply);
+    reply
+}
+
+fn answer(call: &Call<'_>) -> HttpResponse {
+    if !Resource::Live.allows(call.request.method()) {
+        return problems::method_not_allowed(call, Resource::Live);
+    }
+    let path = call.request.uri().path();
+    match Resource::at(path) {
+        Resource::Live => health::live(),
+        Resource::Ready => health::ready(call.state),
+        Resource::Startup => health::startup(call.state),
+        Resource::ProblemPage(code) => problems::page(call, code),
+        _ => {
+            let detail = format!("there is nothing at {path} on the port for probes");
+            problems::refuse_with(call, Code::NotFound, detail)
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests with other servers and their tools, behind the feature `server-tests`.
+
+mod haproxy;
+mod rolling_restart;
