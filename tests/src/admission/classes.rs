@@ -9,15 +9,7 @@ const FITS: usize = 8;
 async fn predicts_go_on_beside_more_fits_than_there_are_threads() {
     let server = busy_server(&[]).await;
     server.fit("light", &history(&[1.0, 2.0, 4.0])).await.ok();
-    let mut fits = tokio::task::JoinSet::new();
-    for n in 0..FITS {
-        let server = Arc::clone(&server);
-        fits.spawn(async move {
-            let history = with(daily(800), &json!({"model": "nearest"}));
-            server.fit(&format!("slow-{n}"), &history).await.status
-        });
-    }
-    until_busy(&server).await;
+    let mut fits = slow_fits(&server, FITS).await;
     for _ in 0..20 {
         server.predict("light", &point(4, 2.0)).await.ok();
         server.predict(DEAR, &columns(3)).await.ok();

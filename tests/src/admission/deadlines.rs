@@ -8,43 +8,42 @@ use rstest::rstest;
 use super::*;
 use crate::problem::assert_problem;
 use crate::raw;
+use crate::server::point;
 
-/// Points that keep the thread busy for longer than a request here waits.
-const LONG: usize = 20_000;
+/// Fits before those that are looked at.
+const BEFORE: usize = 6;
 
-async fn long_predict(server: &Arc<Server>) -> tokio::task::JoinHandle<Reply> {
-    let busy = {
-        let server = Arc::clone(server);
-        tokio::spawn(async move { server.predict(DEAR, &columns(LONG)).await })
-    };
-    until_busy(server).await;
-    busy
+/// Whether `series` was fitted.
+async fn is_fitted(server: &Server, series: &str) -> bool {
+    let reply = server.predict(series, &point(1, 1.0)).await;
+    assert!(matches!(reply.status, 200 | 404), "{reply:?}");
+    reply.status == 200
 }
 
 #[tokio::test]
 async fn a_request_whose_deadline_passes_in_the_queue_never_runs() {
     let server = busy_server(&[]).await;
-    fit_dear(&server, "late").await;
-    fit_dear(&server, "in-time").await;
-    let busy = long_predict(&server).await;
+    let mut fits = slow_fits(&server, BEFORE).await;
     let ask = |series: &str, ms: &'static str| {
-        let (server, target) = (Arc::clone(&server), format!("/predict/{series}"));
+        let (server, target) = (Arc::clone(&server), format!("/fit/{series}"));
         tokio::spawn(async move {
             let headers = [("x-request-deadline-ms", ms)];
-            let body = columns(3).to_string();
+            let body = slow_history().to_string();
             server.send("POST", &target, &headers, body).await
         })
     };
-    let in_time = ask("in-time", "60000");
-    let late = ask("late", "20").await.unwrap();
-    let problem = assert_problem(&late, 503, "deadline_exceeded");
-    assert!(late.header("retry-after").is_some(), "{problem}");
-    assert!(!busy.is_finished(), "it was answered before its turn");
-    busy.await.unwrap().ok();
-    // The control: a request that waited in the same queue was served.
+    let in_time = ask("in-time", "600000");
+    let late = ask("late", "100").await.unwrap();
+    assert_problem(&late, 503, "deadline_exceeded");
+    assert!(late.header("retry-after").is_some());
+    assert!(!in_time.is_finished(), "it was answered before its turn");
+    while let Some(status) = fits.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+    // The control: a request that waited in the same queue with more time was served.
     in_time.await.unwrap().ok();
-    assert_eq!(scored(&server, "in-time").await, 3);
-    assert_eq!(scored(&server, "late").await, 0);
+    assert!(is_fitted(&server, "in-time").await);
+    assert!(!is_fitted(&server, "late").await);
 }
 
 #[rstest]
@@ -66,39 +65,25 @@ async fn a_deadline_that_is_none_is_named(#[case] ms: &str) {
 #[tokio::test]
 async fn a_request_whose_client_has_gone_never_runs() {
     let server = busy_server(&[]).await;
-    fit_dear(&server, "gone").await;
-    fit_dear(&server, "there").await;
-    let busy = long_predict(&server).await;
-    let before = utilization(&server).await;
+    let mut fits = slow_fits(&server, BEFORE).await;
     let sent = |series: &str| {
         let mut stream = TcpStream::connect(server.addr).expect("it listens");
-        let target = format!("/predict/{series}");
-        let body = columns(3).to_string();
-        let request = raw::post(target.as_bytes(), body.as_bytes());
+        let body = slow_history().to_string();
+        let request = raw::post(format!("/fit/{series}").as_bytes(), body.as_bytes());
         stream.write_all(&request).expect("it reads");
         stream
     };
     let gone = sent("gone");
-    let there = sent("there");
-    let begun = Instant::now();
-    while utilization(&server).await < before * 2.5 {
-        assert!(
-            begun.elapsed() < HANG && !busy.is_finished(),
-            "they do not wait"
-        );
-    }
+    let mut there = sent("there");
+    let waiting = (BEFORE + 2) as f64;
+    until_jobs(&server, |jobs| jobs == waiting).await;
     drop(gone);
-    while utilization(&server).await > before * 2.5 {
-        assert!(
-            begun.elapsed() < HANG && !busy.is_finished(),
-            "it stays in the queue"
-        );
+    until_jobs(&server, |jobs| jobs < waiting).await;
+    while let Some(status) = fits.join_next().await {
+        assert_eq!(status.unwrap(), 200);
     }
-    busy.await.unwrap().ok();
     // The control: the one whose client is still there was served, after the other's turn.
-    while scored(&server, "there").await < 3 {
-        assert!(begun.elapsed() < HANG, "it is not served");
-    }
-    assert_eq!(scored(&server, "gone").await, 0);
-    drop(there);
+    let served = tokio::task::spawn_blocking(move || raw::read_reply(&mut there).unwrap());
+    assert_eq!(served.await.unwrap().status, 200);
+    assert!(!is_fitted(&server, "gone").await);
 }

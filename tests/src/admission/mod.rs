@@ -19,6 +19,8 @@ use crate::server::Server;
 /// A guard against hanging, not a promise about speed.
 const HANG: Duration = Duration::from_secs(60);
 
+/// Jobs that a class takes at most, on one thread: what `pool_utilization` is a share of.
+const PLACES: f64 = 1_025.0;
 /// A series whose predicts go to the pool, each for some tens of milliseconds.
 const DEAR: &str = "dear";
 /// Points of a predict: in less than 16 KiB, so that only the model tells that it is dear.
@@ -45,24 +47,37 @@ fn columns(n: usize) -> Value {
     json!({"timestamps": timestamps, "values": values})
 }
 
-/// Waits until the pools have something to do.
-async fn until_busy(server: &Server) {
+/// Waits until as many jobs run or wait as `is_enough` asks for.
+async fn until_jobs(server: &Server, is_enough: impl Fn(f64) -> bool) {
     let begun = Instant::now();
-    while utilization(server).await == 0.0 {
-        assert!(begun.elapsed() < HANG, "nothing runs");
+    loop {
+        let ready = server.get("/health/ready").await.json();
+        let share = ready["pool_utilization"].as_f64().expect("a share");
+        let jobs = share * PLACES;
+        if is_enough(jobs.round()) {
+            return;
+        }
+        assert!(begun.elapsed() < HANG, "{jobs} jobs");
     }
 }
 
-async fn utilization(server: &Server) -> f64 {
-    let ready = server.get("/health/ready").await.json();
-    ready["pool_utilization"].as_f64().expect("a share")
+/// A fit that keeps the only thread of its class for longer than anything else here takes.
+fn slow_history() -> Value {
+    with(daily(800), &json!({"model": "nearest"}))
 }
 
-/// Points of a series that were scored.
-async fn scored(server: &Server, series: &str) -> u64 {
-    let target = format!("/series/{series}/calibration");
-    let calibration = server.get(&target).await.ok();
-    calibration["n_scored"].as_u64().expect("a count")
+/// Begins so many slow fits, and returns when all have a place.
+async fn slow_fits(server: &Arc<Server>, n: usize) -> tokio::task::JoinSet<u16> {
+    let mut fits = tokio::task::JoinSet::new();
+    for n in 0..n {
+        let server = Arc::clone(server);
+        fits.spawn(async move {
+            let series = format!("slow-{n}");
+            server.fit(&series, &slow_history()).await.status
+        });
+    }
+    until_jobs(server, |jobs| jobs >= n as f64).await;
+    fits
 }
 
 /// Callers that send dear predicts, again as soon as they are answered, until this is ended.

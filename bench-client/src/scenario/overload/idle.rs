@@ -1,11 +1,13 @@
-//! Connections on which nothing is sent.
+//! Connections on which nothing more is sent: each has had one request, as those have that a client keeps for its next.
+//! One that never sent any would be closed for that.
 
-use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpStream;
+use std::io;
 
 use crate::base_url::BaseUrl;
 use crate::scenario::Outcome;
 use crate::scenario::context::{Context, ScenarioError};
+use crate::scenario::wire::{Connection, target};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// What O5 asks for.
 const WANTED: usize = 15_000;
@@ -18,7 +20,7 @@ pub(super) fn open(
     context: &Context<'_>,
     base: &BaseUrl,
     outcome: &mut Outcome,
-) -> Result<Vec<TcpStream>, ScenarioError> {
+) -> Result<Vec<Connection>, ScenarioError> {
     let wanted = context.pick(WANTED_SHORT, WANTED);
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -26,12 +28,12 @@ pub(super) fn open(
     let _ = setrlimit(Resource::Nofile, limit);
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = usize::try_from(most.saturating_sub(KEPT)).unwrap_or(usize::MAX);
-    let host = base.authority();
+    let live = target(base, &["health", "live"]);
     let (open, failed) = context.wait(async {
         let mut open = Vec::new();
         while open.len() < wanted.min(most) {
-            match TcpStream::connect(&host).await {
-                Ok(stream) => open.push(stream),
+            match used(base, &live).await {
+                Ok(connection) => open.push(connection),
                 Err(error) => return (open, Some(error)),
             }
         }
@@ -49,4 +51,11 @@ pub(super) fn open(
         ));
     }
     Ok(open)
+}
+
+async fn used(base: &BaseUrl, live: &str) -> io::Result<Connection> {
+    let mut connection = Connection::open(base).await?;
+    connection.send("GET", live, b"").await?;
+    connection.receive().await?;
+    Ok(connection)
 }

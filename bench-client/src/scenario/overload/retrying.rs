@@ -15,8 +15,9 @@ use crate::scenario::context::{Context, ScenarioError};
 
 /// Clients that come back when they are told to.
 const PATIENT: usize = 48;
-/// Clients that come back at once.
+/// Clients that come back as soon as another network would let them.
 const IMPATIENT: usize = 16;
+const AT_ONCE: Duration = Duration::from_millis(2);
 const PAUSE_WITHOUT_RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Such clients, and counts of what they did.
@@ -94,9 +95,8 @@ impl Retrying {
                     return;
                 }
                 self.retried.fetch_add(1, Relaxed);
-                if n >= IMPATIENT {
-                    tokio::time::sleep(pause).await;
-                }
+                let pause = if n < IMPATIENT { AT_ONCE } else { pause };
+                tokio::time::sleep(pause).await;
             }
         }
     }

@@ -85,7 +85,7 @@ fn measured(status: &'static str, reason: Option<&'static str>, state: &State) -
     Probe {
         status,
         reason,
-        pool_utilization: Some(state.utilization()),
+        pool_utilization: Some(state.compute.utilization()),
         cache_hit_ratio,
     }
 }
