@@ -4,11 +4,13 @@
 //! what bytes go back, and which problem a refusal names. Times are Unix seconds unless a request says
 //! otherwise.
 
+pub mod alias;
 pub mod calibration;
 pub mod decode;
 pub mod detect;
 pub mod fit;
 pub mod health;
+pub mod idempotency;
 pub mod limits;
 pub mod predict;
 pub mod problem;
@@ -18,10 +20,12 @@ pub mod timestamp;
 pub mod update;
 pub mod version;
 
+pub use alias::{Alias, AliasReply, AliasRequest, AliasesReply};
 pub use decode::{Rejection, decode};
 pub use detect::{DetectReply, DetectRequest};
 pub use fit::{Calibration, Excluded, FitReply, FitRequest, MinDeviation, Seasonality, Warning};
 pub use health::{Health, Latency};
+pub use idempotency::IdempotencyKey;
 pub use predict::{
     Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason, VerdictColumns,
 };

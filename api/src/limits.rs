@@ -8,3 +8,12 @@ pub const MIN_TRAINING_POINTS: usize = 3;
 
 /// Largest request body by default, in bytes: two million points in columns with room to spare.
 pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Longest `Idempotency-Key`, in characters.
+pub const IDEMPOTENCY_KEY_MAX_BYTES: usize = 255;
+
+/// Longest alias, in characters.
+pub const ALIAS_MAX_BYTES: usize = 64;
+
+/// Most aliases of one series.
+pub const ALIASES_PER_SERIES: usize = 100;

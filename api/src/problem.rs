@@ -47,12 +47,16 @@ problem_table! {
         "Fit the series first with POST /fit/{series_id}.";
     UnknownVersion = "unknown_version", 404, "The series has no such version",
         "Versions count from 1 without gaps; 0 or no version means the latest.";
+    UnknownAlias = "unknown_alias", 404, "The series has no such alias",
+        "GET /series/{series_id}/aliases lists those there are; PUT /series/{series_id}/aliases/{alias} makes one.";
     NoOnlineState = "no_online_state", 404, "The series has no online state",
         "Start one with POST /update/{series_id}.";
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
         "The Allow header lists the methods of this path.";
     OnlineStateExists = "online_state_exists", 409, "The series has an online state already",
         "Leave out the parameters that say how to start one; they cannot be changed.";
+    AliasPreconditionFailed = "alias_precondition_failed", 412, "The alias is not as the request assumes",
+        "GET the alias, decide again, and send If-Match with the ETag that is told.";
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Send fewer points in one request, or raise the server's --max-body.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not read",
@@ -89,6 +93,8 @@ problem_table! {
         "An id has 1 to 256 characters of A-Z a-z 0-9 . _ : @ - and is neither `.` nor `..`.";
     InvalidVersion = "invalid_version", 422, "The version is not valid",
         "A version is digits with an optional leading v; 0 means the latest.";
+    InvalidAlias = "invalid_alias", 422, "The alias is not valid",
+        "An alias is a-z followed by up to 63 of a-z 0-9 _ -, and neither `latest` nor like a version; a series has up to 100.";
     InvalidQuery = "invalid_query", 422, "A query parameter is not valid",
         "Remove or correct the parameter that `errors` names.";
     InvalidHeader = "invalid_header", 422, "A header field is not valid",
@@ -103,6 +109,10 @@ problem_table! {
         "Leave the parameter out or name a model that has it.";
     ModelDoesNotFit = "model_does_not_fit", 422, "The model cannot be fitted to these values",
         "Leave model out, so that one is chosen, or name another.";
+    IdempotencyKeyInvalid = "idempotency_key_invalid", 422, "The idempotency key is not valid",
+        "Send one Idempotency-Key of 1 to 255 visible ASCII characters, such as a UUID; double quotes around it are no part of it.";
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key belongs to another request",
+        "Send a new key with a new body; the same key answers for the body it was first sent with.";
     TenantOverShare = "tenant_over_share", 429, "The caller has its share of the server",
         "Others wait, too. Try again after Retry-After, or send fewer requests at a time.";
     Internal = "internal", 500, "The server failed",

@@ -29,13 +29,21 @@ impl VersionSelector {
     /// # Errors
     /// `invalid_version`, located at `["query",name]`.
     pub fn parse_named(name: &str, text: &str) -> Result<Self, Rejection> {
+        Self::parse_at(["query", name], text)
+    }
+
+    /// As [`VersionSelector::parse`] for a version that stands at `place`.
+    ///
+    /// # Errors
+    /// `invalid_version`, located at `place`.
+    pub fn parse_at(place: [&str; 2], text: &str) -> Result<Self, Rejection> {
         let trimmed = text.trim();
         let digits = trimmed.strip_prefix(['v', 'V']).unwrap_or(trimmed);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Rejection::one(
                 Code::InvalidVersion,
                 FieldError::new(
-                    [Loc::from("query"), Loc::from(name)],
+                    place.map(Loc::from),
                     format!(
                         "{text:?} is not a version: expected digits with an optional leading v, 0 for the latest"
                     ),

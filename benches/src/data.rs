@@ -108,6 +108,8 @@ pub fn put(index: usize) -> Put {
         series: series_id(index).into(),
         record: record.seal(),
         training: None,
+        request: None,
+        alias: None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! A store that forgets: what a fit costs without one.
 
+use compact_str::CompactString;
 use service::store::{
-    Completion, Found, Put, StateCompletion, StatePut, Store, StoreError, StoredState,
-    VersionSelector, Waits,
+    AliasCompletion, AliasError, AliasPut, AliasRecord, Completion, Found, KeptAnswer, Put,
+    RequestKey, StateCompletion, StatePut, Store, StoreError, Stored, StoredState, VersionSelector,
+    Waits,
 };
 
 /// Completes every put at once as version 1 and keeps nothing.
@@ -10,7 +12,10 @@ pub struct MemoryStore;
 
 impl Store for MemoryStore {
     fn submit(&self, _: Put, done: Completion) {
-        done(Ok(1));
+        done(Ok(Stored::New {
+            version: 1,
+            alias: None,
+        }));
     }
 
     fn version(&self, _: &str, _: VersionSelector) -> Result<Found, StoreError> {
@@ -26,6 +31,22 @@ impl Store for MemoryStore {
     }
 
     fn state(&self, _: &str) -> Result<Option<StoredState>, StoreError> {
+        Ok(None)
+    }
+
+    fn submit_alias(&self, _: AliasPut, done: AliasCompletion) {
+        done(Err(AliasError::NoSuchSeries));
+    }
+
+    fn alias(&self, _: &str, _: &str) -> Result<Option<AliasRecord>, StoreError> {
+        Ok(None)
+    }
+
+    fn aliases(&self, _: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn answered(&self, _: &str, _: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         Ok(None)
     }
 

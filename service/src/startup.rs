@@ -277,6 +277,7 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
     let open = tokio::task::spawn_blocking(move || {
         let options = EmbeddedOptions {
             durability: config.durability,
+            answers: config.store.answers(),
             ..EmbeddedOptions::at(config.data_dir.join("store"))
         };
         let store = EmbeddedStore::open(&options)?;

@@ -19,6 +19,7 @@ mod golden_vectors;
 mod headers;
 mod histories;
 mod hostile_ids;
+mod idempotency;
 mod load;
 mod load_client;
 mod plot;

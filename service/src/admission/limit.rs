@@ -37,7 +37,7 @@ pub struct Law {
 }
 
 /// Services in which a burst may be worked off.
-const BURST_SERVICES: f64 = 20.0;
+const BURST_SERVICES: f64 = 40.0;
 /// Weight of a new service time in the average.
 const NEW: f64 = 1.0 / 16.0;
 /// A queue this full is held back by its limit.

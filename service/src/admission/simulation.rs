@@ -269,7 +269,7 @@ fn a_burst_after_a_calm_is_served_whole() {
         assert_eq!(limit.standing(), law.least);
         assert_eq!(limit.allowed(500.0), law.least, "the queue stands");
         limit.idle(500.0);
-        let interval = law.interval.max(20.0 * service);
+        let interval = law.interval.max(40.0 * service);
         assert!(limit.allowed(500.0 + interval / 2.0) >= burst);
         assert_eq!(limit.allowed(500.0 + interval), law.least);
     }

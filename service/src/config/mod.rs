@@ -2,6 +2,7 @@
 
 mod admission;
 mod probes;
+mod store;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, Budget};
 pub use probes::ProbesConfig;
+pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
 use crate::store::Durability;
@@ -101,6 +103,10 @@ pub struct ServeConfig {
     /// Logs and what else tells of the server.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+
+    /// What the store keeps beside models.
+    #[command(flatten)]
+    pub store: StoreConfig,
 }
 
 impl ServeConfig {

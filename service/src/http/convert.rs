@@ -211,6 +211,15 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
             PutError::Busy => plain(Code::Overloaded),
             PutError::Closed(_) | PutError::Unknown(_) => plain(Code::StoreUnavailable),
             PutError::Damaged(_) => plain(Code::StoredRecordDamaged),
+            PutError::KeyReused => {
+                let loc = [Loc::from("header"), Loc::from(api::idempotency::HEADER)];
+                let error = FieldError::new(loc, put.to_string());
+                Rejection::one(Code::IdempotencyKeyReused, error)
+            }
+            PutError::TooManyAliases => Rejection::one(
+                Code::InvalidAlias,
+                at(&["set_alias"], None, put.to_string()),
+            ),
         },
         RegistryError::Store(store) => match store {
             StoreError::Damaged { .. } => plain(Code::StoredRecordDamaged),

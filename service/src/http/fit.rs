@@ -9,10 +9,11 @@ use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
-use super::{Call, admit, body, convert, ok};
+use super::{Call, admit, body, convert, idempotency, ok, ok_bytes};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
-use crate::registry::{FitJob, Fitting, RegistryOptions};
+use crate::registry::{Asked, Beside, FitJob, Fitting, RegistryOptions};
+use crate::store::{Request, Stored};
 
 pub(super) async fn handle(
     call: &Call<'_>,
@@ -26,11 +27,20 @@ pub(super) async fn handle(
     } = *call;
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
+    let key = idempotency::key_of(request)?;
     let registry = state.registry()?;
     // Whether a small fit is a light one, only its body tells.
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;
     let limit = state.max_body_bytes;
     let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
+    let asked = match key {
+        None => None,
+        Some(key) => match registry.asked(series.as_str(), key, body.clone()).await {
+            Ok(Asked::Before(answer)) => return Ok(idempotency::replayed(answer)),
+            Ok(Asked::Anew(digest)) => Some((key, digest)),
+            Err(error) => return Err(convert::rejection(&error)),
+        },
+    };
     let options = registry.options();
     let mut fitting = if body.len() < POOL_FROM_BYTES {
         let job = read(&body)?;
@@ -49,13 +59,36 @@ pub(super) async fn handle(
             .run(&mut ticket, move || run(read(&body)?, &options));
         fitted.await.map_err(convert::compute_rejection)??
     };
-    let version = registry
-        .store(series.as_str(), &mut fitting)
-        .await
-        .map_err(|error| convert::rejection(&error))?;
+    let named = asked.map(|(key, body)| {
+        let duration_ms = received.elapsed().as_secs_f64() * 1e3;
+        let answer = with_reply(series, 0, &fitting, duration_ms, idempotency::answer_of);
+        Request { key, body, answer }
+    });
+    let answer = named.as_ref().map(|named| named.answer.clone());
+    let beside = Beside {
+        request: named,
+        alias: None,
+    };
+    let stored = registry.store_with(series.as_str(), &mut fitting, beside);
+    let version = match stored.await.map_err(|error| convert::rejection(&error))? {
+        Stored::New { version, .. } => version,
+        // A twin of this request was faster.
+        Stored::Before(kept) => {
+            return Ok(idempotency::replayed(kept.answer.of_version(kept.version)));
+        }
+    };
     let took = received.elapsed();
     state.metrics.training.record(took);
-    Ok(reply(series, version, &fitting, took.as_secs_f64() * 1e3))
+    Ok(match answer {
+        Some(answer) => ok_bytes(Bytes::from(answer.of_version(version))),
+        None => with_reply(
+            series,
+            version,
+            &fitting,
+            took.as_secs_f64() * 1e3,
+            |reply| ok(&reply),
+        ),
+    })
 }
 
 fn read(body: &Bytes) -> Result<FitJob, Rejection> {
@@ -72,9 +105,15 @@ fn run(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
     job.run(options).map_err(|error| convert::rejection(&error))
 }
 
-fn reply(series: SeriesId<'_>, version: u64, fitting: &Fitting, duration_ms: f64) -> HttpResponse {
+fn with_reply<T>(
+    series: SeriesId<'_>,
+    version: u64,
+    fitting: &Fitting,
+    duration_ms: f64,
+    write: impl FnOnce(FitReply<'_>) -> T,
+) -> T {
     let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
-    ok(&fit_reply(
+    write(fit_reply(
         series,
         version,
         fitting,

@@ -9,6 +9,7 @@ mod detect;
 mod fit;
 mod health;
 mod held;
+mod idempotency;
 mod plot;
 mod plot_page;
 mod predict;

@@ -10,7 +10,7 @@ use super::model::model_digest;
 use super::{Registry, RegistryError, RegistryOptions, ServedModel};
 use crate::store::record::VersionRecord;
 use crate::store::training::TrainingPoints;
-use crate::store::{Put, PutError};
+use crate::store::{Put, PutError, Request, Stored};
 
 /// Sealed training points up to this size stand in the version's record: one insert for a small
 /// series. Larger ones stand apart, so that loading a model does not read them.
@@ -42,8 +42,18 @@ pub struct Fitting {
     training: Option<Vec<u8>>,
 }
 
+/// What is committed together with a version.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// The request that asks for the version, if it named itself.
+    pub request: Option<Request>,
+    /// An alias that is to point to it.
+    pub alias: Option<CompactString>,
+}
+
 /// Points from which a fit that looks for seasons takes longer than a worker may be held up.
 const HEAVY_FROM: usize = 64;
+
 /// The points of a history that are not left out.
 #[derive(Clone, Copy)]
 struct Used {
@@ -173,12 +183,29 @@ impl Registry {
     /// Stores a fitted model as the next version of `series` and answers with its number, once it
     /// is durable and every later look-up on this node sees it.
     ///
+    /// # Errors
+    /// When the store takes no writes or the outcome of the write is unknown.
+    pub async fn store(&self, series: &str, fitting: &mut Fitting) -> Result<u64, RegistryError> {
+        match self.store_with(series, fitting, Beside::default()).await? {
+            Stored::New { version, .. } => Ok(version),
+            Stored::Before(kept) => Ok(kept.version),
+        }
+    }
+
+    /// As [`Registry::store`], with what is to be committed with the version; tells an answer of
+    /// before, if the request was answered already.
+    ///
     /// The version is published by the store's completion and not after the await: a caller that
     /// hangs up drops the await, and must not leave readers at an older version for ever.
     ///
     /// # Errors
-    /// When the store takes no writes or the outcome of the write is unknown.
-    pub async fn store(&self, series: &str, fitting: &mut Fitting) -> Result<u64, RegistryError> {
+    /// As [`Registry::store`], and when the request's key was used for another body.
+    pub async fn store_with(
+        &self,
+        series: &str,
+        fitting: &mut Fitting,
+        beside: Beside,
+    ) -> Result<Stored, RegistryError> {
         let (sender, receiver) = oneshot::channel();
         let cache = Arc::clone(&self.cache);
         let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
@@ -187,9 +214,11 @@ impl Registry {
             series: name.clone(),
             record: std::mem::take(&mut fitting.record),
             training: fitting.training.take(),
+            request: beside.request,
+            alias: beside.alias,
         };
-        let done = move |outcome: Result<u64, PutError>| {
-            if let Ok(version) = outcome {
+        let done = move |outcome: Result<Stored, PutError>| {
+            if let Ok(Stored::New { version, .. }) = outcome {
                 cache.publish(&name, Arc::new(ServedModel::new(version, fitted, digest)));
             }
             let _ = sender.send(outcome);

@@ -11,14 +11,16 @@ mod fit;
 mod lookup;
 mod model;
 mod observed;
+mod once;
 mod online;
 
 use std::sync::Arc;
 
 pub use error::RegistryError;
-pub use fit::{FitJob, Fitting};
+pub use fit::{Beside, FitJob, Fitting};
 pub use model::ServedModel;
 pub use observed::{Monitors, ONLINE, Observed, Watch};
+pub use once::Asked;
 pub use online::{
     Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,
     StartRequest, Updating,

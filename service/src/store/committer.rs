@@ -12,11 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use compact_str::CompactString;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
+use super::answers::{Answers, Before, NewAnswers, Sweeper, now_ms};
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
 use super::under_way::UnderWay;
-use super::{Completion, Put, PutError, StateChange, StateCompletion, StatePut};
+use super::{
+    AliasChanged, AliasError, Completion, Put, PutError, StateChange, StateCompletion, StatePut,
+    StoreError, Stored,
+};
 
 /// A batch ends when it holds this many bytes of records, so that a burst of large fits does not
 /// make one commit of unbounded size.
@@ -26,6 +31,14 @@ const BATCH_BYTES: usize = 32 * 1024 * 1024;
 pub(super) enum Queued {
     Version(Put, Completion),
     State(StatePut, StateCompletion),
+    Alias(AliasPut, AliasCompletion),
+}
+
+/// How one of a batch ended.
+enum Outcome {
+    Version(Result<Stored, PutError>),
+    State,
+    Alias(Result<AliasChanged, AliasError>),
 }
 
 /// The keyspaces of one store and how a batch is made durable.
@@ -37,6 +50,8 @@ pub(super) struct Tables {
     pub(super) training: fjall::Keyspace,
     pub(super) online: fjall::Keyspace,
     pub(super) points: fjall::Keyspace,
+    pub(super) aliases: fjall::Keyspace,
+    pub(super) answers: Answers,
     pub(super) sync: Option<fjall::PersistMode>,
 }
 
@@ -47,6 +62,8 @@ const NOTED_READS: usize = 64;
 pub(super) struct Shared {
     /// Distinct series, as of the last commit.
     pub(super) series: AtomicU64,
+    /// Changes of aliases, as of the last commit.
+    pub(super) revision: AtomicU64,
     /// Set once, when writes stopped for good.
     pub(super) refusal: OnceLock<String>,
     /// The commit that is under way.
@@ -59,6 +76,7 @@ impl Shared {
     pub(super) fn new(series: u64) -> Self {
         Self {
             series: AtomicU64::new(series),
+            revision: AtomicU64::new(0),
             refusal: OnceLock::new(),
             commit: UnderWay::new(1),
             reads: UnderWay::new(NOTED_READS),
@@ -73,12 +91,20 @@ pub(super) fn run(
     tables: &Tables,
     queue: &Receiver<Queued>,
     shared: &Arc<Shared>,
+    mut sweeper: Sweeper,
     batch_puts: usize,
 ) {
     let mut batch = Vec::with_capacity(batch_puts);
-    while let Ok(first) = queue.recv() {
-        let mut bytes = first.size();
-        batch.push(first);
+    loop {
+        match queue.recv_timeout(sweeper.rests(&tables.answers, now_ms())) {
+            Ok(first) => batch.push(first),
+            Err(RecvTimeoutError::Timeout) => {
+                sweep(tables, shared, &mut sweeper);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        let mut bytes = batch[0].size();
         while batch.len() < batch_puts && bytes < BATCH_BYTES {
             let Ok(next) = queue.try_recv() else { break };
             bytes += next.size();
@@ -89,7 +115,7 @@ pub(super) fn run(
             continue;
         }
         let under_way = shared.commit.begin();
-        let outcomes = commit(tables, &batch, shared);
+        let outcomes = commit(tables, &batch, shared, &mut sweeper);
         drop(under_way);
         match outcomes {
             Ok(outcomes) => batch
@@ -97,23 +123,44 @@ pub(super) fn run(
                 .zip(outcomes)
                 .for_each(|(queued, outcome)| queued.complete(outcome)),
             Err(reason) => {
-                tracing::error!(
-                    reason,
-                    "a commit failed: the store takes no more writes until a restart"
-                );
-                let _ = shared.refusal.set(format!(
-                    "an earlier write failed ({reason}); restart to recover"
-                ));
+                refuse_from_now_on(shared, &reason);
                 fail(&mut batch, &PutError::Unknown(reason));
             }
         }
+        sweep(tables, shared, &mut sweeper);
     }
+}
+
+/// One step of the sweeping: nobody waits for it but the next batch.
+fn sweep(tables: &Tables, shared: &Shared, sweeper: &mut Sweeper) {
+    if shared.refusal.get().is_none()
+        && let Err(reason) = sweeper.step(&tables.db, &tables.answers, now_ms())
+    {
+        refuse_from_now_on(shared, &reason);
+    }
+}
+
+fn refuse_from_now_on(shared: &Shared, reason: &str) {
+    tracing::error!(
+        reason,
+        "a commit failed: the store takes no more writes until a restart"
+    );
+    let _ = shared.refusal.set(format!(
+        "an earlier write failed ({reason}); restart to recover"
+    ));
 }
 
 impl Queued {
     fn size(&self) -> usize {
         match self {
-            Self::Version(put, _) => put.record.len() + put.training.as_ref().map_or(0, Vec::len),
+            Self::Version(put, _) => {
+                let beside = put
+                    .request
+                    .as_ref()
+                    .map_or(0, |request| request.answer.len());
+                put.record.len() + put.training.as_ref().map_or(0, Vec::len) + beside
+            }
+            Self::Alias(..) => 0,
             Self::State(put, _) => match &put.change {
                 StateChange::Nothing => 0,
                 StateChange::Points { record, .. } | StateChange::Snapshot { record, .. } => {
@@ -123,18 +170,28 @@ impl Queued {
         }
     }
 
-    /// Tells the outcome; the number is that of a version, and means nothing to a state.
-    pub(super) fn complete(self, outcome: Result<u64, PutError>) {
+    fn complete(self, outcome: Outcome) {
+        match (self, outcome) {
+            (Self::Version(_, done), Outcome::Version(outcome)) => done(outcome),
+            (Self::State(_, done), Outcome::State) => done(Ok(())),
+            (Self::Alias(_, done), Outcome::Alias(outcome)) => done(outcome),
+            _ => unreachable!("a batch has an outcome of its kind for each of its changes"),
+        }
+    }
+
+    /// Tells that nothing came of it.
+    pub(super) fn fail(self, error: PutError) {
         match self {
-            Self::Version(_, done) => done(outcome),
-            Self::State(_, done) => done(outcome.map(|_| ())),
+            Self::Version(_, done) => done(Err(error)),
+            Self::State(_, done) => done(Err(error)),
+            Self::Alias(_, done) => done(Err(error.into())),
         }
     }
 }
 
 fn fail(batch: &mut Vec<Queued>, error: &PutError) {
     for queued in batch.drain(..) {
-        queued.complete(Err(error.clone()));
+        queued.fail(error.clone());
     }
 }
 
@@ -142,35 +199,80 @@ fn commit(
     tables: &Tables,
     batch: &[Queued],
     shared: &Shared,
-) -> Result<Vec<Result<u64, PutError>>, String> {
+    sweeper: &mut Sweeper,
+) -> Result<Vec<Outcome>, String> {
+    let now_ms = now_ms();
     let mut write = tables.db.batch().durability(tables.sync);
     let mut numbers = Numbers::default();
     let mut states: HashMap<&str, StateWrites> = HashMap::new();
+    let mut answers = NewAnswers::at(now_ms);
+    let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
         outcomes.push(match queued {
-            Queued::Version(put, _) => {
-                let number = numbers.next(tables, &put.series)?;
-                if let Ok(version) = number {
-                    write_version(&mut write, tables, put, version);
-                }
-                number
-            }
+            Queued::Version(put, _) => Outcome::Version(put_version(
+                tables,
+                &mut write,
+                put,
+                (&mut numbers, &mut answers, &mut aliases),
+            )?),
             Queued::State(put, _) => {
                 states.entry(&put.series).or_default().add(&put.change);
-                Ok(0)
+                Outcome::State
             }
+            Queued::Alias(put, _) => Outcome::Alias(match numbers.latest(tables, &put.series)? {
+                Ok(latest) => aliases.apply(&tables.aliases, put, latest)?,
+                Err(error) => Err(error.into()),
+            }),
         });
     }
     for (series, writes) in states {
         writes.write(&mut write, tables, series);
     }
     let series = shared.series.load(Ordering::Relaxed) + numbers.new_series;
+    let revision = aliases.revision;
     numbers.write(&mut write, tables, series);
+    aliases.write(&mut write, &tables.aliases);
+    answers.write(&mut write, &tables.answers, sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
     write.commit().map_err(|error| error.to_string())?;
     shared.series.store(series, Ordering::Relaxed);
+    shared.revision.store(revision, Ordering::Relaxed);
     Ok(outcomes)
+}
+
+/// Gives a put its number, unless its request was answered before; an inner error refuses this put
+/// alone, and then nothing of it is in the batch.
+fn put_version<'a>(
+    tables: &Tables,
+    write: &mut fjall::OwnedWriteBatch,
+    put: &'a Put,
+    (numbers, answers, aliases): (&mut Numbers<'a>, &mut NewAnswers<'a>, &mut AliasWrites<'a>),
+) -> Result<Result<Stored, PutError>, String> {
+    match answers.before(&tables.answers, put)? {
+        Ok(Before::Nothing) => {}
+        Ok(Before::Same(kept)) => return Ok(Ok(Stored::Before(kept))),
+        Err(refused) => return Ok(Err(refused)),
+    }
+    let alias = put.alias.as_deref();
+    if let Some(alias) = alias {
+        match aliases.takes(&tables.aliases, &put.series, alias) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Err(PutError::TooManyAliases)),
+            Err(error @ StoreError::Damaged { .. }) => {
+                return Ok(Err(PutError::Damaged(error.to_string())));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    let version = match numbers.next(tables, &put.series)? {
+        Ok(version) => version,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    write_version(write, tables, put, version);
+    answers.keep(put, version);
+    let alias = alias.and_then(|alias| aliases.set((&put.series, alias), Some(version)));
+    Ok(Ok(Stored::New { version, alias }))
 }
 
 fn write_version(write: &mut fjall::OwnedWriteBatch, tables: &Tables, put: &Put, version: u64) {
@@ -189,33 +291,37 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    /// The next version's number; an inner error refuses this series alone.
+    /// The number of the latest version, 0 where there is none; an inner error refuses this series
+    /// alone.
+    fn latest(
+        &self,
+        tables: &Tables,
+        series: &CompactString,
+    ) -> Result<Result<u64, PutError>, String> {
+        if let Some(latest) = self.latest.get(series) {
+            return Ok(Ok(*latest));
+        }
+        let head = tables
+            .heads
+            .get(series)
+            .map_err(|error| error.to_string())?;
+        // Giving a number after a damaged one could repeat one.
+        let number = head.map_or(Ok(0), |bytes| open_number(&bytes));
+        Ok(number.map_err(|reason| PutError::Damaged(format!("the head of {series}: {reason}"))))
+    }
+
+    /// The next version's number, as [`Numbers::latest`].
     fn next(
         &mut self,
         tables: &Tables,
         series: &'a CompactString,
     ) -> Result<Result<u64, PutError>, String> {
-        let head = match self.latest.get(series) {
-            Some(head) => *head,
-            None => match tables
-                .heads
-                .get(series)
-                .map_err(|error| error.to_string())?
-                .map(|b| open_number(&b))
-            {
-                None => 0,
-                Some(Ok(head)) => head,
-                // Giving it a number could repeat one.
-                Some(Err(reason)) => {
-                    return Ok(Err(PutError::Damaged(format!(
-                        "the head of {series}: {reason}"
-                    ))));
-                }
-            },
-        };
-        self.new_series += u64::from(head == 0);
-        self.latest.insert(series, head + 1);
-        Ok(Ok(head + 1))
+        let latest = self.latest(tables, series)?;
+        if let Ok(latest) = latest {
+            self.new_series += u64::from(latest == 0);
+            self.latest.insert(series, latest + 1);
+        }
+        Ok(latest.map(|latest| latest + 1))
     }
 
     fn write(self, write: &mut fjall::OwnedWriteBatch, tables: &Tables, n_series: u64) {

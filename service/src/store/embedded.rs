@@ -8,16 +8,20 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use compact_str::CompactString;
 use crossbeam_channel::{Sender, TrySendError};
 use fjall::{KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 
+use super::aliases::{self, REVISION_KEY};
+use super::answers::{Answers, KeepAnswers, Sweeper, now_ms};
 use super::committer::{self, Queued, Shared, Tables};
 use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
 use super::{
-    Completion, Found, Learnt, Put, PutError, StateCompletion, StatePut, StateRecord, Store,
-    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Completion, Found, KeptAnswer, Learnt, Put, PutError,
+    RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState,
+    StoredVersion, VersionSelector, Waits,
 };
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -30,6 +34,8 @@ const VERSIONS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
 const HEADS_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
 const ONLINE_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 const POINTS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
+const ALIASES_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
+const ANSWERS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Training columns above this size stand in a file of values of their own, which compaction
 /// does not rewrite.
@@ -55,6 +61,8 @@ pub struct EmbeddedOptions {
     pub queue_puts: usize,
     /// Most puts in one commit.
     pub batch_puts: usize,
+    /// How long the answers of requests that name themselves are kept, and how many.
+    pub answers: KeepAnswers,
 }
 
 impl EmbeddedOptions {
@@ -66,6 +74,7 @@ impl EmbeddedOptions {
             durability: Durability::Synced,
             queue_puts: 16_384,
             batch_puts: 4_096,
+            answers: KeepAnswers::default(),
         }
     }
 }
@@ -113,6 +122,11 @@ impl EmbeddedStore {
             )?,
             online: table("online", buffered(ONLINE_BUFFER_BYTES))?,
             points: table("points", buffered(POINTS_BUFFER_BYTES))?,
+            aliases: table("aliases", buffered(ALIASES_BUFFER_BYTES))?,
+            answers: Answers {
+                table: table("idempotency", buffered(ANSWERS_BUFFER_BYTES))?,
+                keep: options.answers,
+            },
             db: db.clone(),
             sync: match options.durability {
                 Durability::Synced => Some(PersistMode::SyncData),
@@ -121,13 +135,18 @@ impl EmbeddedStore {
         };
         let n_series = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);
         let shared = Arc::new(Shared::new(n_series));
+        shared.revision.store(
+            read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
+            Ordering::Relaxed,
+        );
+        let sweeper = Sweeper::of(&tables.answers)?;
         let (sender, receiver) = crossbeam_channel::bounded(options.queue_puts);
         let batch_puts = options.batch_puts;
         let committer = {
             let (tables, shared) = (tables.clone(), Arc::clone(&shared));
             std::thread::Builder::new()
                 .name("tidemark-committer".into())
-                .spawn(move || committer::run(&tables, &receiver, &shared, batch_puts))
+                .spawn(move || committer::run(&tables, &receiver, &shared, sweeper, batch_puts))
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?
         };
         Ok(Self {
@@ -154,7 +173,7 @@ impl EmbeddedStore {
             },
         };
         if let Some((queued, error)) = refused {
-            queued.complete(Err(error));
+            queued.fail(error);
         }
     }
 
@@ -236,6 +255,22 @@ impl Store for EmbeddedStore {
             .get(version_key(series, version))
             .map_err(unavailable)?;
         Ok(bytes.map(|bytes| bytes.to_vec()))
+    }
+
+    fn submit_alias(&self, put: AliasPut, done: AliasCompletion) {
+        self.enqueue(Queued::Alias(put, done));
+    }
+
+    fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
+        aliases::read(&self.tables.aliases, series, alias)
+    }
+
+    fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        aliases::read_all(&self.tables.aliases, series)
+    }
+
+    fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        self.tables.answers.find(series, key, now_ms())
     }
 
     fn series_count(&self) -> u64 {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 
 use super::record::VersionRecord;
-use super::state_laws;
 use super::{
-    EmbeddedOptions, EmbeddedStore, Found, Put, PutError, Store, StoreError, StoredVersion,
+    EmbeddedOptions, EmbeddedStore, Found, Put, PutError, Store, StoreError, Stored, StoredVersion,
     VersionSelector,
 };
+use super::{answer_laws, state_laws};
 
 fn record(mark: u64) -> VersionRecord {
     VersionRecord {
@@ -21,21 +21,30 @@ fn record(mark: u64) -> VersionRecord {
     }
 }
 
-fn put(series: &str, mark: u64) -> Put {
+pub(super) fn put(series: &str, mark: u64) -> Put {
     Put {
         series: series.into(),
         record: record(mark).seal(),
         training: Some(vec![7; 10_000]),
+        request: None,
+        alias: None,
     }
 }
 
-fn put_and_wait(store: &dyn Store, put: Put) -> Result<u64, PutError> {
+pub(super) fn put_and_wait(store: &dyn Store, put: Put) -> Result<u64, PutError> {
     let (sender, receiver) = mpsc::channel();
     store.submit(put, Box::new(move |outcome| sender.send(outcome).unwrap()));
-    receiver.recv().unwrap()
+    receiver.recv().unwrap().map(version_of)
 }
 
-fn found(store: &dyn Store, series: &str, selector: VersionSelector) -> (u64, u64) {
+pub(super) fn version_of(stored: Stored) -> u64 {
+    match stored {
+        Stored::New { version, .. } => version,
+        Stored::Before(kept) => panic!("no put was sent twice: {kept:?}"),
+    }
+}
+
+pub(super) fn found(store: &dyn Store, series: &str, selector: VersionSelector) -> (u64, u64) {
     match store.version(series, selector).unwrap() {
         Found::Version(StoredVersion { version, record }) => (version, record.points_used),
         other => panic!("{series} {selector:?}: {other:?}"),
@@ -135,7 +144,13 @@ fn a_closed_store_refuses_puts_and_completes_the_queued(store: &dyn Store) {
     }
     store.close();
     drop(sender);
-    assert_eq!(receiver.iter().map(Result::unwrap).max(), Some(200));
+    assert_eq!(
+        receiver
+            .iter()
+            .map(|stored| version_of(stored.unwrap()))
+            .max(),
+        Some(200)
+    );
     assert!(matches!(
         put_and_wait(store, put("late", 1)),
         Err(PutError::Closed(_))
@@ -148,6 +163,8 @@ fn every_law(open: impl Fn() -> Arc<dyn Store>) {
     what_is_not_there_is_told_apart(&*open());
     concurrent_puts_get_distinct_versions_in_commit_order(&*open());
     a_closed_store_refuses_puts_and_completes_the_queued(&*open());
+    answer_laws::a_request_sent_again_makes_no_second_version(&*open());
+    answer_laws::twins_that_share_a_commit_are_one_version(&*open());
     state_laws::a_state_is_its_snapshot_and_the_points_after_it(&*open());
     state_laws::changes_that_share_a_commit_keep_their_order(&*open());
     state_laws::a_lost_point_is_an_error_and_no_state(&*open());

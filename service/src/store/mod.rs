@@ -1,13 +1,18 @@
-//! Where versions and online states live: the trait every store keeps, and the embedded one.
+//! Where versions, their aliases and online states live: the trait every store keeps, and the embedded one.
 //!
 //! A store allocates version numbers in commit order and completes a put only after its record
 //! is synced. Reads block (they may touch the disk) and are called from blocking threads only.
 
+pub mod aliases;
+#[cfg(test)]
+mod answer_laws;
+pub mod answers;
 mod committer;
 pub mod embedded;
 #[cfg(test)]
 mod laws;
 pub mod record;
+pub mod request;
 pub mod state;
 #[cfg(test)]
 mod state_laws;
@@ -18,9 +23,12 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+pub use aliases::{AliasChanged, AliasCompletion, AliasError, AliasPut, AliasRecord, Condition};
+pub use answers::KeepAnswers;
 pub use api::VersionSelector;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use record::VersionRecord;
+pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use state::{Learnt, StateRecord, StoredState};
 
 /// A version to be stored. Its number is the store's to give.
@@ -32,14 +40,32 @@ pub struct Put {
     pub record: Vec<u8>,
     /// The sealed training points, if they are too large to stand in the record itself.
     pub training: Option<Vec<u8>>,
+    /// The request that asks for it, if it named itself: sent again, it makes no second version.
+    pub request: Option<Request>,
+    /// An alias that points to it from the same commit on.
+    pub alias: Option<CompactString>,
 }
 
-/// Called once with the version number of a put, or with why there is none.
+/// How a put ended well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    /// As a version.
+    New {
+        /// Its number.
+        version: u64,
+        /// What its alias is now, if it was put with one.
+        alias: Option<AliasRecord>,
+    },
+    /// Not again: the same request was answered before, with this.
+    Before(KeptAnswer),
+}
+
+/// Called once with what became of a put, or with why nothing did.
 ///
 /// The completions of one series run in the order of its versions, on the store's own thread, also when
 /// the request that waited for it is gone: what must happen with every committed version (publishing
 /// it to readers) belongs in here, not behind an await that a closed connection cancels.
-pub type Completion = Box<dyn FnOnce(Result<u64, PutError>) + Send>;
+pub type Completion = Box<dyn FnOnce(Result<Stored, PutError>) + Send>;
 
 /// A change of a series' online state to be stored.
 #[derive(Clone, Debug)]
@@ -88,13 +114,19 @@ pub enum PutError {
     /// The series' own record is damaged, so that no version number can be given.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
+    /// Another body was put under the same key before. Nothing was written.
+    #[error("the idempotency key was used for another body before")]
+    KeyReused,
+    /// The series has as many aliases as it may have. Nothing was written.
+    #[error("the series has {} aliases already", api::limits::ALIASES_PER_SERIES)]
+    TooManyAliases,
     /// The write failed on its way to the disk; after a restart it may turn out to be there.
     #[error("the outcome of the write is unknown: {0}")]
     Unknown(String),
 }
 
 /// Why a read failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A record is there but not whole.
     #[error("the record of {key} is damaged: {reason}")]
@@ -196,6 +228,27 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When a record is damaged, a point is missing, or the store cannot be read.
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError>;
+
+    /// Queues a change of an alias; `done` learns when it is durable.
+    fn submit_alias(&self, put: AliasPut, done: AliasCompletion);
+
+    /// Reads an alias, if the series has it.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError>;
+
+    /// Reads all aliases of a series, in the order of their names.
+    ///
+    /// # Errors
+    /// As [`Store::alias`].
+    fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError>;
+
+    /// Reads the answer that was kept under the key of a request, unless it is too old.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError>;
 
     /// Distinct series with at least one version.
     fn series_count(&self) -> u64;

@@ -8,14 +8,16 @@
 //! | `heads` | 0x00, `series` | sealed number of distinct series |
 //! | `meta` | `format` | sealed number: the store's format |
 //!
-//! Online states are in two keyspaces of their own (see `state`).
+//! Online states are in two keyspaces of their own (see `state`), aliases in one (see `aliases`),
+//! answers by idempotency key in one (see `request`).
 //!
 //! No byte of a series id is 0x00, so no series' keys are a prefix of another's.
 
 use detectors::envelope;
 use serde::{Deserialize, Serialize};
 
-/// The format of the store as a whole. Raised when an older release could not read it rightly.
+/// The format of the store as a whole. Raised when an older release could not read it rightly. A new
+/// keyspace does not raise it while nothing is released.
 pub const STORE_FORMAT: u16 = 1;
 
 /// Where `heads` has the number of distinct series; no series has this id. It is not in `meta`,

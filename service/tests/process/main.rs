@@ -11,6 +11,7 @@ mod drain;
 mod flags;
 mod golden;
 mod http;
+mod idempotency;
 mod payload;
 mod probes;
 mod read_back;

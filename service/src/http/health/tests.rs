@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::body::to_bytes;
+use compact_str::CompactString;
 use tempfile::TempDir;
 
 use super::{live, ready, startup};
@@ -13,8 +14,9 @@ use crate::compute::Compute;
 use crate::registry::{Registry, RegistryError, RegistryOptions};
 use crate::startup::State;
 use crate::store::{
-    Completion, EmbeddedOptions, EmbeddedStore, Found, HANGS_AFTER, Put, StateCompletion, StatePut,
-    Store, StoreError, StoredState, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
+    HANGS_AFTER, KeptAnswer, Put, RequestKey, StateCompletion, StatePut, Store, StoreError,
+    StoredState, VersionSelector, Waits,
 };
 
 /// A store that says of its waits what a test sets.
@@ -63,6 +65,22 @@ impl Store for Slow {
     fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.n_reads.fetch_add(1, Ordering::Relaxed);
         self.store.training(series, version)
+    }
+
+    fn submit_alias(&self, put: AliasPut, done: AliasCompletion) {
+        self.store.submit_alias(put, done);
+    }
+
+    fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
+        self.store.alias(series, alias)
+    }
+
+    fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        self.store.aliases(series)
+    }
+
+    fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        self.store.answered(series, key)
     }
 
     fn series_count(&self) -> u64 {

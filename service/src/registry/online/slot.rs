@@ -73,7 +73,13 @@ impl Slot {
     pub(super) fn note(&self, outcome: &Result<(), PutError>) {
         match outcome {
             // Nothing was written, and later changes may be.
-            Ok(()) | Err(PutError::Busy | PutError::Damaged(_)) => {}
+            Ok(())
+            | Err(
+                PutError::Busy
+                | PutError::Damaged(_)
+                | PutError::KeyReused
+                | PutError::TooManyAliases,
+            ) => {}
             Err(PutError::Closed(_) | PutError::Unknown(_)) => {
                 self.failed.store(true, Ordering::Release);
             }

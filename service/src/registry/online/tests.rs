@@ -4,14 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use compact_str::CompactString;
 use detectors::Params;
 use tempfile::TempDir;
 
 use super::{OnlineStates, Opened, Pass, Scored, StartRequest, Updating};
 use crate::registry::{Monitors, RegistryError};
 use crate::store::{
-    Completion, EmbeddedOptions, EmbeddedStore, Found, Put, PutError, StateCompletion, StatePut,
-    Store, StoreError, StoredState, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
+    KeptAnswer, Put, PutError, RequestKey, StateCompletion, StatePut, Store, StoreError,
+    StoredState, VersionSelector, Waits,
 };
 
 /// What becomes of a change.
@@ -88,6 +90,22 @@ impl Store for Fickle {
 
     fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.training(series, version)
+    }
+
+    fn submit_alias(&self, put: AliasPut, done: AliasCompletion) {
+        self.store.submit_alias(put, done);
+    }
+
+    fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
+        self.store.alias(series, alias)
+    }
+
+    fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        self.store.aliases(series)
+    }
+
+    fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        self.store.answered(series, key)
     }
 
     fn series_count(&self) -> u64 {
