@@ -272,14 +272,17 @@ impl Store for EmbeddedStore {
     }
 
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         aliases::read(&self.tables.aliases, series, alias)
     }
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         aliases::read_all(&self.tables.aliases, series)
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         self.tables.answers.find(series, key, now_ms())
     }
 
