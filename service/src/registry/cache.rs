@@ -17,6 +17,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::{Entry, VacantEntry};
 
 use super::model::ServedModel;
+use super::warm::Wanted;
 
 /// A slot of the map: key, pointer and the share of empty slots (measured, docs/decisions/model-map.md).
 const SLOT_BYTES: usize = 56;
@@ -272,6 +273,40 @@ impl ModelCache {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// For those who keep the names of models across a restart.
+impl ModelCache {
+    /// The models in memory, those used since the last pass first.
+    pub(super) fn wanted(&self) -> Vec<Wanted> {
+        let latest = self.latest.iter().map(|entry| {
+            let series = entry.key().clone();
+            let version = None;
+            (entry.value().is_used(), Wanted { series, version })
+        });
+        let mut all: Vec<(bool, Wanted)> = latest.collect();
+        all.extend(self.older.iter().filter_map(|entry| {
+            let series = entry.key().split('\0').next()?.into();
+            let version = Some(entry.value().version);
+            Some((entry.value().is_used(), Wanted { series, version }))
+        }));
+        all.sort_by_key(|(used, _)| !used);
+        all.into_iter().map(|(_, wanted)| wanted).collect()
+    }
+
+    /// Whether the model is in memory; asking is no use of it.
+    pub(super) fn holds(&self, wanted: &Wanted) -> bool {
+        let series = wanted.series.as_str();
+        match wanted.version {
+            None => self.latest.contains_key(series),
+            Some(version) => self.older.contains_key(&version_key(series, version)),
+        }
+    }
+
+    /// Whether there is room for more than what requests ask for.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes() < self.budget() / KEEP.1 * KEEP.0
     }
 }
 

@@ -17,6 +17,7 @@ mod online;
 mod reads;
 #[cfg(test)]
 mod reads_tests;
+pub mod warm;
 
 use std::sync::Arc;
 

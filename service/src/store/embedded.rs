@@ -41,6 +41,9 @@ const ANSWERS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 /// does not rewrite.
 const LARGE_VALUE_BYTES: u32 = 4 * 1024;
 
+/// Table files that are kept open at a time; a store of 10⁶ series has some dozens.
+pub(crate) const CACHED_FILES: usize = 256;
+
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -102,6 +105,7 @@ impl EmbeddedStore {
         })?;
         let db = fjall::Database::builder(path)
             .max_journaling_size(JOURNAL_BYTES)
+            .max_cached_files(Some(CACHED_FILES))
             .open()
             .map_err(|error| open_error(path, error))?;
         let table = |name: &str, options: KeyspaceCreateOptions| {
