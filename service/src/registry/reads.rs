@@ -175,3 +175,99 @@ impl Waiting {
         outcome.clone().unwrap_or(Err(RegistryError::WorkerLost))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What may happen to the flights of a few keys.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Board {
+            key: u8,
+            epoch: u64,
+        },
+        /// The reader of the flight that began as the n-th ends, well or with an error.
+        Land {
+            nth: usize,
+        },
+        /// Or is gone.
+        Lose {
+            nth: usize,
+        },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0..3_u8, 0..3_u64).prop_map(|(key, epoch)| Step::Board { key, epoch }),
+            2 => (0..20_usize).prop_map(|nth| Step::Land { nth }),
+            1 => (0..20_usize).prop_map(|nth| Step::Lose { nth }),
+        ];
+        prop::collection::vec(step, 0..80)
+    }
+
+    /// An outcome that names its flight.
+    fn outcome_of(flight: usize) -> Result<Arc<ServedModel>, RegistryError> {
+        Err(RegistryError::UnknownSeries(flight.to_string()))
+    }
+
+    proptest! {
+        /// Whoever boards waits for the newest flight of his key if it has his epoch and is under way, and
+        /// for one of his own if not; all who wait hear of the end of theirs; nothing is left behind.
+        #[test]
+        fn who_waits_hears_of_the_flight_he_boarded(steps in steps()) {
+            let flights = Arc::new(Flights::default());
+            let mut readers: Vec<Option<Landing>> = Vec::new();
+            let mut begun: Vec<(u8, u64)> = Vec::new();
+            let mut newest: std::collections::HashMap<u8, usize> = std::collections::HashMap::new();
+            let mut waiting: Vec<(usize, Waiting)> = Vec::new();
+            let mut landed: Vec<usize> = Vec::new();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for step in steps {
+                match step {
+                    Step::Board { key, epoch } => {
+                        let under_way = newest.get(&key).copied().filter(|flight| {
+                            readers[*flight].is_some() && begun[*flight].1 == epoch
+                        });
+                        match (flights.board(key.to_string().into(), epoch), under_way) {
+                            (Boarded::Waits(wait), Some(flight)) => waiting.push((flight, wait)),
+                            (Boarded::Reads(landing, wait), None) => {
+                                newest.insert(key, readers.len());
+                                waiting.push((readers.len(), wait));
+                                readers.push(Some(landing));
+                                begun.push((key, epoch));
+                            }
+                            (Boarded::Waits(_), None) => prop_assert!(false, "nobody reads"),
+                            (Boarded::Reads(..), Some(_)) => prop_assert!(false, "two read"),
+                        }
+                    }
+                    Step::Land { nth } => {
+                        if let Some(landing) = readers.get_mut(nth).and_then(Option::take) {
+                            landing.land(outcome_of(nth));
+                            landed.push(nth);
+                        }
+                    }
+                    Step::Lose { nth } => drop(readers.get_mut(nth).and_then(Option::take)),
+                }
+            }
+            for (nth, reader) in readers.into_iter().enumerate() {
+                if let Some(landing) = reader {
+                    landing.land(outcome_of(nth));
+                    landed.push(nth);
+                }
+            }
+            prop_assert!(flights.by_key.is_empty());
+            for (flight, wait) in waiting {
+                let told = runtime.block_on(wait.wait()).err().unwrap();
+                let is_right = match told {
+                    RegistryError::UnknownSeries(name) => name == flight.to_string(),
+                    RegistryError::WorkerLost => !landed.contains(&flight),
+                    _ => false,
+                };
+                prop_assert!(is_right, "flight {flight}");
+            }
+        }
+    }
+}
