@@ -3,6 +3,7 @@
 //! Nothing in here looks inside the server; what a test knows, a caller can know. Tests that need
 //! a process of their own (signals, `kill -9`, flags) live in `service/tests/process`.
 
+mod admission;
 mod aliases;
 mod auto_choice;
 mod calibration;

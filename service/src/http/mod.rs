@@ -10,6 +10,7 @@ mod counts;
 mod detect;
 mod fit;
 mod health;
+mod held;
 mod idempotency;
 mod metrics;
 mod plot;
@@ -34,6 +35,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
 use bytes::Bytes;
 
+use crate::admission::Ticket;
 use crate::startup::State;
 pub use counts::{HttpCounts, Replies};
 pub use probes::dispatch_probe;
@@ -135,9 +137,21 @@ fn ok(body: &impl serde::Serialize) -> HttpResponse {
     ok_bytes(json(body))
 }
 
+/// As [`ok_bytes`], of a request that has taken memory.
+fn ok_held(body: Bytes, ticket: &Ticket) -> HttpResponse {
+    if body.len() <= held::PIECE_BYTES {
+        return ok_bytes(body);
+    }
+    ok_body(BoxBody::new(held::Held::new(body, ticket)))
+}
+
 /// A reply with status 200 of JSON already written.
 fn ok_bytes(body: Bytes) -> HttpResponse {
-    let mut reply = HttpResponse::new(StatusCode::OK).set_body(BoxBody::new(body));
+    ok_body(BoxBody::new(body))
+}
+
+fn ok_body(body: BoxBody) -> HttpResponse {
+    let mut reply = HttpResponse::new(StatusCode::OK).set_body(body);
     let json = header::HeaderValue::from_static("application/json");
     reply.headers_mut().insert(header::CONTENT_TYPE, json);
     reply

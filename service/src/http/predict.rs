@@ -11,7 +11,7 @@ use api::{
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
-use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_bytes};
+use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
@@ -86,7 +86,7 @@ pub(super) async fn handle(
         answer.map_err(convert::compute_rejection)??
     };
     state.metrics.inference.record(received.elapsed());
-    Ok(ok_bytes(reply))
+    Ok(ok_held(reply, &ticket))
 }
 
 /// Which model a predict asks.
