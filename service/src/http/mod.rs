@@ -132,6 +132,11 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> Ht
     outcome.unwrap_or_else(|rejection| problems::refuse(call, &rejection))
 }
 
+/// Whether `/health/ready` answers 200.
+pub fn is_ready(state: &State) -> bool {
+    health::why_not_ready(state).is_none()
+}
+
 /// A JSON reply with status 200.
 fn ok(body: &impl serde::Serialize) -> HttpResponse {
     ok_bytes(json(body))

@@ -3,12 +3,18 @@
 //! Each module counts in atomics of its own; [`export`] reads them when somebody asks. Nothing is global: two servers in
 //! one process count apart.
 
+mod connections;
 pub mod export;
 pub mod histogram;
 pub mod latency;
+mod work;
 
+pub use connections::{Connection, Connections};
 pub use histogram::Histogram;
 pub use latency::LatencyWindow;
+pub use work::WorkTimes;
+
+use std::sync::{Arc, OnceLock};
 
 use crate::http::HttpCounts;
 
@@ -27,6 +33,12 @@ pub struct Metrics {
     pub training: LatencyWindow,
     /// Replies.
     pub http: HttpCounts,
+    /// Connections.
+    pub connections: Connections,
+    /// Times of the work itself.
+    pub work: Arc<WorkTimes>,
+    /// Bytes for models, requests and connections.
+    pub memory_budget: OnceLock<usize>,
     /// Who asks for all of them waits for who does already: to tell them takes a thread.
     pub(crate) telling: tokio::sync::Mutex<()>,
 }

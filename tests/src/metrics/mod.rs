@@ -2,6 +2,7 @@
 
 mod exposition;
 mod replies;
+mod work;
 
 use std::collections::BTreeSet;
 

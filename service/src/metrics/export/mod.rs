@@ -4,8 +4,13 @@
 //! keeps; nothing is counted here. Labels come from closed sets only, so that the length of the text does not grow with
 //! what clients send: no series, no tenant, no request.
 
+mod admission;
 mod families;
 mod http;
+mod memory;
+mod models;
+mod process;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +26,14 @@ use families::Families;
 type Group = fn(&State, &mut Families<'_>) -> fmt::Result;
 
 /// All of them, in the order of the text.
-const GROUPS: &[Group] = &[http::tell];
+const GROUPS: &[Group] = &[
+    http::tell,
+    admission::tell,
+    memory::tell,
+    models::tell,
+    store::tell,
+    process::tell,
+];
 
 /// How the text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
