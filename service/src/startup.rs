@@ -75,6 +75,16 @@ impl State {
         })
     }
 
+    /// How much of what may be taken on is: of the places for jobs of the class that has more of them, or of the
+    /// memory for requests. It is the hard bounds that count: that requests are refused in order to answer others in
+    /// time is no reason to send all of them elsewhere.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        let memory = &self.admission.memory;
+        let of_memory = memory.used() as f64 / memory.limit() as f64;
+        self.compute.utilization().max(of_memory.min(1.0))
+    }
+
     /// Whether a request to stop has arrived.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -171,6 +181,10 @@ impl Application {
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
         let state = Arc::new(State::new(compute, admission, config.max_body));
+        let _ = state
+            .metrics
+            .memory_budget
+            .set(config.admission.memory_budget);
         let listener = Listener::bind(config.addr).map_err(bind_error)?;
         let addr = listener.addr().map_err(bind_error)?;
         let health = match config.probes.health_addr {
@@ -179,10 +193,14 @@ impl Application {
         };
         let shared = Data::from(Arc::clone(&state));
         let workers = or_cores(config.workers);
+        let connections = state.metrics.connections.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
                 .default_service(web::to(http::dispatch))
+        })
+        .on_connect(move |_, connection| {
+            connection.insert(connections.open());
         })
         .workers(workers)
         .max_connections((config.admission.max_connections as usize).div_ceil(workers))

@@ -3,21 +3,21 @@
 use serde_json::Value;
 
 use super::process::{Finished, Stub, run};
+use super::schema;
 
 const LOAD: [&str; 3] = ["--rate=200/s", "--duration=7s", "--timeout=5s"];
 
 fn acts(run: &Finished) -> Vec<Value> {
     let summary = run.json("summary.json");
-    summary["contributed"]["chaos"]["acts"]
-        .as_array()
-        .unwrap()
-        .clone()
+    let chaos = &summary["contributed"]["chaos"];
+    schema::assert_valid("chaos.schema.json", chaos, "/acts/0/recovery");
+    chaos["acts"].as_array().unwrap().clone()
 }
 
 #[test]
 fn a_server_that_stood_still_is_back_when_it_goes_on() {
     let stub = Stub::start(&[]);
-    let pid = stub.pid();
+    let pid = stub.child.id().to_string();
     let mut flags = LOAD.to_vec();
     flags.extend([
         "--at",
@@ -61,7 +61,7 @@ fn a_server_that_stood_still_is_back_when_it_goes_on() {
 #[test]
 fn a_server_that_never_comes_back_fails_the_run() {
     let stub = Stub::start(&[]);
-    let pid = stub.pid();
+    let pid = stub.child.id().to_string();
     let mut flags = LOAD.to_vec();
     flags.extend(["--at", "2s", "kill -9 {pid}", "--server-pid", &pid]);
     flags.push("--recover-within=60s");

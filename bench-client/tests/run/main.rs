@@ -6,6 +6,8 @@ mod counting;
 mod littles_law;
 mod memory;
 mod process;
+#[path = "../common/schema.rs"]
+mod schema;
 mod server_side;
 
 use std::io::Read;

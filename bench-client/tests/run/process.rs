@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// A server that ends with the test.
 pub(crate) struct Stub {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) url: String,
 }
 
@@ -30,10 +30,6 @@ impl Stub {
         let url = line.trim().strip_prefix("listening on ");
         let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
         Self { child, url }
-    }
-
-    pub(crate) fn pid(&self) -> String {
-        self.child.id().to_string()
     }
 }
 

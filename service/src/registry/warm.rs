@@ -107,6 +107,7 @@ mod tests {
             },
             params: Params::default(),
             fitted_at_ms: 0,
+            set_alias: None,
         };
         let mut fitting = job.run(&registry.options()).unwrap();
         registry.store(series, &mut fitting).await.unwrap();

@@ -3,11 +3,13 @@
 //! `docs/promises.md` says which test shows which promise, how to run its long form and which
 //! seeded fault each test is known to catch.
 
+mod aliases;
 mod audit;
 mod binary;
 mod chaos;
 mod crash;
 mod damage;
+mod dashboard;
 mod drain;
 mod flags;
 mod golden;
