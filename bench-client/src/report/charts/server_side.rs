@@ -58,7 +58,7 @@ fn shown(samples: &[ServerSample]) -> Vec<Shown> {
             .filter_map(|sample| Some((sample.at_ns, of(sample)?)))
             .collect()
     };
-    let number = |value: f64| figures::significant(value);
+    let number = figures::significant;
     let mut shown = vec![
         Shown {
             name: ("server_cpu", "Processors the server used"),
