@@ -41,7 +41,7 @@ Examples:
   tidemark-bench run --stages 0:100/s,30s:1000/s --duration 45s --show p99=p99
   tidemark-bench run --clients 50 --requests-per-client 200 --workload columns --batch 500 --out results/columns
   tidemark-bench run --workload predict=8,fit=1 --oracle --ledger writes.ledger
-  tidemark-bench run --rate 500/s --duration 30s --server-bin target/release/tidemark --at 10s 'kill -9 {pid}' --at 12s restart
+  tidemark-bench run --rate 500/s --duration 30s --server-bin target/release/tidemark --at 10s sigkill --at 12s restart
 
 A closed loop (--clients) sends when the last reply is there, and so is slowed down by a slow server; an open loop (--rate,
 --stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,

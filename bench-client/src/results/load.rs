@@ -93,14 +93,15 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
         ));
     }
     let mut summary = saved.summary(&config, replayed.responses);
-    // A lack that the run itself found is among its reasons already.
-    let valid = summary.validity.as_ref().is_none_or(|it| it.valid);
-    if let Some(used) = summary
-        .client_use
-        .as_ref()
-        .filter(|_| valid && filter.is_everything())
+    if let Some(used) = &summary.client_use
+        && filter.is_everything()
+        && let Some(reason) = LittlesLaw::of(&stats, used).and_then(|law| law.reason())
     {
-        notes.extend(LittlesLaw::of(&stats, used).and_then(|law| law.reason()));
+        // What the run itself found is among its reasons already.
+        let told = summary.validity.as_ref();
+        if !told.is_some_and(|validity| validity.reasons.contains(&reason)) {
+            notes.push(reason);
+        }
     }
     if !filter.is_everything() || summary.rebuilt {
         summary.headline = Headline::of(&stats);

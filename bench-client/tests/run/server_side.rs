@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::counting::{Counting, Counts};
 use super::process::{Finished, Stub, run};
+use super::schema;
 
 fn timeline(run: &Finished) -> Vec<Value> {
     let text = std::fs::read_to_string(run.out.join("timeline.jsonl")).unwrap();
@@ -13,13 +14,17 @@ fn timeline(run: &Finished) -> Vec<Value> {
 }
 
 fn server(run: &Finished) -> Value {
-    run.json("summary.json")["contributed"]["server"].clone()
+    let server = run.json("summary.json")["contributed"]["server"].clone();
+    if !server.is_null() {
+        schema::assert_valid("server.schema.json", &server, "/sampling/samples");
+    }
+    server
 }
 
 #[test]
 fn what_its_process_uses_is_on_the_time_axis_of_the_run() {
     let stub = Stub::start(&[]);
-    let pid = stub.pid();
+    let pid = stub.child.id().to_string();
     let flags = ["--rate=200/s", "--duration=2s", "--server-pid", &pid];
     let run = run(&stub.url, &flags);
     assert_eq!(run.code, Some(0), "{} {}", run.stdout, run.stderr);
@@ -33,6 +38,7 @@ fn what_its_process_uses_is_on_the_time_axis_of_the_run() {
     assert!(at.is_sorted() && at[0] < 1_000_000_000, "{at:?}");
     assert!(*at.last().unwrap() >= 2_000_000_000, "{at:?}");
     for sample in &timeline {
+        schema::assert_valid("timeline.schema.json", sample, "/process/rss_bytes");
         assert_eq!(sample["process"]["pid"].to_string(), pid);
         assert!(sample["process"]["rss_bytes"].as_u64().unwrap() > 1 << 20);
     }
