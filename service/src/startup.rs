@@ -20,13 +20,13 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::health_listener::HealthListener;
 use crate::http;
+use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
-use crate::shutdown::{self, Drain, StopRequests};
+use crate::shutdown::{Drain, Serving, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
+use crate::warm_start::WarmStart;
 
-/// Connections the kernel keeps for us while all workers are busy.
-const BACKLOG: u32 = 4_096;
 /// A connection that sends no request head for this long is closed.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -156,6 +156,7 @@ pub enum StartupError {
 /// A bound server whose store is not open yet.
 pub struct Application {
     server: Server,
+    listener: Listener,
     addr: SocketAddr,
     health: Option<HealthListener>,
     state: Arc<State>,
@@ -180,6 +181,8 @@ impl Application {
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
         let state = Arc::new(State::new(compute, admission, config.max_body));
+        let listener = Listener::bind(config.addr).map_err(bind_error)?;
+        let addr = listener.addr().map_err(bind_error)?;
         let health = match config.probes.health_addr {
             Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
             None => None,
@@ -195,7 +198,6 @@ impl Application {
         .max_connections((config.admission.max_connections as usize).div_ceil(workers))
         // Who closes the connection has gone: its request is dropped, and not served to nobody.
         .h1_allow_half_closed(false)
-        .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(FIRST_HEAD)
         // A streamed reply ends in a small write, which would wait 40 ms for the client's delayed
@@ -203,11 +205,11 @@ impl Application {
         .tcp_nodelay(true)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
-        .bind(config.addr)
+        .listen(listener.share().map_err(bind_error)?)
         .map_err(bind_error)?;
-        let addr = server.addrs().first().copied().unwrap_or(config.addr);
         Ok(Self {
             server: server.run(),
+            listener,
             addr,
             health,
             state,
@@ -234,6 +236,7 @@ impl Application {
     pub async fn run_until_stopped(self, mut stops: impl StopRequests) -> Result<(), StartupError> {
         let Self {
             server,
+            listener,
             addr,
             // Dropped last: it answers until the store is closed.
             health,
@@ -259,13 +262,22 @@ impl Application {
                 .await
                 .map_err(StartupError::Demo)?;
         }
+        let warm_start = config
+            .start
+            .warm_start
+            .then(|| WarmStart::begin(&config.data_dir, &state))
+            .transpose()
+            .map_err(StartupError::Server)?;
         println!("listening on http://{addr}");
         tokio::select! {
             ended = &mut serving => {
                 let ended = ended.map_err(|error| StartupError::Thread(error.to_string()))?;
                 return ended.map_err(StartupError::Server);
             }
-            cause = stops.next() => shutdown::drain(cause, handle, state, drain, &mut stops).await,
+            cause = stops.next() => {
+                let serving = Serving { server: handle, listener, state, warm_start };
+                serving.drain(cause, drain, &mut stops).await;
+            }
         }
         Ok(())
     }

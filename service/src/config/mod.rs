@@ -2,6 +2,7 @@
 
 mod admission;
 mod probes;
+mod start;
 mod store;
 mod telemetry;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, Budget};
 pub use probes::ProbesConfig;
+pub use start::StartConfig;
 pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
@@ -99,6 +101,10 @@ pub struct ServeConfig {
     /// Where probes are answered.
     #[command(flatten)]
     pub probes: ProbesConfig,
+
+    /// What a start does beside opening the store.
+    #[command(flatten)]
+    pub start: StartConfig,
 
     /// Logs and what else tells of the server.
     #[command(flatten)]

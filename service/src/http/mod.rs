@@ -1,6 +1,7 @@
 //! HTTP: one file a resource. A handler extracts, converts, calls the registry and maps the answer.
 
 mod admit;
+mod alias;
 mod body;
 mod calibration;
 mod columns;
@@ -74,6 +75,8 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         Resource::Predict(id) => predict::handle(call, payload, id).await,
         Resource::Update(id) => update::handle(call, payload, id).await,
         Resource::Versions(id) => versions::handle(call, payload, id).await,
+        Resource::Aliases(id) => alias::list(call, id).await,
+        Resource::Alias(id, name) => alias::handle(call, payload, (id, name)).await,
         Resource::Fit(id) => fit::handle(call, payload, id).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Calibration(id) => calibration::handle(call, id).await,

@@ -20,6 +20,10 @@ pub enum Resource<'a> {
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
     Versions(&'a str),
+    /// `/series/{series_id}/aliases`
+    Aliases(&'a str),
+    /// `/series/{series_id}/aliases/{alias}`
+    Alias(&'a str, &'a str),
     /// `/healthcheck`
     Healthcheck,
     /// `/plot`
@@ -56,7 +60,11 @@ impl<'a> Resource<'a> {
             return match rest {
                 "calibration" => Self::Calibration(id),
                 "versions" => Self::Versions(id),
-                _ => Self::Unknown,
+                "aliases" => Self::Aliases(id),
+                _ => match rest.strip_prefix("aliases/") {
+                    Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
+                    _ => Self::Unknown,
+                },
             };
         }
         if let Some(code) = path.strip_prefix("/problems/") {
@@ -82,7 +90,9 @@ impl<'a> Resource<'a> {
             | Self::Fit(_)
             | Self::Detect
             | Self::Versions(_) => "POST",
+            Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::Calibration(_)
+            | Self::Aliases(_)
             | Self::Healthcheck
             | Self::Plot
             | Self::Live
@@ -126,6 +136,11 @@ mod tests {
             Resource::at("/series//calibration"),
             Resource::Calibration("")
         );
+        assert_eq!(
+            Resource::at("/series/a%2Fb/aliases/"),
+            Resource::Alias("a%2Fb", "")
+        );
+        assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
@@ -134,6 +149,8 @@ mod tests {
             "/series/a/b/calibration",
             "/series/a/calibration/",
             "/series/a/versions/1",
+            "/series/a/aliases/b/c",
+            "/series/a/b/aliases/c",
             "/update",
             "/predict",
             "/fit",

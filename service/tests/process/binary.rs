@@ -131,7 +131,6 @@ impl Tidemark {
         self.health.expect("it was started with --health-addr")
     }
 
-    #[cfg(feature = "syscall-tests")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

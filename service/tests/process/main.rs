@@ -3,8 +3,10 @@
 //! `docs/promises.md` says which test shows which promise, how to run its long form and which
 //! seeded fault each test is known to catch.
 
+mod aliases;
 mod audit;
 mod binary;
+mod chaos;
 mod crash;
 mod damage;
 mod drain;
@@ -12,6 +14,7 @@ mod flags;
 mod golden;
 mod http;
 mod idempotency;
+mod idle_connections;
 mod payload;
 mod probes;
 mod read_back;
@@ -21,6 +24,7 @@ mod servers;
 #[cfg(feature = "syscall-tests")]
 mod syscalls;
 mod updates;
+mod warm_start;
 
 /// A whole number from the environment, for the long form of a test.
 fn from_env(name: &str, default: u64) -> u64 {
