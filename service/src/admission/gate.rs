@@ -45,6 +45,8 @@ struct Inner {
 struct Waiter {
     since: Instant,
     place: Place,
+    /// Whether its request has begun, and is carried through.
+    is_begun: bool,
     grant: oneshot::Sender<Result<Permit, Refusal>>,
 }
 
@@ -188,13 +190,15 @@ impl Gate {
                     inner.limit.taken(waiting)
                 }
                 Ok(Found::Owed) => Place::Beyond,
-                Ok(Found::Of(tenant)) => match inner.queue.pop_last_of(tenant) {
-                    Some(out) => {
-                        let _ = out.grant.send(Err(Refusal::TenantShare));
-                        out.place
+                Ok(Found::Of(tenant)) => {
+                    match inner.queue.pop_last_of(tenant, |waiter| !waiter.is_begun) {
+                        Some(out) => {
+                            let _ = out.grant.send(Err(Refusal::TenantShare));
+                            out.place
+                        }
+                        None => return Asked::Refused(Refusal::QueueFull),
                     }
-                    None => Place::Standing,
-                },
+                }
                 Err(refusal) => return Asked::Refused(refusal),
             }
         };
@@ -202,6 +206,7 @@ impl Gate {
         let waiter = Waiter {
             since: now,
             place,
+            is_begun: ticket.is_begun,
             grant,
         };
         let id = inner.queue.push(ticket.tenant, ticket.cost(), waiter);

@@ -163,9 +163,11 @@ impl<T> FairQueue<T> {
         Some(item)
     }
 
-    /// Takes out the last item of `tenant`.
-    pub fn pop_last_of(&mut self, tenant: Tenant) -> Option<T> {
-        let item = self.waiting.get_mut(&tenant)?.pop_back()?.item;
+    /// Takes out the last item of `tenant` that `may_go`.
+    pub fn pop_last_of(&mut self, tenant: Tenant, may_go: impl Fn(&T) -> bool) -> Option<T> {
+        let waiting = self.waiting.get_mut(&tenant)?;
+        let at = waiting.iter().rposition(|it| may_go(&it.item))?;
+        let item = waiting.remove(at)?.item;
         self.taken(tenant);
         Some(item)
     }

@@ -102,6 +102,19 @@ async fn a_tenant_below_its_share_gets_the_place_of_the_one_with_the_most() {
     }
 }
 
+#[tokio::test]
+async fn what_was_begun_is_not_pushed_out() {
+    let gate = gate(1);
+    let running = gate.enter(&ticket(1)).await.unwrap();
+    let mut begun = ticket(1);
+    begun.carry_through();
+    let begun = asked(&gate, begun).await;
+    let small = asked(&gate, ticket(2)).await;
+    assert_eq!(refusal(small).await, Some(Refusal::QueueFull));
+    drop(running);
+    assert!(begun.await.unwrap().is_ok());
+}
+
 /// O7's control: with one tenant for all, the flood takes every place.
 #[tokio::test]
 async fn of_one_tenant_the_flood_takes_every_place() {
