@@ -16,7 +16,9 @@ pub const MOST_WAITING: usize = 1_024;
 /// Limits of a queue, by threads: enough to keep each busy.
 const LEAST_A_THREAD: usize = 2;
 /// Predicts that may come at once after a calm.
-const PREDICT_BURST: usize = 12;
+const PREDICT_BURST: usize = 32;
+/// Places beyond the limit for tenants that have used little.
+const OWED: usize = 12;
 /// Fits that may come at once: whoever sends a history waits for it, and often sends many.
 const FIT_BURST: usize = 512;
 
@@ -88,7 +90,7 @@ impl Gate {
         };
         Arc::new(Self {
             threads,
-            owed: law.burst.min(PREDICT_BURST),
+            owed: law.burst.min(OWED),
             inner: Mutex::new(Inner {
                 queue: FairQueue::default(),
                 limit,

@@ -263,7 +263,7 @@ fn nothing_is_left_of_an_overload_that_is_over() {
 
 #[test]
 fn a_burst_after_a_calm_is_served_whole() {
-    for (class, burst) in [(Class::Predict, 12), (Class::Fit, 500)] {
+    for (class, burst) in [(Class::Predict, 32), (Class::Fit, 512)] {
         let law = law(class, 2);
         let mut limit = Limit::new(law, 2);
         let service = 0.05;
