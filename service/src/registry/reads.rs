@@ -9,7 +9,7 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::{Semaphore, watch};
 
 use super::{RegistryError, ServedModel};
-use crate::store::{Store, StoreError};
+use crate::store::{HANGS_AFTER, Store, StoreError};
 
 /// Reads at a time. Each has a thread of a pool that everything else that blocks needs, too.
 const READS_AT_ONCE: usize = 16;
@@ -46,22 +46,36 @@ impl StoreReads {
         &self,
         read: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
     ) -> Result<T, RegistryError> {
+        self.check()?;
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| RegistryError::TooManyReads)?;
-        let thread = Arc::clone(&self.threads).acquire_owned().await;
-        let thread = thread.expect("nobody closes it");
-        let waits = self.store.waits();
-        if waits.reads_hang() {
-            let seconds = waits.read.as_secs();
-            let reason = format!("a read has been going on for {seconds} s");
-            return Err(StoreError::Unavailable(reason).into());
-        }
+        let thread = Arc::clone(&self.threads).acquire_owned();
+        // Who began to wait before the reads hung does not wait until they end.
+        let thread = match tokio::time::timeout(HANGS_AFTER, thread).await {
+            Ok(thread) => thread.expect("nobody closes it"),
+            Err(_) => {
+                let reason = "reads do not end".into();
+                return Err(StoreError::Unavailable(reason).into());
+            }
+        };
+        self.check()?;
         let reading = tokio::task::spawn_blocking(move || {
             let read = read();
             drop((place, thread));
             read
         });
         reading.await.map_err(|_| RegistryError::WorkerLost)?
+    }
+
+    /// Refuses while reads hang.
+    fn check(&self) -> Result<(), StoreError> {
+        let waits = self.store.waits();
+        if waits.reads_hang() {
+            let seconds = waits.read.as_secs();
+            let reason = format!("a read has been going on for {seconds} s");
+            return Err(StoreError::Unavailable(reason));
+        }
+        Ok(())
     }
 }
 
