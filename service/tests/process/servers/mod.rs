@@ -2,4 +2,5 @@
 
 mod alerts;
 mod haproxy;
+mod prometheus;
 mod rolling_restart;
