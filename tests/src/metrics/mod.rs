@@ -1,5 +1,6 @@
 //! `GET /metrics`: well formed, in agreement with what clients received, and no longer for what they sent.
 
+mod dashboard;
 mod exposition;
 mod replies;
 mod work;
