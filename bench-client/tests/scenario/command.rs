@@ -64,10 +64,12 @@ pub(crate) fn play(name: &str, flags: &[&str]) -> Played {
     let report = std::fs::read(out.join(name).join("scenario.json"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     let report = report.unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+    let report = serde_json::from_slice(&report).unwrap();
+    crate::schema::assert_valid("scenario.schema.json", &report, "/verdict");
     Played {
         code: output.status.code(),
         stdout,
-        report: serde_json::from_slice(&report).unwrap(),
+        report,
     }
 }
 

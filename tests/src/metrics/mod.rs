@@ -1,6 +1,5 @@
 //! `GET /metrics`: well formed, in agreement with what clients received, and no longer for what they sent.
 
-mod dashboard;
 mod exposition;
 mod replies;
 mod work;
