@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
@@ -108,7 +109,7 @@ pub struct Settings {
 }
 
 /// `scenario.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
@@ -127,6 +128,7 @@ pub struct Report {
     /// The command line, to run it again.
     pub command: Vec<String>,
     /// When it began.
+    #[schemars(with = "String")]
     pub started_at: Timestamp,
     /// How long it took.
     pub seconds: f64,

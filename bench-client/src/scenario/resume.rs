@@ -108,14 +108,36 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         ),
         None => outcome.not_measurable(there, "/healthcheck tells no series_trained"),
     }
-    let memory = "resident memory ≤ 1 GiB";
+    fits_in_memory(&mut outcome, resident);
+    Ok(outcome)
+}
+
+fn fits_in_memory(outcome: &mut Outcome, resident: Option<u64>) {
+    let rule = "resident memory ≤ 1 GiB";
     match resident {
         Some(bytes) => outcome.check(
-            memory,
+            rule,
             format_args!("{:.1} MiB", bytes as f64 / 1_048_576.0),
             bytes <= RESIDENT,
         ),
-        None => outcome.not_measurable(memory, "/proc does not tell it"),
+        None => outcome.not_measurable(rule, "/proc does not tell it"),
     }
-    Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Verdict;
+
+    #[test]
+    fn a_byte_more_than_a_gibibyte_is_too_much() {
+        let verdict = |resident| {
+            let mut outcome = Outcome::default();
+            fits_in_memory(&mut outcome, resident);
+            outcome.verdict()
+        };
+        assert_eq!(verdict(Some(1 << 30)), Verdict::Pass);
+        assert_eq!(verdict(Some((1 << 30) + 1)), Verdict::Fail);
+        assert_eq!(verdict(None), Verdict::NotMeasurable);
+    }
 }
