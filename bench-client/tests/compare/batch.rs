@@ -9,6 +9,7 @@ use std::time::Duration;
 use bench_client::stub::Settings;
 use serde_json::Value;
 
+use crate::common::{assert_valid, json, valid};
 use crate::process::{Finished, bench, path, stub_with};
 
 fn batch_compare(url: &str, out: &Path, flags: &[&str]) -> Finished {
@@ -18,8 +19,12 @@ fn batch_compare(url: &str, out: &Path, flags: &[&str]) -> Finished {
 }
 
 fn comparison(out: &Path) -> Value {
-    let text = std::fs::read_to_string(out.join("comparison.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    let comparison = json(out, "comparison.json");
+    assert_valid(&comparison, "comparison.schema.json");
+    let mut broken = comparison.clone();
+    broken["baseline"]["p95"] = "1 ms".into();
+    assert!(valid(&broken, "comparison.schema.json").is_err());
+    comparison
 }
 
 fn number(value: &Value) -> f64 {

@@ -2,6 +2,8 @@
 //! that `run` left.
 
 mod batch;
+#[path = "../common/mod.rs"]
+mod common;
 mod gate;
 mod process;
 mod saved;

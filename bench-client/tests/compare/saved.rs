@@ -9,6 +9,7 @@ use assert_cmd::cargo::cargo_bin;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::common::{assert_valid, valid};
 use crate::process::{bench, path, run, stub};
 
 struct Folders {
@@ -99,6 +100,10 @@ fn ten_times_is_worse_one_way_and_better_the_other() {
         "{text:?}"
     );
     let file = json(&std::fs::read_to_string(out.join("compare.json")).unwrap());
+    assert_valid(&file, "compare.schema.json");
+    let mut broken = file.clone();
+    broken["outcome"] = "slower".into();
+    assert!(valid(&broken, "compare.schema.json").is_err());
     assert_eq!(
         (&file["paired"], &file["min_effect"]),
         (&true.into(), &0.05.into())

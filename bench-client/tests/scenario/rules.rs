@@ -1,7 +1,9 @@
 //! Scenarios with single requests: each passes on a server that does right, and fails on one that is wrong in what
 //! its rule is about.
 
-use super::command::{Stub, play};
+use serde_json::{Value, json};
+
+use super::command::{Stub, play, valid};
 use super::fake::{Fake, Wrong};
 
 fn on(wrong: Wrong, name: &str) -> super::command::Played {
@@ -21,6 +23,9 @@ fn agents_get_the_answers_of_their_own_models() {
     played.assert_verdict("fail", 1);
     assert_eq!(played.check("rapid: every predict is answered"), "pass");
     assert_eq!(played.check("rapid: every answer is from"), "fail");
+    let failing = on(Wrong::PredictsFail, "agents");
+    failing.assert_verdict("fail", 1);
+    assert_eq!(failing.check("rapid: every predict is answered"), "fail");
     // The stub learns nothing, so that another's level is no anomaly to it.
     let stub = Stub::start(&[]);
     play("agents", &["--base-url", &stub.url]).assert_verdict("fail", 1);
@@ -123,6 +128,13 @@ fn refusals_of_a_ramp_say_when_to_come_again() {
     silent.assert_verdict("fail", 1);
     assert_eq!(silent.check("Retry-After"), "fail");
     assert_eq!(silent.check("no 500"), "pass");
+    let slow = on(Wrong::SlowRefusals, "ramp");
+    slow.assert_verdict("fail", 1);
+    assert_eq!(slow.check("p99 of refusals"), "fail");
+    let failing = on(Wrong::PredictsFail, "ramp");
+    failing.assert_verdict("fail", 1);
+    assert_eq!(failing.check("no 500"), "fail");
+    assert_eq!(failing.check("200, 429 or 503"), "fail");
 }
 
 #[test]
@@ -133,4 +145,20 @@ fn a_server_that_is_not_there_fails_in_words() {
     let played = play("sequential", &["--base-url", &url]);
     played.assert_verdict("fail", 1);
     assert!(played.stdout.contains("cannot reach"), "{}", played.stdout);
+}
+
+/// What `play` holds every report against.
+#[test]
+fn a_broken_report_is_not_valid() {
+    let report = on(Wrong::Nothing, "sequential").report;
+    for (pointer, value) in [
+        ("/verdict", json!("perhaps")),
+        ("/seconds", json!("long")),
+        ("/checks/0/verdict", Value::Null),
+        ("/figures/0/value", json!("1 ms")),
+    ] {
+        let mut broken = report.clone();
+        *broken.pointer_mut(pointer).unwrap() = value;
+        assert!(valid(&broken, "scenario.schema.json").is_err(), "{pointer}");
+    }
 }
