@@ -76,12 +76,12 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         resident.map(|bytes| bytes as f64 / 1_048_576.0),
         "MiB",
     );
-    outcome.check(
+    outcome.timed(
         "live ≤ 0.3 s",
         format_args!("{live:.1} ms"),
         live <= LIVE_MS,
     );
-    outcome.check(
+    outcome.timed(
         "ready ≤ 1 s",
         format_args!("{ready:.1} ms"),
         ready <= READY_MS,
@@ -93,7 +93,7 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         ok == asked.len(),
     );
     let slowest = sample.max().unwrap_or_default();
-    outcome.check(
+    outcome.timed(
         "every first predict within 20 ms",
         format_args!("the slowest took {slowest:.2} ms"),
         slowest <= FIRST_MS,
