@@ -4,16 +4,16 @@ use schemars::{Schema, schema_for};
 
 use super::config::RunConfig;
 use super::summary::{RunSummary, StatsFile};
-use crate::batch_compare;
-use crate::compare;
+use crate::chaos::ChaosFigures;
 use crate::heatmap::HeatmapFile;
 use crate::load::response::ResponseRecord;
-use crate::scenario;
 use crate::sweep::SweepFile;
+use crate::{batch_compare, compare, scenario};
 
-/// Schemas by the name of their file. That of responses is of one line.
+/// Schemas by the name of their file. That of responses is of one line, that of chaos is of what
+/// the hook contributes.
 #[must_use]
-pub fn schemas() -> [(&'static str, Schema); 9] {
+pub fn schemas() -> [(&'static str, Schema); 10] {
     [
         ("run_config.schema.json", schema_for!(RunConfig)),
         ("responses.schema.json", schema_for!(ResponseRecord)),
@@ -30,5 +30,6 @@ pub fn schemas() -> [(&'static str, Schema); 9] {
             schema_for!(batch_compare::comparison::Comparison),
         ),
         ("scenario.schema.json", schema_for!(scenario::Report)),
+        ("chaos.schema.json", schema_for!(ChaosFigures)),
     ]
 }

@@ -201,8 +201,13 @@ impl Finished {
 
     /// A file of the folder, as its published schema has it.
     pub(crate) fn valid_json(&self, file: &str, schema: &str) -> Value {
+        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let schema = std::fs::read(schemas.join(schema)).unwrap();
+        let schema = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
         let json = self.json(file);
-        assert_valid(&json, schema);
+        if let Err(error) = schema.validate(&json) {
+            panic!("{file}: {error} at {}", error.instance_path());
+        }
         json
     }
 
@@ -226,20 +231,4 @@ pub(crate) fn json(folder: &Path, file: &str) -> Value {
     let text = std::fs::read_to_string(folder.join(file));
     let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
     serde_json::from_str(&text).unwrap()
-}
-
-/// That a document is as its published schema has it.
-pub(crate) fn assert_valid(json: &Value, schema: &str) {
-    if let Err(why) = valid(json, schema) {
-        panic!("{schema}: {why}");
-    }
-}
-
-/// Whether it is, and where it is not.
-pub(crate) fn valid(json: &Value, schema: &str) -> Result<(), String> {
-    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-    let schema = std::fs::read(schemas.join(schema)).unwrap();
-    let schema = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
-    let checked = schema.validate(json);
-    checked.map_err(|error| format!("{error} at {}", error.instance_path()))
 }

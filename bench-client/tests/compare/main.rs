@@ -2,9 +2,9 @@
 //! that `run` left.
 
 mod batch;
-#[path = "../common/mod.rs"]
-mod common;
 mod gate;
 mod process;
 mod saved;
+#[path = "../common/schema.rs"]
+mod schema;
 mod trials;

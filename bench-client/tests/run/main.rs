@@ -4,6 +4,8 @@
 mod chaos;
 mod memory;
 mod process;
+#[path = "../common/schema.rs"]
+mod schema;
 
 use std::io::Read;
 use std::time::{Duration, Instant};

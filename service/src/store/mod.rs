@@ -110,6 +110,12 @@ pub enum PutError {
     /// The queue is full; nothing was written.
     #[error("the store's queue is full")]
     Busy,
+    /// A commit hangs, and nobody knows for how long; nothing was written, and later writes may be.
+    #[error("a commit has been going on for {seconds} s")]
+    Hangs {
+        /// How long it has taken so far.
+        seconds: u64,
+    },
     /// The store takes no writes: it is closing, or an earlier write failed. Nothing was written.
     #[error("the store takes no writes: {0}")]
     Closed(String),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -129,6 +130,16 @@ impl Tidemark {
     /// Where probes have a listener of their own.
     pub(crate) fn health(&self) -> SocketAddr {
         self.health.expect("it was started with --health-addr")
+    }
+
+    /// What it has written to stderr so far.
+    pub(crate) fn log(&self) -> String {
+        // At an offset of its own: the process writes at the one that both share.
+        let length = self.errors.metadata().expect("it is open").len();
+        let mut bytes = vec![0; usize::try_from(length).expect("a log fits into memory")];
+        let read = self.errors.read_exact_at(&mut bytes, 0);
+        read.expect("what is written can be read");
+        String::from_utf8(bytes).expect("the log is UTF-8")
     }
 
     pub(crate) fn pid(&self) -> u32 {
