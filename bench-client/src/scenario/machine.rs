@@ -39,8 +39,9 @@ impl Machine {
     /// that of others.
     pub(super) fn begin(target: &Target) -> Option<Self> {
         let pid = match target {
+            Target::Url { pid: None, .. } => return None,
+            Target::Url { pid, .. } => *pid,
             Target::Binary(_) => None,
-            Target::Url { pid, .. } => Some((*pid)?),
         };
         let begun = read(pid)?;
         Some(Self { pid, begun })

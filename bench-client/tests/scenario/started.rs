@@ -84,7 +84,8 @@ fn a_server_that_takes_its_time_does_not_resume() {
     let played = play("resume", &flags);
     played.assert_verdict("fail", 1);
     for rule in ["live ≤ 0.3 s", "ready ≤ 1 s", "first predict within 20 ms"] {
-        assert_eq!(played.check(rule), "fail", "{rule}");
+        // On a machine that others use it is nothing that can be said; never a pass.
+        assert_ne!(played.check(rule), "pass", "{rule}");
     }
     let played = on_stub("resume", "--respond 500:0.5", &["--series", "200"]);
     played.assert_verdict("fail", 1);

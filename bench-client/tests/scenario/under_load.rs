@@ -37,8 +37,9 @@ fn a_soak_reads_memory_errors_and_windows() {
     assert_eq!(played.figure("whole windows"), 5.0);
     let (first, last) = ("p95 of the first window", "p95 of the last window");
     let slower = played.figure(last) > 1.2 * played.figure(first);
-    let expected = if slower { "fail" } else { "pass" };
-    assert_eq!(played.check("p95 of the last window"), expected);
+    // Slower while others used the machine is nothing that can be said.
+    let passed = played.check("p95 of the last window") == "pass";
+    assert_eq!(passed, !slower);
 }
 
 /// The memory that is read is this process's, which takes more and more while the stub is asked.
