@@ -1,5 +1,6 @@
 //! `POST /fit/{series_id}`.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
@@ -13,6 +14,7 @@ use super::idempotency::Begun;
 use super::{Call, admit, body, convert, idempotency, json};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
+use crate::metrics::WorkTimes;
 use crate::registry::{FitJob, Fitting, RegistryOptions};
 
 pub(super) async fn handle(
@@ -38,21 +40,22 @@ pub(super) async fn handle(
         Begun::Anew(named) => named,
     };
     let options = registry.options();
+    let work = Arc::clone(&state.metrics.work);
     let mut fitting = if body.len() < POOL_FROM_BYTES {
         let job = read(&body)?;
         if job.is_light() {
-            run(job, &options)?
+            run(job, &options, &work)?
         } else {
             let fitted = state
                 .compute
-                .run(&mut ticket, move || run(job, &options))
+                .run(&mut ticket, move || run(job, &options, &work))
                 .await;
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
         let fitted = state
             .compute
-            .run(&mut ticket, move || run(read(&body)?, &options));
+            .run(&mut ticket, move || run(read(&body)?, &options, &work));
         fitted.await.map_err(convert::compute_rejection)??
     };
     let write = |fitting: &Fitting, version| {
@@ -83,8 +86,9 @@ fn read(body: &Bytes) -> Result<FitJob, Rejection> {
     )
 }
 
-fn run(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
-    job.run(options).map_err(|error| convert::rejection(&error))
+fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {
+    let fitted = work.fits.time(|| job.run(options));
+    fitted.map_err(|error| convert::rejection(&error))
 }
 
 /// What is told of a version that is stored.

@@ -1,4 +1,4 @@
-//! The probes alone, for the listener that answers nothing else.
+//! The probes and metrics alone, for the listener that answers nothing else.
 
 use actix_http::ConnectionType;
 use actix_web::web::Data;
@@ -7,7 +7,7 @@ use api::Code;
 
 use super::router::Resource;
 use super::stamp::Received;
-use super::{Call, health, problems};
+use super::{Call, health, metrics, problems};
 use crate::startup::State;
 
 /// Answers every request of the health listener, and closes its connection.
@@ -18,13 +18,13 @@ pub async fn dispatch_probe(request: HttpRequest, state: Data<State>) -> HttpRes
         state: &state,
         received: &received,
     };
-    let mut reply = answer(&call);
+    let mut reply = answer(&call).await;
     reply.head_mut().set_connection_type(ConnectionType::Close);
     received.stamp(&mut reply);
     reply
 }
 
-fn answer(call: &Call<'_>) -> HttpResponse {
+async fn answer(call: &Call<'_>) -> HttpResponse {
     if !Resource::Live.allows(call.request.method()) {
         return problems::method_not_allowed(call, Resource::Live);
     }
@@ -33,6 +33,9 @@ fn answer(call: &Call<'_>) -> HttpResponse {
         Resource::Live => health::live(),
         Resource::Ready => health::ready(call.state),
         Resource::Startup => health::startup(call.state),
+        Resource::Metrics => metrics::handle(call)
+            .await
+            .unwrap_or_else(|rejection| problems::refuse(call, &rejection)),
         Resource::ProblemPage(code) => problems::page(call, code),
         _ => {
             let detail = format!("there is nothing at {path} on the port for probes");

@@ -26,6 +26,8 @@ pub enum Resource<'a> {
     Alias(&'a str, &'a str),
     /// `/healthcheck`
     Healthcheck,
+    /// `/metrics`
+    Metrics,
     /// `/plot`
     Plot,
     /// `/health/live`
@@ -73,6 +75,7 @@ impl<'a> Resource<'a> {
         match path {
             "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
+            "/metrics" => Self::Metrics,
             "/plot" => Self::Plot,
             "/health/live" => Self::Live,
             "/health/ready" | "/health" => Self::Ready,
@@ -94,6 +97,7 @@ impl<'a> Resource<'a> {
             Self::Calibration(_)
             | Self::Aliases(_)
             | Self::Healthcheck
+            | Self::Metrics
             | Self::Plot
             | Self::Live
             | Self::Ready

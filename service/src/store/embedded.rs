@@ -19,8 +19,8 @@ use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, Completion, Found, HANGS_AFTER, KeptAnswer, Learnt,
-    Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
+    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
+    Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
     StoredState, StoredVersion, VersionSelector, Waits,
 };
 
@@ -292,6 +292,10 @@ impl Store for EmbeddedStore {
 
     fn refusal(&self) -> Option<String> {
         self.shared.refusal.get().cloned()
+    }
+
+    fn commits(&self) -> Option<&Commits> {
+        Some(&self.shared.commits)
     }
 
     fn waits(&self) -> Waits {

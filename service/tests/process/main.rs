@@ -9,6 +9,7 @@ mod binary;
 mod chaos;
 mod crash;
 mod damage;
+mod dashboard;
 mod drain;
 mod flags;
 mod golden;

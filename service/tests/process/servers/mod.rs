@@ -1,4 +1,6 @@
 //! Tests with other servers and their tools, behind the feature `server-tests`.
 
+mod alerts;
 mod haproxy;
+mod prometheus;
 mod rolling_restart;
