@@ -137,7 +137,7 @@ mod tests {
     /// Two processors for a second. What the client and its servers use themselves excuses nothing.
     #[test]
     fn only_others_excuse_and_only_what_is_about_time() {
-        let verdicts = |at_work, own| {
+        let verdicts = |at_work: u64, own: u64| {
             let mut outcome = Outcome::default();
             outcome.check("right", "wrong", false);
             outcome.timed("fast", "20 ms", false);
