@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::args::{bounded, positive_duration, usage};
@@ -240,7 +239,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
-    let run_id = clock::run_id(Timestamp::now());
+    let run_id = clock::unique_run_id();
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));

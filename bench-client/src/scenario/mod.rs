@@ -11,6 +11,7 @@ mod context;
 mod drain;
 mod health;
 mod hot_swap;
+mod machine;
 mod outcome;
 mod overload;
 mod paced;
@@ -38,6 +39,7 @@ use crate::interrupt::Stop;
 use crate::report::atomic;
 
 pub use self::context::{Context, ScenarioError};
+use self::machine::Machine;
 pub use self::outcome::{Check, Figure, Outcome, Verdict};
 pub use self::server::ServerCommand;
 
@@ -183,8 +185,14 @@ pub fn run(
     let begun = std::time::Instant::now();
     // Timers and tasks are made outside of what waits for them.
     let _inside = runtime.enter();
+    let machine = Machine::begin(&settings.target);
     let outcome = match (scenario.run)(&context) {
-        Ok(outcome) => outcome,
+        Ok(mut outcome) => {
+            if let Some(machine) = machine {
+                machine.judge(&mut outcome);
+            }
+            outcome
+        }
         Err(ScenarioError::Interrupted) => return Err(ScenarioError::Interrupted),
         Err(why @ ScenarioError::NeedsBinary) => {
             let mut outcome = Outcome::default();

@@ -2,5 +2,6 @@
 
 mod alerts;
 mod haproxy;
+mod metrics;
 mod prometheus;
 mod rolling_restart;
