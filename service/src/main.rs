@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve(config) => serve(&config),
+        Command::Serve(config) => serve(config),
         Command::Probe { addr, path } => probe::ask(addr, &path),
     };
     match outcome {
@@ -26,13 +26,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: &ServeConfig) -> Result<(), String> {
-    telemetry::start(config.telemetry.log_format);
+fn serve(mut config: ServeConfig) -> Result<(), String> {
+    let logs = telemetry::logs::start(&config.telemetry);
+    config.telemetry.log_control = Some(logs.clone());
     descriptors::raise(config.admission.max_connections);
     actix_web::rt::System::new().block_on(async {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
-        let application = Application::build(config).map_err(|error| error.to_string())?;
+        logs.follow_signals()
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
+        let application = Application::build(&config).map_err(|error| error.to_string())?;
         application
             .run_until_stopped(signals)
             .await

@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
 use crate::shutdown::{self, Drain, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
+use crate::telemetry::Telemetry;
 
 /// Connections the kernel keeps for us while all workers are busy.
 const BACKLOG: u32 = 4_096;
@@ -40,8 +41,12 @@ pub struct State {
     pub admission: Admission,
     /// Latencies.
     pub metrics: Metrics,
+    /// Logs.
+    pub telemetry: Telemetry,
     /// Largest request body.
     pub max_body_bytes: usize,
+    /// Whether the operator trusts the network around the server.
+    pub is_insecure: bool,
     draining: AtomicBool,
     in_flight: AtomicUsize,
 }
@@ -54,7 +59,9 @@ impl State {
             compute,
             admission,
             metrics: Metrics::default(),
+            telemetry: Telemetry::default(),
             max_body_bytes,
+            is_insecure: false,
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
         }
@@ -169,7 +176,13 @@ impl Application {
         let compute = Compute::new(or_cores(config.compute_threads))?;
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
-        let state = Arc::new(State::new(compute, admission, config.max_body));
+        let state = Arc::new(State {
+            telemetry: Telemetry {
+                logs: config.telemetry.log_control.clone(),
+            },
+            is_insecure: config.insecure,
+            ..State::new(compute, admission, config.max_body)
+        });
         let health = match config.probes.health_addr {
             Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
             None => None,

@@ -28,6 +28,10 @@ pub struct Cli {
 }
 
 /// What the binary does.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process has one, made at its start"
+)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve until SIGTERM or SIGINT.
@@ -111,7 +115,7 @@ pub struct ServeConfig {
 
 impl ServeConfig {
     /// Refuses what would expose the server without its operator knowing. `--health-addr` is not
-    /// asked about: it shows no series and changes nothing, and one who needs it on every address of
+    /// asked about: it shows no series and lets other machines change nothing, and one who needs it on every address of
     /// a pod should not have to say `--insecure` for the main port as well.
     ///
     /// # Errors

@@ -9,12 +9,14 @@ mod detect;
 mod fit;
 mod health;
 mod idempotency;
+mod log_level;
 mod plot;
 mod plot_page;
 mod predict;
 mod probes;
 mod problems;
 mod refusal;
+mod request_log;
 pub mod router;
 pub mod stamp;
 mod update;
@@ -53,6 +55,7 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
         // The client opens its next connection elsewhere.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
+    request_log::write(&call, &reply);
     received.stamp(&mut reply);
     reply
 }
@@ -65,7 +68,7 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         return problems::refuse_with(call, Code::NotFound, format!("there is nothing at {path}"));
     }
     if !resource.allows(call.request.method()) {
-        return problems::method_not_allowed(call, resource);
+        return problems::method_not_allowed(call, resource.allow());
     }
     let _in_flight = call.state.enter();
     let outcome = match resource {

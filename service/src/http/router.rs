@@ -73,6 +73,32 @@ impl<'a> Resource<'a> {
         }
     }
 
+    /// The path with its parts named, for logs, traces and metrics: of a bounded number.
+    #[must_use]
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Predict(_) => "/predict/{series_id}",
+            Self::Update(_) => "/update/{series_id}",
+            Self::Fit(_) => "/fit/{series_id}",
+            Self::Detect => "/detect",
+            Self::Calibration(_) => "/series/{series_id}/calibration",
+            Self::Versions(_) => "/series/{series_id}/versions",
+            Self::Healthcheck => "/healthcheck",
+            Self::Plot => "/plot",
+            Self::Live => "/health/live",
+            Self::Ready => "/health/ready",
+            Self::Startup => "/health/startup",
+            Self::ProblemPage(_) => "/problems/{code}",
+            Self::Unknown => "unmatched",
+        }
+    }
+
+    /// Whether an orchestrator asks for it, every few seconds and for ever.
+    #[must_use]
+    pub const fn is_probe(self) -> bool {
+        matches!(self, Self::Live | Self::Ready | Self::Startup)
+    }
+
     /// The methods of the resource, as the `Allow` header lists them.
     #[must_use]
     pub const fn allow(self) -> &'static str {

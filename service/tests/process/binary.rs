@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&
         "TIDEMARK_ADDR",
         "TIDEMARK_DATA_DIR",
         "TIDEMARK_HEALTH_ADDR",
+        "TIDEMARK_LOG_FILTER",
+        "TIDEMARK_LOG_FORMAT",
     ] {
         command.env_remove(name);
     }
@@ -129,6 +132,16 @@ impl Tidemark {
     /// Where probes have a listener of their own.
     pub(crate) fn health(&self) -> SocketAddr {
         self.health.expect("it was started with --health-addr")
+    }
+
+    /// What it has written to stderr.
+    pub(crate) fn log(&self) -> String {
+        let written = self.errors.metadata().expect("the file is there").len();
+        let mut bytes = vec![0; written as usize];
+        // The child writes where this handle stands: it must not be moved.
+        let read = self.errors.read_exact_at(&mut bytes, 0);
+        read.expect("so much is written");
+        String::from_utf8(bytes).expect("the log is UTF-8")
     }
 
     #[cfg(feature = "syscall-tests")]

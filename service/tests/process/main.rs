@@ -12,6 +12,7 @@ mod flags;
 mod golden;
 mod http;
 mod idempotency;
+mod logs;
 mod payload;
 mod probes;
 mod read_back;
