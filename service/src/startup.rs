@@ -41,7 +41,7 @@ pub struct State {
     pub admission: Admission,
     /// Latencies.
     pub metrics: Metrics,
-    /// Logs.
+    /// Logs and traces.
     pub telemetry: Telemetry,
     /// Largest request body.
     pub max_body_bytes: usize,
@@ -177,9 +177,7 @@ impl Application {
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
         let state = Arc::new(State {
-            telemetry: Telemetry {
-                logs: config.telemetry.log_control.clone(),
-            },
+            telemetry: Telemetry::new(&config.telemetry).map_err(StartupError::Config)?,
             is_insecure: config.insecure,
             ..State::new(compute, admission, config.max_body)
         });
@@ -263,12 +261,17 @@ impl Application {
                 .map_err(StartupError::Demo)?;
         }
         println!("listening on http://{addr}");
+        let traces = state.telemetry.traces.clone();
         tokio::select! {
             ended = &mut serving => {
                 let ended = ended.map_err(|error| StartupError::Thread(error.to_string()))?;
                 return ended.map_err(StartupError::Server);
             }
             cause = stops.next() => shutdown::drain(cause, handle, state, drain, &mut stops).await,
+        }
+        if let Some(traces) = traces {
+            let flushed = tokio::task::spawn_blocking(move || traces.flush()).await;
+            flushed.map_err(|error| StartupError::Thread(error.to_string()))?;
         }
         Ok(())
     }

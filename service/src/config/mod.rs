@@ -4,6 +4,7 @@ mod admission;
 mod probes;
 mod store;
 mod telemetry;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use admission::{AdmissionConfig, Budget};
 pub use probes::ProbesConfig;
 pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
+pub use traces::TracesConfig;
 
 use crate::store::Durability;
 

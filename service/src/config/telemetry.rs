@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::TracesConfig;
 use crate::telemetry::{LogControl, LogFilter};
 
 /// Logs and what else tells of the server.
@@ -15,6 +16,10 @@ pub struct TelemetryConfig {
     /// not given. PUT /log-level on --health-addr, SIGUSR1 and SIGUSR2 change it later.
     #[arg(long, env = "TIDEMARK_LOG_FILTER")]
     pub log_filter: Option<LogFilter>,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TracesConfig,
 
     /// Not a flag: the logs of the process, where they are the server's to change.
     #[arg(skip)]

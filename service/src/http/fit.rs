@@ -45,6 +45,7 @@ pub(super) async fn handle(
     let mut fitting = if body.len() < POOL_FROM_BYTES {
         let job = read(&body)?;
         if job.is_light() {
+            let _work = ticket.work();
             run(job, &options)?
         } else {
             let fitted = state
@@ -70,7 +71,10 @@ pub(super) async fn handle(
         alias: None,
     };
     let stored = registry.store_with(series.as_str(), &mut fitting, beside);
-    let version = match stored.await.map_err(|error| convert::rejection(&error))? {
+    let commit = ticket.part("commit");
+    let stored = stored.await;
+    drop(commit);
+    let version = match stored.map_err(|error| convert::rejection(&error))? {
         Stored::New { version, .. } => version,
         // A twin of this request was faster.
         Stored::Before(kept) => {

@@ -19,6 +19,7 @@ mod refusal;
 mod request_log;
 pub mod router;
 pub mod stamp;
+mod trace;
 mod update;
 mod versions;
 
@@ -44,7 +45,7 @@ struct Call<'a> {
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    let received = Received::now(request.headers());
+    let received = Received::now(request.headers()).traced(trace::begin(&state, &request));
     let call = Call {
         request: &request,
         state: &state,
@@ -56,6 +57,7 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
     request_log::write(&call, &reply);
+    trace::answered(&received, &reply);
     received.stamp(&mut reply);
     reply
 }

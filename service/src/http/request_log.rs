@@ -10,6 +10,7 @@ use api::Rejection;
 use super::Call;
 use super::router::Resource;
 use crate::telemetry::logs::REQUEST;
+use crate::telemetry::{RequestSpan, traces};
 
 /// Why a request was refused, noted on the reply for its line.
 struct Why {
@@ -57,14 +58,16 @@ pub(super) fn write(call: &Call<'_>, reply: &HttpResponse) {
     let (method, status) = (call.request.method().as_str(), reply.status().as_u16());
     let route = resource.template();
     let request_id = call.received.id();
+    let own = call.received.span().map(RequestSpan::trace_id);
+    let trace_id = own.or_else(|| traces::trace_id(call.request.headers()));
     let duration_ms = call.received.elapsed().as_micros() as f64 / 1e3;
     if let Some(detail) = failure {
         tracing::warn!(
-            target: REQUEST, request_id, method, route, path, status, duration_ms, code, detail, "request failed"
+            target: REQUEST, request_id, method, route, path, status, duration_ms, code, trace_id, detail, "request failed"
         );
     } else {
         tracing::debug!(
-            target: REQUEST, request_id, method, route, path, status, duration_ms, code, "request"
+            target: REQUEST, request_id, method, route, path, status, duration_ms, code, trace_id, "request"
         );
     }
 }

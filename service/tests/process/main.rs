@@ -5,6 +5,7 @@
 
 mod audit;
 mod binary;
+mod collector;
 mod crash;
 mod damage;
 mod drain;
@@ -21,6 +22,7 @@ mod scenario;
 mod servers;
 #[cfg(feature = "syscall-tests")]
 mod syscalls;
+mod traces;
 mod updates;
 
 /// A whole number from the environment, for the long form of a test.
