@@ -21,8 +21,9 @@ COPY --from=build /image/ /
 COPY --from=build --chown=10001:10001 /store/ /data/
 USER 10001:10001
 VOLUME /data
-EXPOSE 8000
+# 8001 is for probes and metrics alone.
+EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/tidemark"]
 # A container's loopback is its own: it has to listen on every address to be reached at all.
-CMD ["serve", "--addr", "0.0.0.0:8000", "--data-dir", "/data", "--insecure"]
+CMD ["serve", "--addr", "0.0.0.0:8000", "--health-addr", "0.0.0.0:8001", "--data-dir", "/data", "--insecure"]

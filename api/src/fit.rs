@@ -45,6 +45,9 @@ pub struct FitRequest {
     /// Stretches left out of the history, both ends included.
     #[serde(default, deserialize_with = "objects")]
     pub exclude: Option<Vec<Excluded>>,
+    /// An alias that is to point to the version from the moment it is stored.
+    #[serde(default)]
+    pub set_alias: Option<String>,
 }
 
 /// The smallest deviation that may raise an alarm: the larger of both.
@@ -123,6 +126,9 @@ pub struct FitReply<'a> {
     /// The bare number, `"1"` for the first version.
     #[serde(serialize_with = "crate::version_as_text")]
     pub version: u64,
+    /// The alias that points to it, if the request set one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<&'a str>,
     /// Points the model was fitted on: those sent, less those that `exclude` leaves out.
     pub points_used: usize,
     /// The model that was fitted, never `auto`.

@@ -7,6 +7,7 @@ use std::io;
 
 use tokio::sync::watch;
 
+use crate::children;
 use crate::console;
 use crate::live;
 
@@ -41,6 +42,7 @@ pub fn on_signals() -> io::Result<Stop> {
         handle.stop();
         signals.next().await;
         live::make_way();
+        children::kill_all();
         std::process::exit(i32::from(EXIT_INTERRUPTED));
     });
     Ok(stop)

@@ -19,6 +19,7 @@ pub mod audit;
 pub mod base_url;
 pub mod batch_compare;
 pub mod calibrate;
+pub mod chaos;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -50,4 +51,5 @@ pub mod tally;
 pub mod validity;
 pub mod workload;
 
+mod children;
 mod console;

@@ -115,6 +115,7 @@ impl Crowd {
                 points: data::history(data::SHORT, index as u64),
                 params: data::params("gaussian_t"),
                 fitted_at_ms: data::START * 1_000,
+                set_alias: None,
             };
             let mut fitting = job.run(&options).unwrap();
             let id = data::series_id(index);

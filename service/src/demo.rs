@@ -135,6 +135,7 @@ async fn fit(registry: &Registry, example: &Example) -> Result<(), String> {
         points,
         params: Params::default(),
         fitted_at_ms,
+        set_alias: None,
     };
     let options = registry.options();
     let mut fitting = tokio::task::spawn_blocking(move || job.run(&options))

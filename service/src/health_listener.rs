@@ -22,7 +22,7 @@ use crate::startup::{StartupError, State};
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Connections at a time: to keep others out, silent ones have to arrive faster than this many in
 /// [`HEAD_WITHIN`]. Bounded, because their descriptors are the process's.
-const MAX_CONNECTIONS: usize = 1_024;
+pub(crate) const MAX_CONNECTIONS: usize = 256;
 
 /// A running listener for probes; dropping it ends it.
 pub(crate) struct HealthListener {

@@ -29,7 +29,8 @@ fn main() -> ExitCode {
 fn serve(mut config: ServeConfig) -> Result<(), String> {
     let logs = telemetry::logs::start(&config.telemetry);
     config.telemetry.log_control = Some(logs.clone());
-    descriptors::raise(config.admission.max_connections);
+    let admission = &mut config.admission;
+    admission.max_connections = descriptors::raise(admission.max_connections);
     actix_web::rt::System::new().block_on(async {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;

@@ -2,7 +2,8 @@
 //!
 //! 1. `/health/ready` answers 503; the listener stays open for the drain delay, because requests
 //!    arrive until the balancer has noticed.
-//! 2. The listener closes; requests in flight finish within the drain timeout.
+//! 2. The listener closes. What was accepted last is read for a moment more, then connections that
+//!    have no request are closed; requests in flight finish within the drain timeout.
 //! 3. The store commits what is queued, syncs and closes.
 //!
 //! A second signal skips the rest of 1 and 2, never 3.
@@ -13,7 +14,13 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::listener::Listener;
 use crate::startup::State;
+use crate::warm_start::WarmStart;
+
+/// How long after the listener is closed connections may still send a request: a round trip, and
+/// the turn of a busy worker.
+const READ_LAST: Duration = Duration::from_millis(250);
 
 /// SIGTERM and SIGINT.
 pub struct Signals {
@@ -68,55 +75,73 @@ pub struct Drain {
     pub timeout: Duration,
 }
 
-/// Runs the steps above after the first request to stop, named `cause`.
-pub(crate) async fn drain(
-    cause: &'static str,
-    server: ServerHandle,
-    state: Arc<State>,
-    drain: Drain,
-    stops: &mut impl StopRequests,
-) {
-    state.start_draining();
-    tracing::info!(
-        cause,
-        delay_s = drain.delay.as_secs_f64(),
-        "stopping: no longer ready, still accepting"
-    );
-    let hurried = tokio::select! {
-        () = tokio::time::sleep(drain.delay) => None,
-        second = stops.next() => Some(second),
-    };
-    match hurried {
-        None => finish_in_flight(&server, &state, drain.timeout, stops).await,
-        Some(second) => {
-            warn_of_force(&state, second);
-            server.stop(false).await;
-        }
-    }
-    let closing = tokio::task::spawn_blocking(move || {
-        if let Ok(registry) = state.registry() {
-            registry.close();
-        }
-    });
-    if closing.await.is_err() {
-        tracing::error!("closing the store failed");
-    }
-    tracing::info!("stopped");
+/// A server that is to be stopped.
+pub(crate) struct Serving {
+    pub(crate) server: ServerHandle,
+    pub(crate) listener: Listener,
+    pub(crate) state: Arc<State>,
+    pub(crate) warm_start: Option<WarmStart>,
 }
 
-async fn finish_in_flight(
-    server: &ServerHandle,
-    state: &State,
-    timeout: Duration,
-    stops: &mut impl StopRequests,
-) {
-    tracing::info!(in_flight = state.in_flight(), "no longer accepting");
-    tokio::select! {
-        () = server.stop(true) => {}
-        () = report_stragglers(state, timeout) => {}
-        // The framework hears of nothing more until its own stop has ended: what is still in
-        // flight ends with the process, which ends when the store is closed.
-        second = stops.next() => warn_of_force(state, second),
+impl Serving {
+    /// Runs the steps above after the first request to stop, named `cause`.
+    pub(crate) async fn drain(
+        self,
+        cause: &'static str,
+        drain: Drain,
+        stops: &mut impl StopRequests,
+    ) {
+        self.state.start_draining();
+        tracing::info!(
+            cause,
+            delay_s = drain.delay.as_secs_f64(),
+            "stopping: no longer ready, still accepting"
+        );
+        let hurried = tokio::select! {
+            () = self.serve_late_comers(drain.delay) => None,
+            second = stops.next() => Some(second),
+        };
+        match hurried {
+            None => self.finish_in_flight(drain.timeout, stops).await,
+            Some(second) => {
+                warn_of_force(&self.state, second);
+                self.server.stop(false).await;
+            }
+        }
+        // The framework's share of the socket is gone already.
+        drop(self.listener);
+        let (state, warm_start) = (self.state, self.warm_start);
+        let closing = tokio::task::spawn_blocking(move || {
+            if let Ok(registry) = state.registry() {
+                if let Some(warm_start) = warm_start {
+                    warm_start.end(registry);
+                }
+                registry.close();
+            }
+        });
+        if closing.await.is_err() {
+            tracing::error!("closing the store failed");
+        }
+        tracing::info!("stopped");
+    }
+
+    /// Accepts for `delay`, and then reads what was accepted last.
+    async fn serve_late_comers(&self, delay: Duration) {
+        tokio::time::sleep(delay).await;
+        self.listener.close(&self.server).await;
+        tokio::time::sleep(READ_LAST.min(delay)).await;
+    }
+
+    async fn finish_in_flight(&self, timeout: Duration, stops: &mut impl StopRequests) {
+        let state = &*self.state;
+        tracing::info!(in_flight = state.in_flight(), "no longer accepting");
+        tokio::select! {
+            () = self.server.stop(true) => {}
+            () = report_stragglers(state, timeout) => {}
+            // The framework hears of nothing more until its own stop has ended: what is still in
+            // flight ends with the process, which ends when the store is closed.
+            second = stops.next() => warn_of_force(state, second),
+        }
     }
 }
 

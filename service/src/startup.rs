@@ -20,14 +20,14 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::health_listener::HealthListener;
 use crate::http;
+use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
-use crate::shutdown::{self, Drain, StopRequests};
+use crate::shutdown::{Drain, Serving, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
 use crate::telemetry::Telemetry;
+use crate::warm_start::WarmStart;
 
-/// Connections the kernel keeps for us while all workers are busy.
-const BACKLOG: u32 = 4_096;
 /// A connection that sends no request head for this long is closed.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -80,6 +80,16 @@ impl State {
         self.registry.get().ok_or_else(|| {
             Rejection::new(Code::StoreUnavailable, "the store is still being opened")
         })
+    }
+
+    /// How much of what may be taken on is: of the places for jobs of the class that has more of them, or of the
+    /// memory for requests. It is the hard bounds that count: that requests are refused in order to answer others in
+    /// time is no reason to send all of them elsewhere.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        let memory = &self.admission.memory;
+        let of_memory = memory.used() as f64 / memory.limit() as f64;
+        self.compute.utilization().max(of_memory.min(1.0))
     }
 
     /// Whether a request to stop has arrived.
@@ -153,6 +163,7 @@ pub enum StartupError {
 /// A bound server whose store is not open yet.
 pub struct Application {
     server: Server,
+    listener: Listener,
     addr: SocketAddr,
     health: Option<HealthListener>,
     state: Arc<State>,
@@ -181,6 +192,8 @@ impl Application {
             is_insecure: config.insecure,
             ..State::new(compute, admission, config.max_body)
         });
+        let listener = Listener::bind(config.addr).map_err(bind_error)?;
+        let addr = listener.addr().map_err(bind_error)?;
         let health = match config.probes.health_addr {
             Some(addr) => Some(HealthListener::start(addr, Arc::clone(&state))?),
             None => None,
@@ -196,7 +209,6 @@ impl Application {
         .max_connections((config.admission.max_connections as usize).div_ceil(workers))
         // Who closes the connection has gone: its request is dropped, and not served to nobody.
         .h1_allow_half_closed(false)
-        .backlog(BACKLOG)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(FIRST_HEAD)
         // A streamed reply ends in a small write, which would wait 40 ms for the client's delayed
@@ -204,11 +216,11 @@ impl Application {
         .tcp_nodelay(true)
         .shutdown_timeout(config.drain_timeout.as_secs())
         .disable_signals()
-        .bind(config.addr)
+        .listen(listener.share().map_err(bind_error)?)
         .map_err(bind_error)?;
-        let addr = server.addrs().first().copied().unwrap_or(config.addr);
         Ok(Self {
             server: server.run(),
+            listener,
             addr,
             health,
             state,
@@ -235,6 +247,7 @@ impl Application {
     pub async fn run_until_stopped(self, mut stops: impl StopRequests) -> Result<(), StartupError> {
         let Self {
             server,
+            listener,
             addr,
             // Dropped last: it answers until the store is closed.
             health,
@@ -260,6 +273,12 @@ impl Application {
                 .await
                 .map_err(StartupError::Demo)?;
         }
+        let warm_start = config
+            .start
+            .warm_start
+            .then(|| WarmStart::begin(&config.data_dir, &state))
+            .transpose()
+            .map_err(StartupError::Server)?;
         println!("listening on http://{addr}");
         let traces = state.telemetry.traces.clone();
         tokio::select! {
@@ -267,7 +286,10 @@ impl Application {
                 let ended = ended.map_err(|error| StartupError::Thread(error.to_string()))?;
                 return ended.map_err(StartupError::Server);
             }
-            cause = stops.next() => shutdown::drain(cause, handle, state, drain, &mut stops).await,
+            cause = stops.next() => {
+                let serving = Serving { server: handle, listener, state, warm_start };
+                serving.drain(cause, drain, &mut stops).await;
+            }
         }
         if let Some(traces) = traces {
             let flushed = tokio::task::spawn_blocking(move || traces.flush()).await;

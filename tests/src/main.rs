@@ -3,6 +3,8 @@
 //! Nothing in here looks inside the server; what a test knows, a caller can know. Tests that need
 //! a process of their own (signals, `kill -9`, flags) live in `service/tests/process`.
 
+mod admission;
+mod aliases;
 mod auto_choice;
 mod calibration;
 mod columns;
@@ -18,6 +20,7 @@ mod golden_vectors;
 mod headers;
 mod histories;
 mod hostile_ids;
+mod hot_swap;
 mod idempotency;
 mod load;
 mod load_client;

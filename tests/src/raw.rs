@@ -21,12 +21,17 @@ fn blocking(addr: SocketAddr, request: &[u8]) -> std::io::Result<Reply> {
     stream.set_read_timeout(Some(ANSWERED_WITHIN))?;
     stream.set_write_timeout(Some(ANSWERED_WITHIN))?;
     stream.write_all(request)?;
+    read_reply(&mut stream)
+}
+
+/// Reads one reply.
+pub(crate) fn read_reply(stream: &mut TcpStream) -> std::io::Result<Reply> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
             break end + 4;
         }
-        read_some(&mut stream, &mut bytes)?;
+        read_some(stream, &mut bytes)?;
     };
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
     let mut lines = text.lines();
@@ -45,7 +50,7 @@ fn blocking(addr: SocketAddr, request: &[u8]) -> std::io::Result<Reply> {
     let length = reply.header("content-length");
     let length: usize = length.and_then(|n| n.parse().ok()).unwrap_or(0);
     while bytes.len() < head + length {
-        read_some(&mut stream, &mut bytes)?;
+        read_some(stream, &mut bytes)?;
     }
     reply.body = bytes[head..head + length].to_vec();
     Ok(reply)

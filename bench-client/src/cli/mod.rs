@@ -6,6 +6,7 @@ mod args;
 mod audit;
 mod batch_compare;
 mod calibrate;
+mod chaos_args;
 mod compare;
 mod completions;
 mod cost_args;

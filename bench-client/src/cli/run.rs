@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::args::{bounded, positive_duration, usage};
+use super::chaos_args::ChaosArgs;
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
 use super::runs::{self, hooks};
@@ -16,6 +17,7 @@ use super::workload_args::WorkloadArgs;
 use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
 use crate::calibrate::{Calibration, Known};
+use crate::chaos::ChaosFigures;
 use crate::clock;
 use crate::console;
 use crate::interrupt::{self, EXIT_INTERRUPTED, Stop};
@@ -26,6 +28,7 @@ use crate::load::run::RunSettings;
 use crate::load::{self};
 use crate::report;
 use crate::results::config::{Bound, LoadSpec, Pace, RunConfig, WorkloadSpec};
+use crate::results::summary::Contributed;
 use crate::results::text;
 use crate::validity::Saturate;
 
@@ -37,12 +40,14 @@ Examples:
   tidemark-bench run --stages 0:100/s,30s:1000/s --duration 45s --show p99=p99
   tidemark-bench run --clients 50 --requests-per-client 200 --workload columns --batch 500 --out results/columns
   tidemark-bench run --workload predict=8,fit=1 --oracle --ledger writes.ledger
+  tidemark-bench run --rate 500/s --duration 30s --server-bin target/release/tidemark --at 10s 'kill -9 {pid}' --at 12s restart
 
 A closed loop (--clients) sends when the last reply is there, and so is slowed down by a slow server; an open loop (--rate,
 --stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,
 summary.md, summary.json, stats.json, responses.jsonl, run_config.json, latency.hlog.
 
-Exit codes: 0 all replies were 2xx, 1 some were not or the run could not be made, 2 usage, 3 not a valid measurement (with
+Exit codes: 0 all replies were 2xx, 1 some were not, or the run could not be made, or (with --recover-within, which then
+decides instead) goodput was not back in time, 2 usage, 3 not a valid measurement (with
 --strict), 4 a wrong answer (with --oracle), 130 interrupted.";
 
 /// How long a run sends unless told otherwise.
@@ -62,6 +67,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     bound: BoundArgs,
+
+    #[command(flatten)]
+    chaos: ChaosArgs,
 
     /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
     #[arg(long, value_name = "DIR")]
@@ -268,6 +276,12 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         .into());
     }
     let (runtime, stop) = listening()?;
+    let chaos = args
+        .chaos
+        .prepare(&settings.base_url, &out, (&runtime, &stop))?;
+    if let Some(hook) = chaos.hook(&out) {
+        settings.hooks.push(Box::new(hook));
+    }
     let data = load::run::run(settings, &runtime, &stop)?;
     let page = report::run::write(&out, &data)?;
     console::out(text::render(&data).trim_end());
@@ -282,11 +296,27 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
         ExitCode::from(EXIT_WRONG)
     } else if args.strict && data.summary.validity.is_some_and(|it| !it.valid) {
         ExitCode::from(EXIT_INVALID)
+    } else if let Some(within) = chaos.recover_within {
+        recovered(&data.summary.contributed, within)
     } else if data.stats.requests == data.stats.count(OutcomeClass::Ok) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether the server was back in time after everything that was done to it. Replies that failed meanwhile were meant to.
+fn recovered(contributed: &Contributed, within: Duration) -> ExitCode {
+    let figures = ChaosFigures::of(contributed).unwrap_or_default();
+    let mut exit = ExitCode::SUCCESS;
+    for act in figures.unrecovered(within) {
+        let (action, recovery) = (&act.action, act.recovery);
+        console::out(format_args!(
+            "not back to 95 % within {within:?} of {action}: {recovery}"
+        ));
+        exit = ExitCode::FAILURE;
+    }
+    exit
 }
 
 /// Says which run begins. Only when it does: one that cannot begin prints nothing but why.

@@ -70,7 +70,8 @@ pub struct ScenarioArgs {
     #[arg(long)]
     short: bool,
 
-    /// How long `soak` takes [default: 1h; short: 20s]
+    /// How long `soak` takes [default: 1h; short: 20s]; of `overload`, how long memory is watched at 10 times the
+    /// capacity [default: not at all]
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     duration: Option<Duration>,
 

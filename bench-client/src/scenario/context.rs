@@ -175,9 +175,21 @@ impl Context<'_> {
         workload: WorkloadSpec,
         load: LoadSpec,
     ) -> Result<Loaded, ScenarioError> {
+        self.load_hooked(base, name, workload, load, Vec::new())
+    }
+
+    /// As [`Context::load`], with further hooks.
+    pub(super) fn load_hooked(
+        &self,
+        base: &BaseUrl,
+        name: &str,
+        workload: WorkloadSpec,
+        load: LoadSpec,
+        mut hooks: Vec<Box<dyn Hook>>,
+    ) -> Result<Loaded, ScenarioError> {
         let records = Arc::new(Mutex::new(Vec::new()));
-        let hook: Box<dyn Hook> = Box::new(Keep(Arc::clone(&records)));
-        let data = self.load_with(base, name, workload, load, vec![hook])?;
+        hooks.push(Box::new(Keep(Arc::clone(&records))));
+        let data = self.load_with(base, name, workload, load, hooks)?;
         let records = std::mem::take(&mut *records.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Loaded { data, records })
     }

@@ -1,24 +1,29 @@
-//! A series that is fitted again and again while it is asked.
+//! A series that is fitted again and again, and whose alias is pointed elsewhere, while it is asked.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::context::{Context, ScenarioError};
-use super::series::{Answer, STEP, fit, predict};
+use reqwest::Method;
+
+use super::context::{Call, Context, ScenarioError, call};
+use super::series::{Answer, STEP, fit, predict, predict_by};
 use super::{Outcome, Scenario};
 use crate::client::Client;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "hot-swap",
-    load: "8 clients predict on one series for 30 s (short: 3 s) while it is fitted again 20 times a second, each \
-           time at another level",
+    load: "8 clients predict on one series for 30 s (short: 3 s), half of them by an alias, while it is fitted again \
+           20 times a second, each time at another level, and the alias is pointed to the new version or back to an \
+           older one",
     rule: "no request fails; every answer is of one version as a whole, never of two; none is of a version older \
-           than the last one acknowledged before it was asked, or not yet sent",
+           than the last one acknowledged before it was asked, or not yet sent; the same of where the alias points",
     needs_binary: false,
     run,
 };
 
 const CLIENTS: usize = 8;
+const ALIAS: &str = "live";
 const BETWEEN_FITS: Duration = Duration::from_millis(50);
 
 /// Versions sent and acknowledged so far: they are numbered from 1, by this client alone.
@@ -26,6 +31,47 @@ const BETWEEN_FITS: Duration = Duration::from_millis(50);
 struct Versions {
     sent: AtomicU64,
     acknowledged: AtomicU64,
+}
+
+/// Where the alias was pointed, in the order of the changes: all by this client.
+#[derive(Debug, Default)]
+struct Alias {
+    targets: Mutex<Vec<u64>>,
+    /// How many of these were acknowledged.
+    acknowledged: AtomicUsize,
+}
+
+impl Alias {
+    fn push(&self, version: u64) {
+        self.targets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(version);
+    }
+
+    /// Whether an answer may be of `version` that was asked for after `acknowledged` changes.
+    fn may_be(&self, version: u64, acknowledged: usize) -> bool {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets[acknowledged.saturating_sub(1)..].contains(&version)
+    }
+}
+
+/// What changes while it is asked.
+struct Changes<'a> {
+    client: &'a Client,
+    series: &'a str,
+    versions: Versions,
+    /// Where the server has aliases.
+    alias: Option<Alias>,
+    until: Instant,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Refits {
+    fits: usize,
+    failed: usize,
+    pointed: usize,
+    failed_to_point: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,15 +95,22 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
     let series = format!("{}_series", context.id);
     context.fit(&client, &series, level(1))?;
     let until = Instant::now() + context.pick(Duration::from_secs(3), Duration::from_secs(30));
-    let versions = Versions {
-        sent: 1.into(),
-        acknowledged: 1.into(),
+    let alias = context.wait(first_alias(&client, &series))??;
+    let changes = Changes {
+        client: &client,
+        series: &series,
+        versions: Versions {
+            sent: 1.into(),
+            acknowledged: 1.into(),
+        },
+        alias,
+        until,
     };
-    let (refits, failed_refits, tally) = context.wait(async {
-        let asking = (0..CLIENTS).map(|_| ask(&client, &series, &versions, until));
+    let (refits, tally) = context.wait(async {
+        let asking = (0..CLIENTS).map(|i| changes.ask(i % 2 == 1));
         let asking = join_all(asking.collect());
-        let (refitted, asked) = tokio::join!(refit(&client, &series, &versions, until), asking);
-        let ((refits, failed_refits), mut sum) = (refitted?, Tally::default());
+        let (refitted, asked) = tokio::join!(changes.refit(), asking);
+        let (refits, mut sum) = (refitted?, Tally::default());
         for tally in asked {
             let tally = tally?;
             sum.sent += tally.sent;
@@ -67,18 +120,20 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
             sum.mixed += tally.mixed;
             sum.stale += tally.stale;
         }
-        Ok::<_, ScenarioError>((refits, failed_refits, sum))
+        Ok::<_, ScenarioError>((refits, sum))
     })??;
     let mut outcome = Outcome::default();
-    outcome.count("fits", refits);
+    outcome.count("fits", refits.fits);
+    outcome.count("changes of the alias", refits.pointed);
     outcome.count("predicts", tally.sent);
+    let failed = [refits.failed, refits.failed_to_point, tally.failed];
     outcome.check(
         "no request fails",
         format_args!(
-            "{failed_refits} of {refits} fits, {} of {} predicts",
-            tally.failed, tally.sent
+            "{} of {} fits, {} of {} changes of the alias, {} of {} predicts",
+            failed[0], refits.fits, failed[1], refits.pointed, failed[2], tally.sent
         ),
-        failed_refits == 0 && tally.failed == 0,
+        failed == [0; 3],
     );
     let mixed = "no answer is mixed of two versions";
     if tally.without_expected > 0 {
@@ -96,7 +151,9 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         let reading = format_args!("{} of {}", tally.stale, tally.sent);
         outcome.check(stale, reading, tally.stale == 0);
     }
-    outcome.note("aliases are not part of the API yet: what changes is the latest version");
+    if changes.alias.is_none() {
+        outcome.note("the server has no aliases: what changes is the latest version");
+    }
     Ok(outcome)
 }
 
@@ -121,52 +178,92 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     done.into_iter().flatten().collect()
 }
 
-/// Fits until the time is over; how often, and how often in vain. After a failure the numbers of
-/// versions are not known any more.
-async fn refit(
-    client: &Client,
-    series: &str,
-    versions: &Versions,
-    until: Instant,
-) -> Result<(usize, usize), ScenarioError> {
-    let mut fits = 0;
-    while Instant::now() < until {
-        let version = versions.sent.fetch_add(1, SeqCst) + 1;
-        let call = fit(client, series, level(version)).await?;
-        fits += 1;
-        if !call.reply.is_ok() {
-            return Ok((fits, 1));
+/// Points the alias to the first version, where the server knows aliases.
+async fn first_alias(client: &Client, series: &str) -> Result<Option<Alias>, ScenarioError> {
+    let call = point(client, series, 1).await?;
+    match call.reply.status_code() {
+        Some(200 | 201) => {
+            let alias = Alias::default();
+            alias.push(1);
+            alias.acknowledged.store(1, SeqCst);
+            Ok(Some(alias))
         }
-        versions.acknowledged.store(version, SeqCst);
-        tokio::time::sleep(BETWEEN_FITS).await;
+        _ => Ok(None),
     }
-    Ok((fits, 0))
 }
 
-async fn ask(
-    client: &Client,
-    series: &str,
-    versions: &Versions,
-    until: Instant,
-) -> Result<Tally, ScenarioError> {
-    let mut tally = Tally::default();
-    while Instant::now() < until {
-        let oldest = versions.acknowledged.load(SeqCst);
-        let value = level(oldest);
-        let call = predict(client, series, value).await?;
-        tally.sent += 1;
-        let newest = versions.sent.load(SeqCst);
-        let Some(answer) = Answer::of(&call.reply) else {
-            tally.failed += 1;
-            continue;
-        };
-        tally.without_expected += usize::from(answer.expected.is_none());
-        let Some(version) = answer.version else {
-            tally.without_version += 1;
-            continue;
-        };
-        tally.stale += usize::from(!(oldest..=newest).contains(&version));
-        tally.mixed += usize::from(!answer.is_of(level(version), value));
+async fn point(client: &Client, series: &str, version: u64) -> Result<Call, ScenarioError> {
+    let body = serde_json::json!({ "version": version.to_string() });
+    let mut request = client.post_json(&["series", series, "aliases", ALIAS], None, &body)?;
+    *request.method_mut() = Method::PUT;
+    Ok(call(client, request).await)
+}
+
+impl Changes<'_> {
+    /// Fits until the time is over. After a failure the numbers of versions are not known any more.
+    async fn refit(&self) -> Result<Refits, ScenarioError> {
+        let mut refits = Refits::default();
+        while Instant::now() < self.until {
+            let version = self.versions.sent.fetch_add(1, SeqCst) + 1;
+            let call = fit(self.client, self.series, level(version)).await?;
+            refits.fits += 1;
+            if !call.reply.is_ok() {
+                refits.failed = 1;
+                return Ok(refits);
+            }
+            self.versions.acknowledged.store(version, SeqCst);
+            if let Some(alias) = &self.alias {
+                // Every third time back to an older one, as after a bad one.
+                let target = if version.is_multiple_of(3) {
+                    version / 2
+                } else {
+                    version
+                };
+                alias.push(target);
+                refits.pointed += 1;
+                let call = point(self.client, self.series, target).await?;
+                if !call.reply.is_ok() {
+                    refits.failed_to_point = 1;
+                    return Ok(refits);
+                }
+                alias.acknowledged.fetch_add(1, SeqCst);
+            }
+            tokio::time::sleep(BETWEEN_FITS).await;
+        }
+        Ok(refits)
     }
-    Ok(tally)
+
+    async fn ask(&self, by_alias: bool) -> Result<Tally, ScenarioError> {
+        let mut tally = Tally::default();
+        let alias = self.alias.as_ref().filter(|_| by_alias);
+        while Instant::now() < self.until {
+            let oldest = self.versions.acknowledged.load(SeqCst);
+            let pointed = alias.map(|alias| alias.acknowledged.load(SeqCst));
+            let value = level(oldest);
+            let call = match alias {
+                Some(_) => {
+                    predict_by(self.client, self.series, &format!("alias={ALIAS}"), value).await?
+                }
+                None => predict(self.client, self.series, value).await?,
+            };
+            tally.sent += 1;
+            let newest = self.versions.sent.load(SeqCst);
+            let Some(answer) = Answer::of(&call.reply) else {
+                tally.failed += 1;
+                continue;
+            };
+            tally.without_expected += usize::from(answer.expected.is_none());
+            let Some(version) = answer.version else {
+                tally.without_version += 1;
+                continue;
+            };
+            let may_be = match (alias, pointed) {
+                (Some(alias), Some(pointed)) => alias.may_be(version, pointed),
+                _ => (oldest..=newest).contains(&version),
+            };
+            tally.stale += usize::from(!may_be);
+            tally.mixed += usize::from(!answer.is_of(level(version), value));
+        }
+        Ok(tally)
+    }
 }

@@ -19,7 +19,7 @@ mod regression;
 mod resume;
 mod sequential;
 mod series;
-mod server;
+pub(crate) mod server;
 mod soak;
 mod wire;
 

@@ -25,7 +25,8 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
     let series = format!("{}_after", context.id);
     context.fit(&client, &series, 1_000.0)?;
     let mut outcome = Outcome::default();
-    let capacity = overload::capacity(context, &subject.base)?;
+    let spec = overload::requests(context, &subject.base, &mut outcome)?;
+    let capacity = overload::capacity(context, &subject.base, &spec)?;
     outcome.figure("capacity", capacity, "/s");
     if capacity <= 0.0 {
         outcome.not_measurable(
@@ -36,7 +37,7 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
     }
     let time = context.pick(Duration::from_secs(3), Duration::from_secs(20));
     let load = shape(arriving(TIMES * capacity), lasting(time), GOOD_WITHIN);
-    let loaded = context.load(&subject.base, "overload", overload::requests(), load)?;
+    let loaded = context.load(&subject.base, "overload", spec, load)?;
     overload::figures(&mut outcome, "3 ×", &loaded.data.stats);
     if let Some(validity) = loaded.data.summary.validity.filter(|it| !it.valid) {
         let reasons = validity.reasons.join("; ");

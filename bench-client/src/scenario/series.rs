@@ -81,8 +81,18 @@ pub(super) async fn predict(
     series: &str,
     value: f64,
 ) -> Result<Call, ScenarioError> {
+    predict_by(client, series, "version=0", value).await
+}
+
+/// Asks what `query` names of `series` about `value`.
+pub(super) async fn predict_by(
+    client: &Client,
+    series: &str,
+    query: &str,
+    value: f64,
+) -> Result<Call, ScenarioError> {
     let path = ["predict", series];
-    let request = client.post_json(&path, Some("version=0"), &point(value))?;
+    let request = client.post_json(&path, Some(query), &point(value))?;
     Ok(call(client, request).await)
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wire;
 use crate::base_url::BaseUrl;
+use crate::children::{self, Watched};
 
 /// How long a server may take to be ready before it counts as one that does not start.
 const START_WITHIN: Duration = Duration::from_secs(120);
@@ -33,15 +34,16 @@ pub struct ServerCommand {
 
 /// A server that is ready.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
+    _watched: Watched,
     pub(super) base: BaseUrl,
     pub(super) started: Started,
 }
 
 /// How long it took from the start of the process.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Started {
+pub(crate) struct Started {
     /// Until `/health/live` was 200.
     pub(super) live: Duration,
     /// Until `/health/ready` was 200.
@@ -58,14 +60,25 @@ impl Server {
         data_dir: &Path,
         log: &Path,
     ) -> io::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        Self::start_at(command, free, data_dir, log).await
+    }
+
+    /// As [`start`](Self::start), on an address that is free.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub(crate) async fn start_at(
+        command: &ServerCommand,
+        addr: SocketAddr,
+        data_dir: &Path,
+        log: &Path,
+    ) -> io::Result<Self> {
         let said = File::options().create(true).append(true).open(log)?;
         let begun = Instant::now();
         let mut child = Command::new(&command.program)
             .arg("serve")
-            .args(["--addr", &format!("127.0.0.1:{port}"), "--data-dir"])
+            .args(["--addr", &addr.to_string(), "--data-dir"])
             .arg(data_dir)
             .args(&command.args)
             .stdin(Stdio::null())
@@ -76,8 +89,8 @@ impl Server {
                 let program = command.program.display();
                 io::Error::new(error.kind(), format!("cannot start {program}: {error}"))
             })?;
-        let url = format!("http://127.0.0.1:{port}");
-        let base = match url.parse() {
+        let watched = children::watch(&child);
+        let base = match format!("http://{addr}").parse() {
             Ok(base) => base,
             Err(error) => return Err(end(&mut child, io::Error::other(error))),
         };
@@ -102,6 +115,7 @@ impl Server {
                     let started = Started { live, ready };
                     return Ok(Self {
                         child,
+                        _watched: watched,
                         base,
                         started,
                     });
@@ -115,12 +129,12 @@ impl Server {
         }
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Asks it to stop in order.
-    pub(super) fn terminate(&self) -> io::Result<()> {
+    pub(crate) fn terminate(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
 
@@ -131,7 +145,7 @@ impl Server {
     }
 
     /// Waits for the end of a server that was told to stop; none if it does not.
-    pub(super) async fn wait(mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) async fn wait(mut self) -> io::Result<Option<ExitStatus>> {
         let begun = Instant::now();
         while begun.elapsed() < END_WITHIN {
             if let Some(status) = self.child.try_wait()? {

@@ -114,7 +114,7 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
     Ok(outcome)
 }
 
-fn readings(
+pub(super) fn readings(
     pid: Option<u32>,
     every: Duration,
     begun: Instant,
@@ -133,7 +133,7 @@ fn readings(
 }
 
 /// Means of whole windows but the first, in which caches fill: neighbouring readings say the same.
-fn means(readings: &[(f64, f64)], window: Duration) -> Vec<(f64, f64)> {
+pub(super) fn means(readings: &[(f64, f64)], window: Duration) -> Vec<(f64, f64)> {
     let mut windows: Vec<(f64, f64, f64)> = Vec::new();
     for (at, bytes) in readings {
         let window = (at / window.as_secs_f64()) as usize;
@@ -146,7 +146,7 @@ fn means(readings: &[(f64, f64)], window: Duration) -> Vec<(f64, f64)> {
     filled.map(|(n, time, sum)| (time / n, sum / n)).collect()
 }
 
-fn memory_grows(outcome: &mut Outcome, windows: &[(f64, f64)], has_process: bool) {
+pub(super) fn memory_grows(outcome: &mut Outcome, windows: &[(f64, f64)], has_process: bool) {
     let rule = "resident memory does not grow";
     let mib_per_h = 3_600.0 / 1_048_576.0;
     match slope(windows) {

@@ -1,6 +1,7 @@
 //! `tidemark-bench run` as a process, against the built-in stub: bounds, loops, honesty about a
 //! server that stalls, and what is left when a run is cut short.
 
+mod chaos;
 mod memory;
 mod process;
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// A server that ends with the test.
 pub(crate) struct Stub {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) url: String,
 }
 

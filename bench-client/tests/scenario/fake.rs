@@ -21,6 +21,10 @@ pub(crate) enum Wrong {
     Mixed,
     /// Answers are of the version before the latest.
     Stale,
+    /// It knows no aliases.
+    NoAliases,
+    /// It says that an alias points elsewhere and leaves every fifth where it was.
+    StaleAlias,
     /// Every fifth predict is refused without saying when to come again.
     NoRetryAfter,
     /// Every fifth fit fails.
@@ -40,6 +44,8 @@ struct State {
     wrong: Wrong,
     /// Means of the versions of each series.
     series: Mutex<HashMap<String, Vec<f64>>>,
+    /// Which version the alias of a series points to.
+    aliases: Mutex<HashMap<String, usize>>,
     requests: AtomicU64,
 }
 
@@ -50,6 +56,7 @@ impl Fake {
         let state = Arc::new(State {
             wrong,
             series: Mutex::default(),
+            aliases: Mutex::default(),
             requests: AtomicU64::new(0),
         });
         std::thread::spawn(move || {
@@ -90,13 +97,16 @@ impl State {
 
     fn answer(&self, path: &str, body: &Value) -> (u16, Value) {
         let number = self.requests.fetch_add(1, SeqCst);
-        let path = path.split('?').next().unwrap();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if path.starts_with("/health") {
             if self.wrong == Wrong::SlowProbes {
                 std::thread::sleep(Duration::from_millis(50));
             }
             let limited = self.wrong == Wrong::LimitedProbes && number.is_multiple_of(10);
             return (if limited { 429 } else { 200 }, json!({}));
+        }
+        if let Some(rest) = path.strip_prefix("/series/") {
+            return self.point(rest.split('/').next().unwrap(), body);
         }
         let mut all = self.series.lock().unwrap();
         if let Some(id) = path.strip_prefix("/fit/") {
@@ -117,7 +127,10 @@ impl State {
         let Some(versions) = all.get(id) else {
             return (404, json!({}));
         };
-        let latest = versions.len();
+        let latest = match query.starts_with("alias=") {
+            true => self.aliases.lock().unwrap()[id],
+            false => versions.len(),
+        };
         let before = latest.saturating_sub(1).max(1);
         let (version, mean) = match self.wrong {
             Wrong::NoRetryAfter if number.is_multiple_of(5) => return (503, json!({})),
@@ -138,6 +151,17 @@ impl State {
             answer["expected_value"] = mean.into();
         }
         (200, answer)
+    }
+
+    fn point(&self, id: &str, body: &Value) -> (u16, Value) {
+        if self.wrong == Wrong::NoAliases {
+            return (404, json!({}));
+        }
+        let version: usize = body["version"].as_str().unwrap().parse().unwrap();
+        if self.wrong != Wrong::StaleAlias || version % 5 != 4 {
+            self.aliases.lock().unwrap().insert(id.to_owned(), version);
+        }
+        (200, json!({ "version": version.to_string() }))
     }
 }
 

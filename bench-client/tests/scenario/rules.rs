@@ -43,7 +43,16 @@ fn sequential_predicts_are_all_answered() {
 
 #[test]
 fn a_hot_swap_mixes_nothing_and_goes_back_to_nothing() {
-    on(Wrong::Nothing, "hot-swap").assert_verdict("pass", 0);
+    let right = on(Wrong::Nothing, "hot-swap");
+    right.assert_verdict("pass", 0);
+    assert!(right.figure("changes of the alias") > 0.0);
+    let without = on(Wrong::NoAliases, "hot-swap");
+    without.assert_verdict("pass", 0);
+    assert_eq!(without.figure("changes of the alias"), 0.0);
+    let left = on(Wrong::StaleAlias, "hot-swap");
+    left.assert_verdict("fail", 1);
+    assert_eq!(left.check("mixed"), "pass");
+    assert_eq!(left.check("replaced before"), "fail");
     let mixed = on(Wrong::Mixed, "hot-swap");
     mixed.assert_verdict("fail", 1);
     assert_eq!(mixed.check("mixed"), "fail");

@@ -15,8 +15,9 @@ use crate::metrics::Histogram;
 pub const MOST_WAITING: usize = 1_024;
 /// Limits of a queue, by threads: enough to keep each busy.
 const LEAST_A_THREAD: usize = 2;
-/// Predicts that may come at once.
-const PREDICT_BURST_A_THREAD: usize = 16;
+/// Predicts that may come at once: at 80 % load, one in two hundred finds as many before it.
+const PREDICT_BURST: usize = 8;
+const PREDICT_BURST_A_THREAD: usize = 8;
 /// Fits that may come at once: whoever sends a history waits for it, and often sends many.
 const FIT_BURST: usize = 512;
 
@@ -168,7 +169,7 @@ impl Gate {
         if inner.running < self.threads && inner.queue.is_empty() {
             inner.running += 1;
             let at = self.seconds(now);
-            inner.limit.begun(at, 0.0, 0);
+            inner.limit.idle(at);
             self.stats.waits.observe(0.0);
             self.publish(&inner);
             return Asked::Granted(self.permit());
@@ -236,7 +237,7 @@ impl Gate {
         }
         while inner.running < self.threads {
             let Some(waiter) = inner.queue.pop() else {
-                inner.limit.seen_empty(at);
+                inner.limit.idle(at);
                 break;
             };
             if let Err(Ok(mut unwanted)) = waiter.grant.send(Ok(self.permit())) {
@@ -286,7 +287,10 @@ impl Gate {
 pub(super) fn law(class: Class, threads: usize) -> Law {
     let least = LEAST_A_THREAD * threads;
     let (floor, burst, interval) = match class {
-        Class::Predict => (0.002, PREDICT_BURST_A_THREAD * threads, 0.05),
+        Class::Predict => {
+            let burst = PREDICT_BURST + PREDICT_BURST_A_THREAD * threads;
+            (0.002, burst, 0.05)
+        }
         Class::Fit => (0.1, FIT_BURST, 1.0),
     };
     Law {

@@ -12,9 +12,10 @@
 //! services of one thread, and the less the more threads there are (M/D/c). Who is served under overload waits for about
 //! as long, and a queue of that length, threads + 4, does not run dry.
 //!
-//! A queue that has been empty a moment ago is a burst that will be worked off, not an overload. As in CoDel (Nichols &
-//! Jacobson, ACM Queue 2012) and *Fail at Scale* (Maurer, ACM Queue 2015), only a queue that has stood for a whole
-//! interval is held to the limit above; before that, it may have the length of a burst.
+//! A queue behind which a thread was idle a moment ago is a burst that will be worked off, not an overload. As in CoDel
+//! (Nichols & Jacobson, ACM Queue 2012) and *Fail at Scale* (Maurer, ACM Queue 2015), only a queue that has stood for a
+//! whole interval is held to the limit above; before that it may have the length of a burst, and what is waited in it
+//! cuts no limit.
 //!
 //! Time is seconds since whenever the caller likes; nothing in here reads a clock.
 
@@ -27,16 +28,16 @@ pub struct Law {
     pub services: f64,
     /// Least limit: so many that no thread is idle while the next request arrives.
     pub least: usize,
-    /// Limit while the queue has been empty within the interval.
+    /// Limit while a thread has been idle within the interval.
     pub burst: usize,
     /// Most, whatever is measured.
     pub most: usize,
-    /// Seconds after which a queue that was never empty is no burst.
+    /// Seconds without an idle thread after which a queue is no burst.
     pub interval: f64,
 }
 
 /// Services in which a burst may be worked off.
-const BURST_SERVICES: f64 = 20.0;
+const BURST_SERVICES: f64 = 40.0;
 /// Weight of a new service time in the average.
 const NEW: f64 = 1.0 / 16.0;
 /// A queue this full is held back by its limit.
@@ -52,7 +53,7 @@ pub struct Limit {
     law: Law,
     limit: f64,
     service: Option<f64>,
-    empty_at: f64,
+    idle_at: f64,
     cut_at: f64,
 }
 
@@ -64,7 +65,7 @@ impl Limit {
             law,
             limit: law.burst.clamp(law.least, law.most) as f64,
             service: None,
-            empty_at: 0.0,
+            idle_at: 0.0,
             cut_at: f64::NEG_INFINITY,
         }
     }
@@ -72,14 +73,18 @@ impl Limit {
     /// How many may wait at `now`.
     #[must_use]
     pub fn allowed(&self, now: f64) -> usize {
-        let limit = self.standing();
+        if self.stands(now) {
+            self.standing()
+        } else {
+            self.standing().max(self.law.burst).min(self.law.most)
+        }
+    }
+
+    /// Whether no thread was idle for so long that what waits is no burst.
+    fn stands(&self, now: f64) -> bool {
         // A burst of slow services is worked off slowly.
         let services = BURST_SERVICES * self.service.unwrap_or_default();
-        if now - self.empty_at < self.law.interval.max(services) {
-            limit.max(self.law.burst).min(self.law.most)
-        } else {
-            limit
-        }
+        now - self.idle_at >= self.law.interval.max(services)
     }
 
     /// How many may wait in a queue that stands.
@@ -94,15 +99,15 @@ impl Limit {
         self.service
     }
 
-    /// Nobody waits.
-    pub fn seen_empty(&mut self, now: f64) {
-        self.empty_at = now;
+    /// A thread has nothing to do.
+    pub fn idle(&mut self, now: f64) {
+        self.idle_at = now;
     }
 
     /// A service begins after a wait of `waited` seconds; `waiting` are left.
     pub fn begun(&mut self, now: f64, waited: f64, waiting: usize) {
-        if waiting == 0 {
-            self.seen_empty(now);
+        if !self.stands(now) {
+            return;
         }
         let target = self.target();
         if waited > target {

@@ -81,6 +81,17 @@ impl Reserved {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Gives back all but `bytes`: the work is done.
+    pub fn settle(&self, bytes: usize) {
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        let used = &self.memory.used;
+        if bytes > before {
+            used.fetch_add(bytes - before, Ordering::Relaxed);
+        } else {
+            used.fetch_sub(before - bytes, Ordering::Relaxed);
+        }
+    }
+
     /// Bytes of this request.
     #[must_use]
     pub fn bytes(&self) -> usize {

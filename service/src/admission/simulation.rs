@@ -124,6 +124,7 @@ impl Server {
     fn arrive(&mut self, phase: usize, mean: f64) {
         let service = self.draw(mean);
         if self.busy.len() < self.threads && self.waiting.is_empty() {
+            self.idle();
             self.begin(self.now, phase, service);
         } else if self.waiting.len() < self.control.allowed(self.now) {
             self.waiting.push_back((self.now, phase, service));
@@ -150,9 +151,17 @@ impl Server {
             self.busy.pop();
             if let Some((arrived, phase, service)) = self.waiting.pop_front() {
                 self.begin(arrived, phase, service);
+            } else {
+                self.idle();
             }
         }
         self.now = time;
+    }
+
+    fn idle(&mut self) {
+        if let Control::Adaptive(limit) = &mut self.control {
+            limit.idle(self.now);
+        }
     }
 }
 
@@ -248,7 +257,7 @@ fn nothing_is_left_of_an_overload_that_is_over() {
 
 #[test]
 fn a_burst_after_a_calm_is_served_whole() {
-    for (class, burst) in [(Class::Predict, 32), (Class::Fit, 500)] {
+    for (class, burst) in [(Class::Predict, 20), (Class::Fit, 500)] {
         let law = law(class, 2);
         let mut limit = Limit::new(law);
         let service = 0.05;
@@ -259,8 +268,8 @@ fn a_burst_after_a_calm_is_served_whole() {
         }
         assert_eq!(limit.standing(), law.least);
         assert_eq!(limit.allowed(500.0), law.least, "the queue stands");
-        limit.seen_empty(500.0);
-        let interval = law.interval.max(20.0 * service);
+        limit.idle(500.0);
+        let interval = law.interval.max(40.0 * service);
         assert!(limit.allowed(500.0 + interval / 2.0) >= burst);
         assert_eq!(limit.allowed(500.0 + interval), law.least);
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod probes;
+mod start;
 mod store;
 mod telemetry;
 mod traces;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, Budget};
 pub use probes::ProbesConfig;
+pub use start::StartConfig;
 pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use traces::TracesConfig;
@@ -105,6 +107,10 @@ pub struct ServeConfig {
     /// Where probes are answered.
     #[command(flatten)]
     pub probes: ProbesConfig,
+
+    /// What a start does beside opening the store.
+    #[command(flatten)]
+    pub start: StartConfig,
 
     /// Logs and what else tells of the server.
     #[command(flatten)]

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use api::update::Start;
 use api::{
-    Code, DetectRequest, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality, Timestamp,
+    Alias, Code, DetectRequest, FieldError, FitRequest, Loc, PointReply, Rejection, Seasonality,
+    Timestamp,
 };
 use detectors::{
     Excluded, Explanation, FitError, MinDeviation, ParamError, ParamErrorKind, Params, Score,
@@ -33,8 +34,12 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
         min_deviation,
         seasonality,
         timezone,
+        set_alias,
         ..
     } = request;
+    let set_alias = set_alias.as_deref();
+    let set_alias = set_alias.map(|name| Alias::parse(name, ["body", "set_alias"]));
+    let set_alias = set_alias.transpose()?.map(|alias| alias.as_str().into());
     Ok(FitJob {
         points: TrainingPoints { timestamps, values },
         params: Params {
@@ -49,6 +54,7 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
             exclude,
         },
         fitted_at_ms,
+        set_alias,
     })
 }
 
@@ -192,6 +198,8 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
     match error {
         RegistryError::UnknownSeries(_) => plain(Code::UnknownSeries),
         RegistryError::UnknownVersion { .. } => plain(Code::UnknownVersion),
+        RegistryError::UnknownAlias { .. } => plain(Code::UnknownAlias),
+        RegistryError::AliasUnmet(_) => plain(Code::AliasPreconditionFailed),
         RegistryError::OnlineStateExists { parameter, .. } => {
             at_parameter(Code::OnlineStateExists, parameter, error.to_string())
         }
@@ -216,10 +224,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 let error = FieldError::new(loc, put.to_string());
                 Rejection::one(Code::IdempotencyKeyReused, error)
             }
-            PutError::TooManyAliases => Rejection::one(
-                Code::InvalidAlias,
-                at(&["set_alias"], None, put.to_string()),
-            ),
+            PutError::TooManyAliases => plain(Code::InvalidAlias),
         },
         RegistryError::Store(store) => match store {
             StoreError::Damaged { .. } => plain(Code::StoredRecordDamaged),
@@ -227,6 +232,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 plain(Code::StoreUnavailable)
             }
         },
+        RegistryError::TooManyReads => plain(Code::Overloaded),
         RegistryError::WorkerLost => plain(Code::Internal),
     }
 }

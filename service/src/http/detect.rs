@@ -6,7 +6,7 @@ use api::{Calibration, Columns, DetectReply, DetectRequest, Rejection, Warning, 
 use bytes::Bytes;
 use detectors::whole::Scores;
 
-use super::{Call, admit, body, columns, convert, ok_bytes};
+use super::{Call, admit, body, columns, convert, ok_held};
 use crate::admission::Class;
 use crate::compute::PoolWorkers;
 use crate::detection::Detection;
@@ -26,7 +26,8 @@ pub(super) async fn handle(
         .compute
         .run(&mut ticket, move || answer(&body, fields))
         .await;
-    reply.map_err(convert::compute_rejection)?.map(ok_bytes)
+    let reply = reply.map_err(convert::compute_rejection)??;
+    Ok(ok_held(reply, &ticket))
 }
 
 fn answer(body: &Bytes, fields: Columns) -> Result<Bytes, Rejection> {

@@ -12,7 +12,7 @@ use detectors::envelope::digest_hex;
 use super::{Call, admit, body, convert, idempotency, ok, ok_bytes};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
-use crate::registry::{Asked, Beside, FitJob, Fitting, RegistryOptions};
+use crate::registry::{Asked, FitJob, Fitting, RegistryOptions};
 use crate::store::{Request, Stored};
 
 pub(super) async fn handle(
@@ -66,11 +66,7 @@ pub(super) async fn handle(
         Request { key, body, answer }
     });
     let answer = named.as_ref().map(|named| named.answer.clone());
-    let beside = Beside {
-        request: named,
-        alias: None,
-    };
-    let stored = registry.store_with(series.as_str(), &mut fitting, beside);
+    let stored = registry.store_once(series.as_str(), &mut fitting, named);
     let commit = ticket.part("commit");
     let stored = stored.await;
     drop(commit);
@@ -130,13 +126,14 @@ fn with_reply<T>(
 pub(super) fn fit_reply<'a>(
     series: SeriesId<'a>,
     version: u64,
-    fitting: &Fitting,
+    fitting: &'a Fitting,
     (summary, model_hash): (&'a Summary, &'a str),
     duration_ms: f64,
 ) -> FitReply<'a> {
     FitReply {
         series_id: series.as_str(),
         version,
+        alias: fitting.set_alias.as_deref(),
         points_used: fitting.points_used,
         model: summary.model,
         chosen_because: summary.chosen_because.as_deref(),

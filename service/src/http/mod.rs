@@ -1,6 +1,7 @@
 //! HTTP: one file a resource. A handler extracts, converts, calls the registry and maps the answer.
 
 mod admit;
+mod alias;
 mod body;
 mod calibration;
 mod columns;
@@ -8,6 +9,7 @@ mod convert;
 mod detect;
 mod fit;
 mod health;
+mod held;
 mod idempotency;
 mod log_level;
 mod plot;
@@ -31,6 +33,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
 use bytes::Bytes;
 
+use crate::admission::Ticket;
 use crate::startup::State;
 pub use probes::dispatch_probe;
 use router::Resource;
@@ -77,6 +80,8 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         Resource::Predict(id) => predict::handle(call, payload, id).await,
         Resource::Update(id) => update::handle(call, payload, id).await,
         Resource::Versions(id) => versions::handle(call, payload, id).await,
+        Resource::Aliases(id) => alias::list(call, id).await,
+        Resource::Alias(id, name) => alias::handle(call, payload, (id, name)).await,
         Resource::Fit(id) => fit::handle(call, payload, id).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Calibration(id) => calibration::handle(call, id).await,
@@ -96,9 +101,21 @@ fn ok(body: &impl serde::Serialize) -> HttpResponse {
     ok_bytes(json(body))
 }
 
+/// As [`ok_bytes`], of a request that has taken memory.
+fn ok_held(body: Bytes, ticket: &Ticket) -> HttpResponse {
+    if body.len() <= held::PIECE_BYTES {
+        return ok_bytes(body);
+    }
+    ok_body(BoxBody::new(held::Held::new(body, ticket)))
+}
+
 /// A reply with status 200 of JSON already written.
 fn ok_bytes(body: Bytes) -> HttpResponse {
-    let mut reply = HttpResponse::new(StatusCode::OK).set_body(BoxBody::new(body));
+    ok_body(BoxBody::new(body))
+}
+
+fn ok_body(body: BoxBody) -> HttpResponse {
+    let mut reply = HttpResponse::new(StatusCode::OK).set_body(body);
     let json = header::HeaderValue::from_static("application/json");
     reply.headers_mut().insert(header::CONTENT_TYPE, json);
     reply

@@ -1,17 +1,17 @@
-//! `POST /predict/{series_id}?version=`.
+//! `POST /predict/{series_id}?version=|alias=`.
 
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::{
-    Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, SeriesId, VersionSelector,
-    decode,
+    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, SeriesId,
+    VersionSelector, decode,
 };
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
-use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_bytes};
+use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
@@ -40,17 +40,16 @@ pub(super) async fn handle(
     } = *call;
     let series = SeriesId::parse(id)?;
     let query = request.query_string();
-    let [version, fields, explain] = api::query::read(query, ["version", "fields", "explain"])?;
-    let selector = version.map_or(Ok(VersionSelector::Latest), |text| {
-        VersionSelector::parse(&text)
-    })?;
+    let [version, alias, fields, explain] =
+        api::query::read(query, ["version", "alias", "fields", "explain"])?;
+    let which = Which::read(version.as_deref(), alias.as_deref())?;
     let asked = Asked {
         fields: fields.map(|list| Columns::parse(&list)).transpose()?,
         explain: api::query::switch("explain", explain.as_deref())?,
     };
     let registry = state.registry()?;
     let is_pooled = || {
-        let model = registry.resident(series.as_str(), selector);
+        let model = which.resident(registry, series);
         model.is_some_and(|model| model.fitted.is_windowed())
     };
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, is_pooled).await?;
@@ -68,9 +67,10 @@ pub(super) async fn handle(
             .await;
         read.map_err(convert::compute_rejection)??
     };
-    let model = match registry.resident(series.as_str(), selector) {
+    // Found once: whatever is published from here on, the answer is of this one version.
+    let model = match which.resident(registry, series) {
         Some(model) => model,
-        None => find(registry, series, selector).await?,
+        None => which.find(registry, series).await?,
     };
     // A window is compared with thousands of others: not on a thread that serves connections.
     let reply = if is_small && !model.fitted.is_windowed() {
@@ -87,16 +87,52 @@ pub(super) async fn handle(
         answer.map_err(convert::compute_rejection)??
     };
     state.metrics.inference.record(received.elapsed());
-    Ok(ok_bytes(reply))
+    Ok(ok_held(reply, &ticket))
 }
 
-async fn find(
-    registry: &Registry,
-    series: SeriesId<'_>,
-    selector: VersionSelector,
-) -> Result<Arc<ServedModel>, Rejection> {
-    let model = registry.model(series.as_str(), selector).await;
-    model.map_err(|error| convert::rejection(&error))
+/// Which model a predict asks.
+#[derive(Clone, Copy)]
+enum Which<'q> {
+    Version(VersionSelector),
+    Alias(Alias<'q>),
+}
+
+impl<'q> Which<'q> {
+    fn read(version: Option<&str>, alias: Option<&'q str>) -> Result<Self, Rejection> {
+        match (version, alias) {
+            (None, None) => Ok(Self::Version(VersionSelector::Latest)),
+            (Some(version), None) => VersionSelector::parse(version).map(Self::Version),
+            (None, Some(alias)) => Alias::parse(alias, ["query", "alias"]).map(Self::Alias),
+            (Some(_), Some(_)) => {
+                let reason = "`alias` names a version, and so does `version`: send one of them";
+                let error = FieldError::new([Loc::from("query"), Loc::from("alias")], reason);
+                Err(Rejection::one(Code::ParameterConflict, error))
+            }
+        }
+    }
+
+    fn resident(self, registry: &Registry, series: SeriesId<'_>) -> Option<Arc<ServedModel>> {
+        match self {
+            Self::Version(selector) => registry.resident(series.as_str(), selector),
+            Self::Alias(alias) => registry.resident_alias(series.as_str(), alias.as_str()),
+        }
+    }
+
+    async fn find(
+        self,
+        registry: &Registry,
+        series: SeriesId<'_>,
+    ) -> Result<Arc<ServedModel>, Rejection> {
+        let model = match self {
+            Self::Version(selector) => registry.model(series.as_str(), selector).await,
+            Self::Alias(alias) => {
+                registry
+                    .model_of_alias(series.as_str(), alias.as_str())
+                    .await
+            }
+        };
+        model.map_err(|error| convert::rejection(&error))
+    }
 }
 
 pub(super) fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {

@@ -20,6 +20,10 @@ pub enum Resource<'a> {
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
     Versions(&'a str),
+    /// `/series/{series_id}/aliases`
+    Aliases(&'a str),
+    /// `/series/{series_id}/aliases/{alias}`
+    Alias(&'a str, &'a str),
     /// `/healthcheck`
     Healthcheck,
     /// `/plot`
@@ -56,7 +60,11 @@ impl<'a> Resource<'a> {
             return match rest {
                 "calibration" => Self::Calibration(id),
                 "versions" => Self::Versions(id),
-                _ => Self::Unknown,
+                "aliases" => Self::Aliases(id),
+                _ => match rest.strip_prefix("aliases/") {
+                    Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
+                    _ => Self::Unknown,
+                },
             };
         }
         if let Some(code) = path.strip_prefix("/problems/") {
@@ -83,6 +91,8 @@ impl<'a> Resource<'a> {
             Self::Detect => "/detect",
             Self::Calibration(_) => "/series/{series_id}/calibration",
             Self::Versions(_) => "/series/{series_id}/versions",
+            Self::Aliases(_) => "/series/{series_id}/aliases",
+            Self::Alias(..) => "/series/{series_id}/aliases/{alias}",
             Self::Healthcheck => "/healthcheck",
             Self::Plot => "/plot",
             Self::Live => "/health/live",
@@ -108,7 +118,9 @@ impl<'a> Resource<'a> {
             | Self::Fit(_)
             | Self::Detect
             | Self::Versions(_) => "POST",
+            Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::Calibration(_)
+            | Self::Aliases(_)
             | Self::Healthcheck
             | Self::Plot
             | Self::Live
@@ -152,6 +164,11 @@ mod tests {
             Resource::at("/series//calibration"),
             Resource::Calibration("")
         );
+        assert_eq!(
+            Resource::at("/series/a%2Fb/aliases/"),
+            Resource::Alias("a%2Fb", "")
+        );
+        assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
@@ -160,6 +177,8 @@ mod tests {
             "/series/a/b/calibration",
             "/series/a/calibration/",
             "/series/a/versions/1",
+            "/series/a/aliases/b/c",
+            "/series/a/b/aliases/c",
             "/update",
             "/predict",
             "/fit",

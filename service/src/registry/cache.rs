@@ -6,8 +6,8 @@
 //!
 //! A copy read from the store must never hide a newer version. Commits are published in order on
 //! the store's thread, so the newest one wins when both are in the map; when the newer one was
-//! published and evicted between the read and the insert, the count of passes has moved, and the
-//! copy is used once and not kept.
+//! published and evicted between the read and the insert, the count of latest versions that went has
+//! moved, and the copy is used once and not kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::{Entry, VacantEntry};
 
 use super::model::ServedModel;
+use super::warm::Wanted;
 
 /// A slot of the map: key, pointer and the share of empty slots (measured, docs/decisions/model-map.md).
 const SLOT_BYTES: usize = 56;
@@ -37,14 +38,23 @@ pub struct ModelCache {
     /// Bytes that others keep out of the same budget.
     beside: Arc<AtomicUsize>,
     passes: AtomicU64,
-    evicted: AtomicU64,
+    /// Of the latest versions, and of older ones.
+    evicted_latest: AtomicU64,
+    evicted_older: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
+    loads: AtomicU64,
 }
 
-/// The count of eviction passes when a read from the store began.
+/// How many latest versions had left memory when a read from the store began.
 #[derive(Clone, Copy, Debug)]
 pub struct Epoch(u64);
+
+impl Epoch {
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+}
 
 impl ModelCache {
     /// An empty cache that keeps about `budget` bytes.
@@ -57,9 +67,11 @@ impl ModelCache {
             bytes: AtomicUsize::new(0),
             beside: Arc::default(),
             passes: AtomicU64::new(0),
-            evicted: AtomicU64::new(0),
+            evicted_latest: AtomicU64::new(0),
+            evicted_older: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            loads: AtomicU64::new(0),
         }
     }
 
@@ -80,7 +92,7 @@ impl ModelCache {
         {
             return Some(latest);
         }
-        let model = Arc::clone(self.older.get(&older_key(series, version))?.value());
+        let model = Arc::clone(self.older.get(&version_key(series, version))?.value());
         model.mark_used();
         Some(model)
     }
@@ -88,7 +100,7 @@ impl ModelCache {
     /// To be called before a read from the store whose result is to be kept.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        Epoch(self.passes.load(Ordering::Acquire))
+        Epoch(self.evicted_latest.load(Ordering::Acquire))
     }
 
     /// Keeps `model`, just committed, as the latest of `series`. Called in commit order.
@@ -112,7 +124,7 @@ impl ModelCache {
     /// is one or a newer one may have come and gone.
     pub fn offer_latest(&self, series: &str, model: Arc<ServedModel>, read_at: Epoch) {
         if let Entry::Vacant(slot) = self.latest.entry(series.into()) {
-            // The shard is locked: a pass that evicted from it has counted itself before.
+            // The shard is locked: what was evicted from it has been counted before.
             if self.epoch().0 == read_at.0 {
                 self.fill(slot, model);
             }
@@ -131,7 +143,7 @@ impl ModelCache {
 
     /// Keeps `model` as one of the versions of `series`. Versions are immutable: no race matters.
     pub fn offer_older(&self, series: &str, model: Arc<ServedModel>) {
-        let key = older_key(series, model.version);
+        let key = version_key(series, model.version);
         let size = size_of_entry(&key, &model);
         if self.older.insert(key, model).is_none() {
             self.bytes.fetch_add(size, Ordering::Relaxed);
@@ -164,8 +176,7 @@ impl ModelCache {
             if bytes <= target {
                 return;
             }
-            self.passes.fetch_add(1, Ordering::AcqRel);
-            let salt = self.passes.load(Ordering::Relaxed);
+            let salt = self.passes.fetch_add(1, Ordering::Relaxed);
             // Drop a like share of every shard, twice what is needed of the unused ones: half of
             // them is a fair guess, and the second pass corrects a wrong one.
             let excess = (bytes - target) as f64 / bytes as f64;
@@ -174,7 +185,8 @@ impl ModelCache {
             } else {
                 1.1 * excess
             };
-            for map in [&self.older, &self.latest] {
+            let older = (&self.older, &self.evicted_older);
+            for (map, evicted) in [older, (&self.latest, &self.evicted_latest)] {
                 map.retain(|key, model| {
                     let spared = spare_used && model.used.swap(false, Ordering::Relaxed);
                     let keep = spared
@@ -183,7 +195,7 @@ impl ModelCache {
                     if !keep {
                         self.bytes
                             .fetch_sub(size_of_entry(key, model), Ordering::Relaxed);
-                        self.evicted.fetch_add(1, Ordering::Relaxed);
+                        evicted.fetch_add(1, Ordering::AcqRel);
                     }
                     keep
                 });
@@ -201,13 +213,43 @@ impl ModelCache {
         self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a read from the store: of many look-ups at once one, as a rule.
+    pub(super) fn count_load(&self) {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Look-ups that memory answered.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Look-ups that it did not.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// Reads from the store.
+    #[must_use]
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    /// Models dropped to keep the budget.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        let counts = [&self.evicted_latest, &self.evicted_older];
+        counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
+    }
+
     /// Share of look-ups that memory answered; 1 before the first.
     #[must_use]
     pub fn hit_ratio(&self) -> f64 {
-        let (hits, misses) = (
-            self.hits.load(Ordering::Relaxed),
-            self.misses.load(Ordering::Relaxed),
-        );
+        let (hits, misses) = (self.hits(), self.misses());
         if hits + misses == 0 {
             1.0
         } else {
@@ -234,7 +276,42 @@ impl ModelCache {
     }
 }
 
-fn older_key(series: &str, version: u64) -> CompactString {
+/// For those who keep the names of models across a restart.
+impl ModelCache {
+    /// The models in memory, those used since the last pass first.
+    pub(super) fn wanted(&self) -> Vec<Wanted> {
+        let latest = self.latest.iter().map(|entry| {
+            let series = entry.key().clone();
+            let version = None;
+            (entry.value().is_used(), Wanted { series, version })
+        });
+        let mut all: Vec<(bool, Wanted)> = latest.collect();
+        all.extend(self.older.iter().filter_map(|entry| {
+            let series = entry.key().split('\0').next()?.into();
+            let version = Some(entry.value().version);
+            Some((entry.value().is_used(), Wanted { series, version }))
+        }));
+        all.sort_by_key(|(used, _)| !used);
+        all.into_iter().map(|(_, wanted)| wanted).collect()
+    }
+
+    /// Whether the model is in memory; asking is no use of it.
+    pub(super) fn holds(&self, wanted: &Wanted) -> bool {
+        let series = wanted.series.as_str();
+        match wanted.version {
+            None => self.latest.contains_key(series),
+            Some(version) => self.older.contains_key(&version_key(series, version)),
+        }
+    }
+
+    /// Whether there is room for more than what requests ask for.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes() < self.budget() / KEEP.1 * KEEP.0
+    }
+}
+
+/// The name of one version among the models in memory.
+pub(super) fn version_key(series: &str, version: u64) -> CompactString {
     compact_str::format_compact!("{series}\0{version}")
 }
 

@@ -5,7 +5,7 @@ use detectors::{FitError, ParamError, SeriesError};
 use crate::store::{PutError, StoreError};
 
 /// Why a use case failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No version of the series was ever fitted.
     #[error("series {0} is not known")]
@@ -20,6 +20,17 @@ pub enum RegistryError {
         /// The newest version there is.
         latest: u64,
     },
+    /// The series has no such alias.
+    #[error("series {series} has no alias {alias}")]
+    UnknownAlias {
+        /// The series.
+        series: String,
+        /// The alias asked for.
+        alias: String,
+    },
+    /// An alias is not as the request assumes; how it is.
+    #[error("{0}")]
+    AliasUnmet(String),
     /// The series has an online state, and the request would have started another.
     #[error(
         "series {series} has an online state that was not started so: {parameter} cannot be chosen any more"
@@ -69,6 +80,9 @@ pub enum RegistryError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// As many requests wait for the store as may.
+    #[error("too many requests wait for models that are not in memory")]
+    TooManyReads,
     /// A thread that worked on the request is gone.
     #[error("a worker of the server failed")]
     WorkerLost,

@@ -24,6 +24,8 @@ pub struct FitJob {
     pub params: Params,
     /// Wall clock of the fit, milliseconds since 1970.
     pub fitted_at_ms: i64,
+    /// An alias that is to point to the version.
+    pub set_alias: Option<CompactString>,
 }
 
 /// A fitted model on its way to the store.
@@ -38,17 +40,10 @@ pub struct Fitting {
     pub trained_from: i64,
     /// Last timestamp of those points, in the model's time unit.
     pub trained_to: i64,
+    /// An alias that points to the version from its commit on.
+    pub set_alias: Option<CompactString>,
     record: Vec<u8>,
     training: Option<Vec<u8>>,
-}
-
-/// What is committed together with a version.
-#[derive(Debug, Default)]
-pub struct Beside {
-    /// The request that asks for the version, if it named itself.
-    pub request: Option<Request>,
-    /// An alias that is to point to it.
-    pub alias: Option<CompactString>,
 }
 
 /// Points from which a fit that looks for seasons takes longer than a worker may be held up.
@@ -126,13 +121,15 @@ impl FitJob {
         let used = Used::of(timestamps, &self.params.exclude);
         let (trained_from, trained_to) = enough(used, series.len(), options)?;
         let fitted = params.fit(&series)?;
-        Ok(Fitting::seal(
+        let mut fitting = Fitting::seal(
             fitted,
             self.fitted_at_ms,
             used.n_points,
             (trained_from, trained_to),
             &self.points,
-        ))
+        );
+        fitting.set_alias = self.set_alias;
+        Ok(fitting)
     }
 }
 
@@ -167,6 +164,7 @@ impl Fitting {
             points_used,
             trained_from,
             trained_to,
+            set_alias: None,
             record: record.seal(),
             training: apart,
         }
@@ -186,40 +184,43 @@ impl Registry {
     /// # Errors
     /// When the store takes no writes or the outcome of the write is unknown.
     pub async fn store(&self, series: &str, fitting: &mut Fitting) -> Result<u64, RegistryError> {
-        match self.store_with(series, fitting, Beside::default()).await? {
+        match self.store_once(series, fitting, None).await? {
             Stored::New { version, .. } => Ok(version),
             Stored::Before(kept) => Ok(kept.version),
         }
     }
 
-    /// As [`Registry::store`], with what is to be committed with the version; tells an answer of
-    /// before, if the request was answered already.
+    /// As [`Registry::store`] for a request that may have named itself; tells the answer of before,
+    /// if it was answered already.
     ///
     /// The version is published by the store's completion and not after the await: a caller that
     /// hangs up drops the await, and must not leave readers at an older version for ever.
     ///
     /// # Errors
     /// As [`Registry::store`], and when the request's key was used for another body.
-    pub async fn store_with(
+    pub async fn store_once(
         &self,
         series: &str,
         fitting: &mut Fitting,
-        beside: Beside,
+        request: Option<Request>,
     ) -> Result<Stored, RegistryError> {
         let (sender, receiver) = oneshot::channel();
-        let cache = Arc::clone(&self.cache);
+        let (cache, aliases) = (Arc::clone(&self.cache), Arc::clone(&self.aliases));
         let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
-        let name = CompactString::from(series);
+        let (name, set_alias) = (CompactString::from(series), fitting.set_alias.clone());
         let put = Put {
             series: name.clone(),
             record: std::mem::take(&mut fitting.record),
             training: fitting.training.take(),
-            request: beside.request,
-            alias: beside.alias,
+            request,
+            alias: fitting.set_alias.clone(),
         };
         let done = move |outcome: Result<Stored, PutError>| {
-            if let Ok(Stored::New { version, .. }) = outcome {
-                cache.publish(&name, Arc::new(ServedModel::new(version, fitted, digest)));
+            if let Ok(Stored::New { version, alias }) = &outcome {
+                cache.publish(&name, Arc::new(ServedModel::new(*version, fitted, digest)));
+                if let (Some(name_of), Some(record)) = (&set_alias, alias) {
+                    aliases.publish(&name, name_of, Some(record));
+                }
             }
             let _ = sender.send(outcome);
         };
@@ -228,6 +229,7 @@ impl Registry {
             .await
             .unwrap_or_else(|_| Err(PutError::Unknown("the committer is gone".into())));
         self.evict_if_due();
+        self.evict_aliases_if_due();
         Ok(outcome?)
     }
 

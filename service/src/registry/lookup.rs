@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
+use super::cache::{Epoch, ModelCache, version_key};
+use super::reads::Boarded;
 use super::{Registry, RegistryError, ServedModel};
 use crate::store::training::TrainingPoints;
 use crate::store::{Found, Store, StoreError, StoredVersion, VersionSelector};
@@ -33,25 +37,38 @@ impl Registry {
             return Ok(model);
         }
         self.cache.count_miss();
-        let (store, cache, name) = (
-            Arc::clone(&self.store),
-            Arc::clone(&self.cache),
-            series.to_owned(),
-        );
-        on_blocking_thread(&*self.store, move || {
-            let epoch = cache.epoch();
-            let stored = find(&*store, &name, selector)?;
-            let model = Arc::new(ServedModel::from_stored(&name, &stored)?);
-            match selector {
-                VersionSelector::Latest => cache.offer_latest(&name, Arc::clone(&model), epoch),
-                VersionSelector::Exactly(_) => cache.offer_older(&name, Arc::clone(&model)),
+        // What another began to read before this look-up may have failed for what has come since:
+        // then once more, by a read that began later.
+        match self.fly(series, selector).await {
+            (true, Err(_)) => self.fly(series, selector).await.1,
+            (_, outcome) => outcome,
+        }
+    }
+
+    /// The model as one read tells it, and whether somebody else began that read.
+    async fn fly(
+        &self,
+        series: &str,
+        selector: VersionSelector,
+    ) -> (bool, Result<Arc<ServedModel>, RegistryError>) {
+        let epoch = self.cache.epoch();
+        let key = match selector {
+            VersionSelector::Latest => CompactString::from(series),
+            VersionSelector::Exactly(version) => version_key(series, version),
+        };
+        match self.flights.board(key, epoch.number()) {
+            Boarded::Waits(waiting) => (true, waiting.wait().await),
+            Boarded::Reads(landing, waiting) => {
+                let (reads, cache) = (Arc::clone(&self.reads), Arc::clone(&self.cache));
+                let (store, name) = (Arc::clone(&self.store), CompactString::from(series));
+                // A task of its own: it goes on when the caller hangs up, for those who wait, too.
+                tokio::spawn(async move {
+                    let read = move || load(&*store, &cache, &name, selector, epoch);
+                    landing.land(reads.run(read).await);
+                });
+                (false, waiting.wait().await)
             }
-            if cache.is_over_budget() {
-                cache.evict();
-            }
-            Ok(model)
-        })
-        .await
+        }
     }
 
     /// A version's model and the points it was trained on.
@@ -64,14 +81,35 @@ impl Registry {
         selector: VersionSelector,
     ) -> Result<(ServedModel, TrainingPoints), RegistryError> {
         let (store, name) = (Arc::clone(&self.store), series.to_owned());
-        on_blocking_thread(&*self.store, move || {
+        let read = move || {
             let stored = find(&*store, &name, selector)?;
             let model = ServedModel::from_stored(&name, &stored)?;
             let points = training_of(&*store, &name, &stored)?;
             Ok((model, points))
-        })
-        .await
+        };
+        self.reads.run(read).await
     }
+}
+
+/// Reads a model and keeps it in memory.
+fn load(
+    store: &dyn Store,
+    cache: &ModelCache,
+    series: &str,
+    selector: VersionSelector,
+    epoch: Epoch,
+) -> Result<Arc<ServedModel>, RegistryError> {
+    cache.count_load();
+    let stored = find(store, series, selector)?;
+    let model = Arc::new(ServedModel::from_stored(series, &stored)?);
+    match selector {
+        VersionSelector::Latest => cache.offer_latest(series, Arc::clone(&model), epoch),
+        VersionSelector::Exactly(_) => cache.offer_older(series, Arc::clone(&model)),
+    }
+    if cache.is_over_budget() {
+        cache.evict();
+    }
+    Ok(model)
 }
 
 /// The training points of a version, from its record or from beside it.
@@ -111,23 +149,4 @@ pub(super) fn find(
             Err(RegistryError::UnknownSeries(series.to_owned()))
         }
     }
-}
-
-/// Runs `read` where it may wait for the disk or for a lock.
-///
-/// While reads of `store` hang, no more are begun: each would hold a thread and a request until it
-/// recovers. Those that were begun show when it does.
-pub(super) async fn on_blocking_thread<T: Send + 'static>(
-    store: &dyn Store,
-    read: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
-) -> Result<T, RegistryError> {
-    let waits = store.waits();
-    if waits.reads_hang() {
-        let seconds = waits.read.as_secs();
-        let reason = format!("a read has been going on for {seconds} s");
-        return Err(StoreError::Unavailable(reason).into());
-    }
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(|_| RegistryError::WorkerLost)?
 }

@@ -1,10 +1,11 @@
-//! The use cases: fit a series, find a version, read its training points, update an online state.
-//! No HTTP in here.
+//! The use cases: fit a series, find a version, read its training points, point an alias to it, update
+//! an online state. No HTTP in here.
 //!
 //! The registry stands between a bounded map of ready models and the durable store. The map is
 //! only ever a copy of what the store has committed: a miss is read from the store, and a commit
 //! is published on the store's own thread before the caller hears of it.
 
+mod aliases;
 pub mod cache;
 mod error;
 mod fit;
@@ -13,11 +14,15 @@ mod model;
 mod observed;
 mod once;
 mod online;
+mod reads;
+#[cfg(test)]
+mod reads_tests;
+pub mod warm;
 
 use std::sync::Arc;
 
 pub use error::RegistryError;
-pub use fit::{Beside, FitJob, Fitting};
+pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
 pub use observed::{Monitors, ONLINE, Observed, Watch};
 pub use once::Asked;
@@ -27,7 +32,9 @@ pub use online::{
 };
 
 use crate::store::Store;
+use aliases::AliasCache;
 use cache::ModelCache;
+use reads::{Flights, StoreReads};
 
 /// What an operator may set.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +49,10 @@ pub struct RegistryOptions {
 /// Series, their versions and the models ready to score with.
 pub struct Registry {
     store: Arc<dyn Store>,
+    reads: Arc<StoreReads>,
+    flights: Arc<Flights>,
     cache: Arc<ModelCache>,
+    aliases: Arc<AliasCache>,
     monitors: Arc<Monitors>,
     online: Arc<OnlineStates>,
     options: RegistryOptions,
@@ -55,15 +65,21 @@ impl Registry {
         let budget = options.model_cache_bytes;
         let cache = ModelCache::new(budget);
         let monitors = Arc::new(Monitors::new(budget, cache.beside()));
+        let reads = Arc::new(StoreReads::of(Arc::clone(&store)));
         let online = OnlineStates::new(
             Arc::clone(&store),
+            Arc::clone(&reads),
             Arc::clone(&monitors),
             budget,
             cache.beside(),
         );
+        let aliases = AliasCache::new(budget, cache.beside());
         Self {
             store,
+            reads,
+            flights: Arc::default(),
             cache: Arc::new(cache),
+            aliases: Arc::new(aliases),
             monitors,
             online: Arc::new(online),
             options,

@@ -57,6 +57,10 @@ impl ServedModel {
         }
     }
 
+    pub(super) fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// Bytes this model holds, itself included.
     pub(super) fn size_bytes(&self) -> usize {
         size_of::<Self>() + self.fitted.heap_bytes()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::lookup::on_blocking_thread;
 use super::{Registry, RegistryError};
 use crate::store::{BodyDigest, PutError, RequestKey};
 
@@ -29,7 +28,7 @@ impl Registry {
         body: Bytes,
     ) -> Result<Asked, RegistryError> {
         let (store, name) = (Arc::clone(&self.store), series.to_owned());
-        on_blocking_thread(&*self.store, move || {
+        let read = move || {
             let digest = BodyDigest::of(&body);
             match store.answered(&name, key)? {
                 None => Ok(Asked::Anew(digest)),
@@ -38,7 +37,7 @@ impl Registry {
                 }
                 Some(_) => Err(PutError::KeyReused.into()),
             }
-        })
-        .await
+        };
+        self.reads.run(read).await
     }
 }

@@ -41,6 +41,9 @@ const ANSWERS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 /// does not rewrite.
 const LARGE_VALUE_BYTES: u32 = 4 * 1024;
 
+/// Table files that are kept open at a time; a store of 10⁶ series has some dozens.
+pub(crate) const CACHED_FILES: usize = 256;
+
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -102,6 +105,7 @@ impl EmbeddedStore {
         })?;
         let db = fjall::Database::builder(path)
             .max_journaling_size(JOURNAL_BYTES)
+            .max_cached_files(Some(CACHED_FILES))
             .open()
             .map_err(|error| open_error(path, error))?;
         let table = |name: &str, options: KeyspaceCreateOptions| {
@@ -262,14 +266,17 @@ impl Store for EmbeddedStore {
     }
 
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         aliases::read(&self.tables.aliases, series, alias)
     }
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         aliases::read_all(&self.tables.aliases, series)
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        let _under_way = self.shared.reads.begin();
         self.tables.answers.find(series, key, now_ms())
     }
 

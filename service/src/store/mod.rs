@@ -3,6 +3,8 @@
 //! A store allocates version numbers in commit order and completes a put only after its record
 //! is synced. Reads block (they may touch the disk) and are called from blocking threads only.
 
+#[cfg(test)]
+mod alias_laws;
 pub mod aliases;
 #[cfg(test)]
 mod answer_laws;

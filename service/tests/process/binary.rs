@@ -148,7 +148,6 @@ impl Tidemark {
         String::from_utf8(bytes).expect("the log is UTF-8")
     }
 
-    #[cfg(feature = "syscall-tests")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

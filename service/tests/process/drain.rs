@@ -11,14 +11,14 @@ use super::binary::{Ended, Tidemark};
 use super::http::{Connection, Reply, once};
 use super::payload::{self, POINT};
 
-const IN_FLIGHT: usize = 120;
+const IN_FLIGHT: usize = 500;
 /// Jobs the server's compute queue takes: what `pool_utilization` is a share of.
 const QUEUE: f64 = 1_024.0;
 /// Points of a fit that keeps the only compute thread busy for a while.
 const POINTS: usize = if cfg!(debug_assertions) {
-    20_000
+    5_000
 } else {
-    100_000
+    25_000
 };
 /// A guard against hanging, not a promise about speed.
 const HANG: Duration = Duration::from_secs(60);
@@ -103,8 +103,13 @@ fn assert_drains_on(signal: Signal) {
     ];
     let server = Tidemark::start(folder.path(), &flags);
     let addr = server.addr;
-    let ready = once(addr, "GET", "/health/ready", b"").expect("it listens");
-    assert_eq!(ready.status, 200);
+    let mut idle = [(); 4].map(|()| Connection::open(addr).expect("it listens"));
+    for connection in &mut idle {
+        let ready = connection.exchange("GET", "/health/ready", b"");
+        let ready = ready.expect("it is connected");
+        assert_eq!(ready.status, 200);
+        assert!(!ready.head.contains("connection: close"), "{}", ready.head);
+    }
     let burst = Burst::send(addr);
     server.signal(signal);
     let started = Instant::now();
@@ -124,6 +129,12 @@ fn assert_drains_on(signal: Signal) {
         "requests arrive until the balancer has noticed"
     );
     assert!(late.head.contains("connection: close"), "{}", late.head);
+    for connection in &mut idle {
+        let live = connection.exchange("GET", "/health/live", b"");
+        let live = live.expect("what was open before the signal is still answered");
+        assert!(live.head.contains("connection: close"), "{}", live.head);
+        assert!(connection.is_closed_by_peer());
+    }
     let outcomes = burst.receive();
     assert_eq!(unanswered(&outcomes), 0, "of {IN_FLIGHT}");
     assert_ended_in_order(&server.wait());

@@ -37,6 +37,11 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// Without the buffer, for who keeps many.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0.into_inner()
+    }
+
     /// Gives up on replies sooner.
     pub(crate) fn answered_within(&self, timeout: Duration) -> Result<()> {
         self.0.get_ref().set_read_timeout(Some(timeout))

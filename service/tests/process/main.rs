@@ -3,8 +3,10 @@
 //! `docs/promises.md` says which test shows which promise, how to run its long form and which
 //! seeded fault each test is known to catch.
 
+mod aliases;
 mod audit;
 mod binary;
+mod chaos;
 mod collector;
 mod crash;
 mod damage;
@@ -13,6 +15,7 @@ mod flags;
 mod golden;
 mod http;
 mod idempotency;
+mod idle_connections;
 mod logs;
 mod payload;
 mod probes;
@@ -24,6 +27,7 @@ mod servers;
 mod syscalls;
 mod traces;
 mod updates;
+mod warm_start;
 
 /// A whole number from the environment, for the long form of a test.
 fn from_env(name: &str, default: u64) -> u64 {

@@ -7,7 +7,7 @@ use super::axis::Axis;
 use super::frame::Frame;
 use super::legend::{Entry, Mark, cross, legend};
 use super::outcomes::{class_name, css};
-use super::over_time::RunTime;
+use super::over_time::{Moment, RunTime};
 use super::y_title;
 use crate::load::response::OutcomeClass;
 use crate::report::figures;
@@ -65,7 +65,7 @@ impl Line {
 }
 
 /// Draws the latency from the intended start, by when outcomes were known.
-pub(in crate::report) fn latency_over_time(stats: &RunStats) -> Chart {
+pub(in crate::report) fn latency_over_time(stats: &RunStats, moments: &[Moment]) -> Chart {
     if stats.requests == 0 {
         return Chart::empty_wide(NAME, "no requests");
     }
@@ -86,10 +86,14 @@ pub(in crate::report) fn latency_over_time(stats: &RunStats) -> Chart {
         let names: Vec<_> = missing.iter().map(|line| line.name).collect();
         note += &format!("; too few replies a window for {}", names.join(", "));
     }
-    Chart::wide(NAME, summary, |frame| draw(frame, stats, &drawn)).with_note(note)
+    Chart::wide(NAME, summary, |frame| draw(frame, stats, (&drawn, moments))).with_note(note)
 }
 
-fn draw(frame: Frame, stats: &RunStats, lines: &[&Line]) -> (Frame, Markup) {
+fn draw(
+    frame: Frame,
+    stats: &RunStats,
+    (lines, moments): (&[&Line], &[Moment]),
+) -> (Frame, Markup) {
     let (ok, failed): (Vec<_>, Vec<_>) = stats
         .sample
         .iter()
@@ -105,6 +109,7 @@ fn draw(frame: Frame, stats: &RunStats, lines: &[&Line]) -> (Frame, Markup) {
         (dots(&thinned(&ok, MOST_DOTS), &time, &y))
         @for line in lines { (time.line(line.class, &y, |window| line.at(window))) }
         (time.tooltips())
+        (time.moments(moments))
         @for point in thinned(&failed, MOST_CROSSES) {
             g {
                 title { "request " (point.index) ": " (class_name(point.class)) " after "

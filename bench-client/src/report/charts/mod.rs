@@ -34,6 +34,7 @@ pub(super) use self::histogram::histogram;
 pub(super) use self::latency::latency_over_time;
 pub(super) use self::levels::{errors_by_level, latency_by_level, throughput_by_level};
 pub(super) use self::outcomes::{class_name, outcomes, statuses};
+pub(super) use self::over_time::Moment;
 pub(super) use self::percentiles::percentiles;
 pub(super) use self::status_codes::status_codes;
 pub(super) use self::throughput::throughput_over_time;

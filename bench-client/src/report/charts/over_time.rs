@@ -13,6 +13,15 @@ use crate::tally::stats::{RunStats, Window};
 /// Tooltips of more windows than this would make up most of the page.
 const MOST_TOOLTIPS: usize = 400;
 
+/// Something that was done at one moment of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::report) struct Moment {
+    /// Since the start.
+    pub(in crate::report) ns: u64,
+    /// One line.
+    pub(in crate::report) what: String,
+}
+
 /// The horizontal axis of a run.
 pub(super) struct RunTime<'a> {
     pub(super) x: Axis,
@@ -79,6 +88,20 @@ impl<'a> RunTime<'a> {
             drawing = true;
         }
         html! { @if !d.is_empty() { path class={ "line " (class) } d=(d) {} } }
+    }
+
+    /// Lines from top to bottom at what was done, numbered in its order.
+    pub(super) fn moments(&self, moments: &[Moment]) -> Markup {
+        html! {
+            @for (i, moment) in moments.iter().enumerate() {
+                @let x = px(self.x.at(moment.ns as f64));
+                g.moment {
+                    title { (figures::duration(moment.ns as f64)) ": " (moment.what) }
+                    path d={ "M" (x) " " (px(self.frame.top)) "V" (px(self.frame.bottom)) } {}
+                    text x=(x) dx="3" y=(px(self.frame.top + 10.0)) { (i + 1) }
+                }
+            }
+        }
     }
 
     /// Invisible bars that say what happened in each window.

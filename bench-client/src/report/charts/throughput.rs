@@ -9,7 +9,7 @@ use super::axis::Axis;
 use super::frame::Frame;
 use super::legend::{Entry, Mark, legend};
 use super::outcomes::{class_name, css};
-use super::over_time::RunTime;
+use super::over_time::{Moment, RunTime};
 use super::{px, y_title};
 use crate::load::response::OutcomeClass;
 use crate::report::figures;
@@ -18,7 +18,7 @@ use crate::tally::stats::{RunStats, Window};
 const NAME: (&str, &str) = ("throughput_over_time", "Throughput over time");
 
 /// Draws requests sent and outcomes known, a second.
-pub(in crate::report) fn throughput_over_time(stats: &RunStats) -> Chart {
+pub(in crate::report) fn throughput_over_time(stats: &RunStats, moments: &[Moment]) -> Chart {
     if stats.requests == 0 {
         return Chart::empty_wide(NAME, "no requests");
     }
@@ -28,11 +28,11 @@ pub(in crate::report) fn throughput_over_time(stats: &RunStats) -> Chart {
         figures::duration(stats.wall_ns as f64),
         figures::rate(stats.completed_rps)
     );
-    Chart::wide(NAME, summary, |frame| draw(frame, stats))
+    Chart::wide(NAME, summary, |frame| draw(frame, stats, moments))
         .with_note("requests sent, and outcomes by when they were known")
 }
 
-fn draw(frame: Frame, stats: &RunStats) -> (Frame, Markup) {
+fn draw(frame: Frame, stats: &RunStats, moments: &[Moment]) -> (Frame, Markup) {
     let classes: Vec<_> = OutcomeClass::ALL
         .into_iter()
         .filter(|class| stats.count(*class) > 0)
@@ -58,6 +58,7 @@ fn draw(frame: Frame, stats: &RunStats) -> (Frame, Markup) {
         }
         (sent(&slots, &time, &y))
         (time.tooltips())
+        (time.moments(moments))
         (time.draw())
         (y_title(&area, "Requests a second"))
     };

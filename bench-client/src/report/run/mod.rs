@@ -1,6 +1,7 @@
 //! The report of a run: charts first, then figures, then what they were measured with and how.
 //! A pure function of what the run's folder has.
 
+mod acts;
 mod header;
 mod latencies;
 mod method;
@@ -48,6 +49,7 @@ pub fn page(run: &RunData) -> String {
             (latencies::section(&run.stats))
             (tables::rates(run))
             (tables::outcomes(&run.stats))
+            (acts::section(run))
             (tables::contributed(&run.summary.contributed))
             (setup::section(run))
             (method::section(run))
@@ -103,6 +105,7 @@ pub(super) fn title(run: &RunData) -> &str {
 pub(super) fn charts(run: &RunData) -> Vec<Chart> {
     let stats = &run.stats;
     let ok = &stats.ok;
+    let moments = acts::moments(run);
     let row = |label: &str, latency| Row {
         label: label.to_owned(),
         latency,
@@ -125,8 +128,8 @@ pub(super) fn charts(run: &RunData) -> Vec<Chart> {
         .map(|(class, latency)| row(charts::class_name(*class), latency));
     let kinds: Vec<_> = ops.chain(classes).collect();
     vec![
-        charts::latency_over_time(stats),
-        charts::throughput_over_time(stats),
+        charts::latency_over_time(stats, &moments),
+        charts::throughput_over_time(stats, &moments),
         charts::boxes_over_time(stats),
         charts::latency_histogram(&ok.last),
         charts::percentiles(stats),

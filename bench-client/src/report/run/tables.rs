@@ -7,6 +7,7 @@ use super::super::charts::class_name;
 use super::super::figures::{UNKNOWN, bytes, count, nanos, percent, rate, significant};
 use super::scroll;
 use super::words::op_name;
+use crate::chaos;
 use crate::load::response::OutcomeClass;
 use crate::results::summary::{Contributed, RunData};
 use crate::tally::stats::RunStats;
@@ -153,13 +154,14 @@ fn errors(stats: &RunStats) -> Markup {
     }
 }
 
-/// What hooks added, whatever its shape.
+/// What hooks added, whatever its shape, but for what has a section of its own.
 pub(super) fn contributed(contributed: &Contributed) -> Markup {
+    let others = || contributed.iter().filter(|(hook, _)| *hook != chaos::NAME);
     html! {
-        @if !contributed.is_empty() {
+        @if others().next().is_some() {
             section {
                 h2 { "Contributed figures" }
-                @for (hook, figures) in contributed {
+                @for (hook, figures) in others() {
                     h3 { (hook) }
                     dl.config {
                         @for (name, value) in leaves(figures) { div { dt { (name) } dd { (value) } } }

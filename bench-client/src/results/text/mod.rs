@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::config::{Arrivals, Bound, LoadSpec, Pace, WorkloadSpec};
 use super::summary::{Answers, ClientUse, RunData, RunSummary, WrongAnswer};
+use crate::chaos::{self, ChaosFigures};
 use crate::load::response::OutcomeClass;
 use crate::tally::statistic::{Reading, Statistic, Unit};
 use crate::tally::stats::RunStats;
@@ -72,7 +73,21 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
     errors(text, stats)?;
     client(text, summary, stats)?;
     for (hook, figures) in &summary.contributed {
-        writeln!(text, "\n{hook}\n  {figures}")?;
+        match ChaosFigures::of(&summary.contributed) {
+            Some(figures) if hook == chaos::NAME => acts(text, &figures)?,
+            _ => writeln!(text, "\n{hook}\n  {figures}")?,
+        }
+    }
+    Ok(())
+}
+
+/// What was done to the server, a line each.
+fn acts(text: &mut String, figures: &ChaosFigures) -> std::fmt::Result {
+    writeln!(text, "\nDone to the server")?;
+    for act in &figures.acts {
+        let at_s = act.did_s.unwrap_or(act.planned_s);
+        let (action, result, recovery) = (&act.action, &act.result, act.recovery);
+        writeln!(text, "  {at_s:>6.1} s  {action}: {result}; {recovery}")?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub(super) fn ready(state: &State) -> HttpResponse {
         Ok(registry) if registry.refusal().is_some() || registry.store_hangs() => {
             Some("store_unavailable")
         }
-        Ok(_) if state.compute.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
+        Ok(_) if state.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
         Ok(_) => None,
     };
     match reason {

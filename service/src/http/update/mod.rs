@@ -14,7 +14,7 @@ use detectors::online::Observed;
 
 use super::body::{self, Media};
 use super::predict::{self, Asked};
-use super::{Call, admit, convert, ok, ok_bytes};
+use super::{Call, admit, convert, ok, ok_held};
 use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Applied, Opened, Origin, Pending, Registry, Scored, Updating};
@@ -72,9 +72,8 @@ pub(super) async fn handle(
         Points::One(timestamp, value) => one(state, &mut ticket, updating, timestamp, value).await,
         Points::Columns(timestamps, values) => {
             let columns = (timestamps, values);
-            columns::answer(state, &mut ticket, updating, columns, asked)
-                .await
-                .map(ok_bytes)
+            let reply = columns::answer(state, &mut ticket, updating, columns, asked).await?;
+            Ok(ok_held(reply, &ticket))
         }
     }
 }

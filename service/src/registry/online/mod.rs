@@ -29,7 +29,7 @@ pub use start::{StartJob, StartRequest};
 pub use updating::{Applied, Pending, Updating};
 
 use super::cache::falls_within;
-use super::lookup::on_blocking_thread;
+use super::reads::StoreReads;
 use super::{Monitors, RegistryError};
 use crate::store::Store;
 use live::Live;
@@ -43,6 +43,7 @@ const KEEP: (usize, usize) = (15, 16);
 /// The online states of a store.
 pub struct OnlineStates {
     store: Arc<dyn Store>,
+    reads: Arc<StoreReads>,
     monitors: Arc<Monitors>,
     slots: DashMap<CompactString, Arc<Slot>, ahash::RandomState>,
     budget: usize,
@@ -80,12 +81,14 @@ impl OnlineStates {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
+        reads: Arc<StoreReads>,
         monitors: Arc<Monitors>,
         budget: usize,
         beside: Arc<AtomicUsize>,
     ) -> Self {
         Self {
             store,
+            reads,
             monitors,
             slots: DashMap::with_hasher(ahash::RandomState::new()),
             budget: budget / 4,
@@ -112,7 +115,7 @@ impl OnlineStates {
             return Ok(Opened::Ready(updating));
         }
         let (states, name) = (Arc::clone(self), CompactString::from(series));
-        let opened = on_blocking_thread(&*self.store, move || states.read(name, request)).await;
+        let opened = self.reads.run(move || states.read(name, request)).await;
         self.evict_if_due();
         opened
     }
@@ -150,7 +153,7 @@ impl OnlineStates {
         at: impl FnOnce(&Live) -> T + Send + 'static,
     ) -> Result<T, RegistryError> {
         let (states, name) = (Arc::clone(self), CompactString::from(series));
-        let looked = on_blocking_thread(&*self.store, move || {
+        let read = move || {
             let slot = states.slot(&name);
             let found = states.load(&name, &slot).and_then(|()| {
                 slot.check()?;
@@ -158,8 +161,8 @@ impl OnlineStates {
             });
             states.leave(&name, slot);
             found?.ok_or_else(|| RegistryError::NoOnlineState(name.into()))
-        })
-        .await;
+        };
+        let looked = self.reads.run(read).await;
         self.evict_if_due();
         looked
     }

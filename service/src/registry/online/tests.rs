@@ -9,6 +9,7 @@ use detectors::Params;
 use tempfile::TempDir;
 
 use super::{OnlineStates, Opened, Pass, Scored, StartRequest, Updating};
+use crate::registry::reads::StoreReads;
 use crate::registry::{Monitors, RegistryError};
 use crate::store::{
     AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
@@ -128,7 +129,13 @@ impl Store for Fickle {
 fn states(store: &Arc<Fickle>, budget: usize) -> Arc<OnlineStates> {
     let monitors = Arc::new(Monitors::new(usize::MAX, Arc::default()));
     let store: Arc<dyn Store> = Arc::<Fickle>::clone(store);
-    Arc::new(OnlineStates::new(store, monitors, budget, Arc::default()))
+    Arc::new(OnlineStates::new(
+        Arc::clone(&store),
+        Arc::new(StoreReads::of(store)),
+        monitors,
+        budget,
+        Arc::default(),
+    ))
 }
 
 fn points(from: i64, to: i64) -> Vec<(i64, f64)> {
@@ -319,8 +326,14 @@ async fn updates_of_one_series_take_turns() {
 async fn what_does_not_exist_takes_no_memory() {
     let beside = Arc::new(AtomicUsize::new(0));
     let monitors = Arc::new(Monitors::new(usize::MAX, Arc::default()));
-    let store = Fickle::new();
-    let states = OnlineStates::new(store, monitors, usize::MAX, Arc::clone(&beside));
+    let store: Arc<dyn Store> = Fickle::new();
+    let states = OnlineStates::new(
+        Arc::clone(&store),
+        Arc::new(StoreReads::of(store)),
+        monitors,
+        usize::MAX,
+        Arc::clone(&beside),
+    );
     let states = Arc::new(states);
     for i in 0..50 {
         let series = format!("s{i}");

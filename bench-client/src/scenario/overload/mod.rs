@@ -1,27 +1,39 @@
 //! More than the server can do: what it promises then.
 
+mod dear;
+mod fits;
+mod idle;
+mod memory;
+mod retrying;
+mod tenants;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::context::{Context, Loaded, ScenarioError, lasting, shape, workload};
+use super::context::{Context, Loaded, ScenarioError, lasting, shape};
 use super::health::{P99_MS, PROBES, Probed, judge, probe};
 use super::outcome::p99_within;
 use super::wire::{Reply, once};
 use super::{Outcome, Scenario};
 use crate::base_url::BaseUrl;
 use crate::clock::millis;
-use crate::load::response::{Op, OutcomeClass};
+use crate::load::response::OutcomeClass;
 use crate::results::config::{Arrivals, Pace, WorkloadSpec};
 use crate::stats::Sorted;
 use crate::tally::stats::RunStats;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "overload",
-    load: "columns of 500 points on 10 series: the capacity by 16 clients, then 0.5, 0.8, 1, 2, 5 and 10 times it, \
-           Poisson, 10 s each (short: 2 s); 10 times again for 30 s (short: 3 s), and at once 0.8 times",
+    load: "columns of 160 points judged by the model `nearest`: the capacity by as many clients as processors and two, \
+           then 0.5, 0.8, 1, 2, 5 and 10 times it, Poisson, 10 s each (short: 3 s), the last for twice as long beside 15,000 (1,000) idle \
+           connections; 10 times again for 30 s (short: 3 s) beside 64 clients that retry, and at once 0.8 times; 50 \
+           tenants at 0.8 times, then one of them at 100 times its share; 0.5 times without and beside fits; with \
+           --duration, 10 times for so long",
     rule: "O1 goodput at 10 × ≥ 90 % of the peak; O2 p99 at 10 × ≤ 2 × that at 0.8 ×; O3 refusals at p99 ≤ 10 ms; \
            O4 every 429 and 503 seen by the probe has Retry-After and problem+json; O5 health probes at 10 × all \
-           answered, p99 ≤ 10 ms; O6 ≥ 95 % good from 5 s after the overload",
+           answered, p99 ≤ 10 ms; O6 ≥ 95 % good from 5 s after the overload; O7 the other tenants ≥ 95 % good, p99 ≤ \
+           1.5 × that without the flood; O8 p99 of predicts beside fits ≤ 2 × that without; O9 resident memory does \
+           not grow",
     needs_binary: false,
     run,
 };
@@ -36,13 +48,11 @@ const MOST_CONNECTIONS: u32 = 500;
 const REFUSAL_P99_MS: f64 = 10.0;
 /// Between two probes while the server is overloaded.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// What the probe asks where the load is made up.
+const POINT: &str = r#"{"timestamp":"1705001000","value":10.0}"#;
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
-/// What is sent: dear to serve and cheap to send, so that the server is out of time before the
-/// client.
-pub(super) fn requests() -> WorkloadSpec {
-    workload(Op::Columns, 10, 200, 500)
-}
+pub(super) use dear::requests;
 
 pub(super) fn arriving(per_s: f64) -> Pace {
     Pace::Open {
@@ -52,14 +62,20 @@ pub(super) fn arriving(per_s: f64) -> Pace {
     }
 }
 
-/// Good replies a second with 16 clients that always have one request under way.
-pub(super) fn capacity(context: &Context<'_>, base: &BaseUrl) -> Result<f64, ScenarioError> {
+/// Good replies a second with clients that always have one request under way: so many that the server is never idle,
+/// and so few that it refuses none of them, which would be back at once.
+pub(super) fn capacity(
+    context: &Context<'_>,
+    base: &BaseUrl,
+    spec: &WorkloadSpec,
+) -> Result<f64, ScenarioError> {
     let time = context.pick(Duration::from_secs(2), Duration::from_secs(10));
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let clients = Pace::Closed {
-        clients: CONNECTIONS,
+        clients: u32::try_from(cpus).unwrap_or(u32::MAX).saturating_add(2),
     };
     let load = shape(clients, lasting(time), GOOD_WITHIN);
-    let loaded = context.load(base, "capacity", requests(), load)?;
+    let loaded = context.load(base, "capacity", spec.clone(), load)?;
     Ok(loaded.data.stats.goodput_rps.unwrap_or_default())
 }
 
@@ -97,7 +113,8 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
     let subject = context.subject()?;
     let base = &subject.base;
     let mut outcome = Outcome::default();
-    let capacity = capacity(context, base)?;
+    let spec = requests(context, base, &mut outcome)?;
+    let capacity = capacity(context, base, &spec)?;
     outcome.figure("capacity", capacity, "/s");
     if capacity <= 0.0 {
         outcome.not_measurable(
@@ -106,19 +123,23 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         );
         return Ok(outcome);
     }
-    let time = context.pick(Duration::from_secs(2), Duration::from_secs(10));
+    let time = context.pick(Duration::from_secs(3), Duration::from_secs(10));
     let mut levels = Vec::new();
     let mut probes = Probes::default();
     for times in LEVELS {
         let name = format!("{times}x");
+        // Twice as long with probes: so many that their p99 can be told.
+        let time = if times < 10.0 { time } else { 2 * time };
         let load = shape(arriving(times * capacity), lasting(time), GOOD_WITHIN);
         let level = if times < 10.0 {
-            context.load(base, &name, requests(), load)?
+            context.load(base, &name, spec.clone(), load)?
         } else {
-            let (level, seen) = probed(context, base, || {
-                context.load(base, &name, requests(), load)
+            let idle = idle::open(context, base, &mut outcome)?;
+            let (level, seen) = probed(context, base, &spec, || {
+                context.load(base, &name, spec.clone(), load)
             })?;
             probes = seen;
+            drop(idle);
             level
         };
         let label = format!("{times} ×");
@@ -129,9 +150,9 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
             unsent,
             "",
         );
-        levels.push(level);
+        levels.push((time, level));
     }
-    o1_goodput(&mut outcome, &levels, time);
+    o1_goodput(&mut outcome, &levels);
     o2_latency(&mut outcome, &levels);
     o3_o4_refusals(&mut outcome, &levels, &probes);
     judge(&mut outcome, " (O5)", &probes.health);
@@ -142,8 +163,13 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         &sample,
         P99_MS,
     );
-    o6_no_metastable_state(context, base, capacity, &mut outcome)?;
-    outcome.note("O5 without the 15,000 idle connections, O6 without clients that retry");
+    let spec = (capacity, &spec);
+    o6_no_metastable_state(context, base, spec, &mut outcome)?;
+    tenants::fairness(context, base, spec, &mut outcome)?;
+    fits::starvation(context, base, spec, &mut outcome)?;
+    if let Some(time) = context.settings.duration {
+        memory::bounded(context, &subject, spec, time, &mut outcome)?;
+    }
     Ok(outcome)
 }
 
@@ -151,11 +177,18 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
 fn probed<T>(
     context: &Context<'_>,
     base: &BaseUrl,
+    spec: &WorkloadSpec,
     work: impl FnOnce() -> Result<T, ScenarioError>,
 ) -> Result<(T, Probes), ScenarioError> {
     let over = AtomicBool::new(false);
+    let bodies = retrying::bodies(spec)?;
+    let first = bodies.into_iter().next();
+    let (series, body) = match first {
+        Some((series, body)) => (series, body.to_string()),
+        None => ("nobody".to_owned(), POINT.to_owned()),
+    };
     std::thread::scope(|scope| {
-        let probing = scope.spawn(|| context.wait(probe_until(base, &over)));
+        let probing = scope.spawn(|| context.wait(probe_until(base, (&series, &body), &over)));
         let done = work();
         over.store(true, Relaxed);
         let probes = probing
@@ -165,7 +198,7 @@ fn probed<T>(
     })
 }
 
-async fn probe_until(base: &BaseUrl, over: &AtomicBool) -> Probes {
+async fn probe_until(base: &BaseUrl, (series, body): (&str, &str), over: &AtomicBool) -> Probes {
     let mut probes = Probes::default();
     let mut health = tokio::task::JoinSet::new();
     let mut predicts = tokio::task::JoinSet::new();
@@ -173,10 +206,10 @@ async fn probe_until(base: &BaseUrl, over: &AtomicBool) -> Probes {
         for which in PROBES {
             health.spawn(probe(base.clone(), which));
         }
-        let base = base.clone();
+        let (base, series, body) = (base.clone(), series.to_owned(), body.to_owned());
         predicts.spawn(async move {
-            let body = br#"{"timestamp":"1705001000","value":10.0}"#;
-            once(&base, "POST", &["predict", "nobody"], body, GOOD_WITHIN).await
+            let path = ["predict", &series];
+            once(&base, "POST", &path, body.as_bytes(), GOOD_WITHIN).await
         });
         tokio::time::sleep(PROBE_EVERY).await;
     }
@@ -197,23 +230,24 @@ fn invalid(level: &Loaded) -> Option<String> {
     ))
 }
 
-fn o1_goodput(outcome: &mut Outcome, levels: &[Loaded], time: Duration) {
+fn o1_goodput(outcome: &mut Outcome, levels: &[(Duration, Loaded)]) {
     let rule = "O1 goodput at 10 × ≥ 90 % of the peak";
     // By the time in which load was offered, not by that in which its last replies came.
-    let good = |level: &Loaded| level.data.stats.good as f64 / time.as_secs_f64();
+    let good =
+        |(time, level): &(Duration, Loaded)| level.data.stats.good as f64 / time.as_secs_f64();
     let peak = levels.iter().map(good).fold(0.0, f64::max);
     let Some(last) = levels.last() else { return };
     let at_most = good(last);
     let reading = format!("{at_most:.1} of {peak:.1} good a second");
-    match invalid(last) {
+    match invalid(&last.1) {
         Some(why) => outcome.not_measurable(rule, format_args!("{reading}, but {why}")),
         None => outcome.check(rule, reading, peak > 0.0 && at_most >= 0.9 * peak),
     }
 }
 
-fn o2_latency(outcome: &mut Outcome, levels: &[Loaded]) {
+fn o2_latency(outcome: &mut Outcome, levels: &[(Duration, Loaded)]) {
     let rule = "O2 p99 of what is served at 10 × ≤ 2 × that at 0.8 ×";
-    let (Some(calm), Some(last)) = (levels.get(1), levels.last()) else {
+    let (Some((_, calm)), Some((_, last))) = (levels.get(1), levels.last()) else {
         return;
     };
     if let Some(why) = [calm, last].into_iter().find_map(invalid) {
@@ -231,8 +265,8 @@ fn o2_latency(outcome: &mut Outcome, levels: &[Loaded]) {
     }
 }
 
-fn o3_o4_refusals(outcome: &mut Outcome, levels: &[Loaded], probes: &Probes) {
-    let refused = levels.iter().flat_map(|level| &level.records);
+fn o3_o4_refusals(outcome: &mut Outcome, levels: &[(Duration, Loaded)], probes: &Probes) {
+    let refused = levels.iter().flat_map(|(_, level)| &level.records);
     let refused = refused.filter(|record| record.class == OutcomeClass::Shed);
     // Sent to answered: the wait for a free connection is not the refusal's.
     let ms = refused.map(|record| (record.last_ns - record.sent_ns) as f64 / 1e6);
@@ -262,17 +296,20 @@ fn o3_o4_refusals(outcome: &mut Outcome, levels: &[Loaded], probes: &Probes) {
 fn o6_no_metastable_state(
     context: &Context<'_>,
     base: &BaseUrl,
-    capacity: f64,
+    (capacity, spec): (f64, &WorkloadSpec),
     outcome: &mut Outcome,
 ) -> Result<(), ScenarioError> {
     let rule = "O6 ≥ 95 % good from 5 s after the overload";
     let time = context.pick(Duration::from_secs(3), Duration::from_secs(30));
-    let load = shape(arriving(10.0 * capacity), lasting(time), GOOD_WITHIN);
-    context.load(base, "o6-10x", requests(), load)?;
     let calm = SETTLED_AFTER + context.pick(Duration::from_secs(2), Duration::from_secs(10));
-    let mut load = shape(arriving(0.8 * capacity), lasting(calm), GOOD_WITHIN);
-    load.warm_up = 0;
-    let after = context.load(base, "o6-0.8x", requests(), load)?;
+    let after = retrying::beside(context, base, spec, outcome, |retrying| {
+        let load = shape(arriving(10.0 * capacity), lasting(time), GOOD_WITHIN);
+        context.load(base, "o6-10x", spec.clone(), load)?;
+        retrying.end();
+        let mut load = shape(arriving(0.8 * capacity), lasting(calm), GOOD_WITHIN);
+        load.warm_up = 0;
+        context.load(base, "o6-0.8x", spec.clone(), load)
+    })?;
     let settled = SETTLED_AFTER.as_nanos() as u64;
     let late = after
         .records
