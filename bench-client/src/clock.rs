@@ -60,6 +60,14 @@ pub fn run_id(at: Timestamp) -> String {
         .to_string()
 }
 
+/// The name of a run that starts now, which no other has, also if it starts in the same second, or on
+/// another machine: [`run_id`] and 32 random bits, for example `20261122_134501_09f3a6c2`.
+#[must_use]
+pub fn unique_run_id() -> String {
+    let random: u32 = rand::random();
+    format!("{}_{random:08x}", run_id(Timestamp::now()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +91,16 @@ mod tests {
     fn run_ids_are_utc() {
         let at: Timestamp = "2026-11-22T23:59:07+14:00".parse().unwrap();
         assert_eq!(run_id(at), "20261122_095907");
+    }
+
+    /// A thousand within a second or two: by the second alone they would have two names.
+    #[test]
+    fn runs_of_one_second_have_names_of_their_own() {
+        let ids: std::collections::BTreeSet<_> = (0..1_000).map(|_| unique_run_id()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(
+            ids.iter()
+                .all(|id| id.len() == "20261122_134501_09f3a6c2".len())
+        );
     }
 }

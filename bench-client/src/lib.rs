@@ -43,6 +43,7 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod scenario;
+pub mod server_side;
 pub mod stats;
 pub mod stub;
 pub mod summary;

@@ -14,6 +14,7 @@
 //!   closed loop has no lag to go by, since it sends when it can; this is what gives a saturated
 //!   one away.
 //! - **Errors** that say that this machine, and not the server, was out of something.
+//! - **Little's law**: what the records say of their times has to agree with a clock that they have no part in.
 //! - **Samples**: a percentile that was asked for (`--show`) and has too few.
 
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use rustix::io::Errno;
 use crate::load::hooks::Hook;
 use crate::results::summary::{ClientUse, Validity};
 use crate::results::text::{count, ms, share};
+use crate::tally::littles_law::LittlesLaw;
 use crate::tally::statistic::{Reading, Statistic};
 use crate::tally::stats::RunStats;
 use crate::workload::Prepared;
@@ -43,6 +45,7 @@ const CPU_SHARE: f64 = 0.85;
 #[must_use]
 pub fn verdict(stats: &RunStats, used: &ClientUse, asked: &[&Statistic]) -> Validity {
     let reasons = [
+        law(stats, used),
         lag(stats),
         late(stats),
         processors(used),
@@ -58,6 +61,10 @@ pub fn verdict(stats: &RunStats, used: &ClientUse, asked: &[&Statistic]) -> Vali
         .iter()
         .filter_map(|statistic| too_few(stats, statistic));
     Validity::of(reasons.into_iter().flatten().chain(few).collect())
+}
+
+fn law(stats: &RunStats, used: &ClientUse) -> Option<String> {
+    LittlesLaw::of(stats, used)?.reason()
 }
 
 fn lag(stats: &RunStats) -> Option<String> {
@@ -144,6 +151,7 @@ mod tests {
             reconnects: 0,
             senders_share: Some(senders_share),
             waited_for_disk_ns: 0,
+            in_flight_ns: None,
         }
     }
 

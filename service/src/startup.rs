@@ -192,6 +192,10 @@ impl Application {
             is_insecure: config.insecure,
             ..State::new(compute, admission, config.max_body)
         });
+        let _ = state
+            .metrics
+            .memory_budget
+            .set(config.admission.memory_budget);
         let listener = Listener::bind(config.addr).map_err(bind_error)?;
         let addr = listener.addr().map_err(bind_error)?;
         let health = match config.probes.health_addr {
@@ -200,10 +204,14 @@ impl Application {
         };
         let shared = Data::from(Arc::clone(&state));
         let workers = or_cores(config.workers);
+        let connections = state.metrics.connections.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
                 .default_service(web::to(http::dispatch))
+        })
+        .on_connect(move |_, connection| {
+            connection.insert(connections.open());
         })
         .workers(workers)
         .max_connections((config.admission.max_connections as usize).div_ceil(workers))

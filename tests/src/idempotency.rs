@@ -95,6 +95,46 @@ async fn the_same_key_with_another_body_is_refused() {
 }
 
 #[tokio::test]
+async fn a_freeze_sent_again_is_one_version_too() {
+    let server = Server::start().await;
+    let updates = json!({ "timestamps": [1, 2, 3], "values": [1.0, 2.0, 4.0] });
+    server.post("/update/a", updates.to_string()).await.ok();
+    let freeze = async |key: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        let body = json!({ "from": "online" }).to_string();
+        server
+            .send("POST", "/series/a/versions", &headers, body)
+            .await
+    };
+    let first = freeze("k").await;
+    assert_eq!(
+        (&first.ok()["version"], &first.ok()["state_seq"]),
+        (&json!("1"), &json!(3))
+    );
+    let later = json!({ "timestamp": 4, "value": 3.0 });
+    server.post("/update/a", later.to_string()).await.ok();
+    let again = freeze("k").await;
+    assert!(is_replay(&again) && !is_replay(&first));
+    assert_eq!(again.body, first.body);
+    let other = freeze("k2").await.ok();
+    assert_eq!(
+        (&other["version"], &other["state_seq"]),
+        (&json!("2"), &json!(4))
+    );
+    // A fit under the key of a freeze asks for something else.
+    let fit = fit_as(&server, "a", "k", &history(&[1.0, 2.0, 4.0])).await;
+    assert_problem_at(
+        &fit,
+        422,
+        "idempotency_key_reused",
+        &json!(["header", "Idempotency-Key"]),
+    );
+}
+
+#[tokio::test]
 async fn a_refused_request_leaves_its_key_free() {
     let server = Server::start().await;
     let refused = fit_as(&server, "a", "k", &history(&[1.0, 1.0, 1.0])).await;

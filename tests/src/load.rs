@@ -1,15 +1,20 @@
 //! `tidemark-bench run`: whatever it can send is what the service answers, and its counts are the
 //! service's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bench_client::chaos::Subject;
 use bench_client::interrupt;
 use bench_client::live::Target;
+use bench_client::load::hooks::Hook;
 use bench_client::load::response::{Op, OutcomeClass};
 use bench_client::load::run::{LoadError, RunSettings, run};
 use bench_client::results::config::{Arrivals, Bound, LoadSpec, Pace, Share, WorkloadSpec};
 use bench_client::results::load::load;
 use bench_client::results::summary::RunData;
+use bench_client::server_side::{Agreement, MetricsSource, ServerFigures, ServerSide};
+use bench_client::tally::littles_law::LittlesLaw;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -86,6 +91,63 @@ const MIX: [(Op, u32); 6] = [
     (Op::Update, 2),
     (Op::Health, 1),
 ];
+
+/// Looks at the server's metrics.
+fn server_side(server: &Server, out: &TempDir) -> Box<dyn Hook> {
+    let url = format!("http://{}/metrics", server.addr).parse().unwrap();
+    let source = MetricsSource::new(url).unwrap();
+    let folder = out.path().join("run");
+    let subject = Arc::new(Subject::Unknown);
+    Box::new(ServerSide::new(subject, Some(source), &folder))
+}
+
+#[tokio::test]
+async fn client_and_service_count_the_same_requests() {
+    let server = Server::start().await;
+    let out = tempfile::tempdir().unwrap();
+    let mut settings = settings(&server, &out, &MIX, Pace::Closed { clients: 4 });
+    settings.load.bound = Bound::Requests { n: 1_100 };
+    // One answer of some is no 2xx: it is counted as what it is.
+    settings.workload.set_up = false;
+    settings.hooks.push(server_side(&server, &out));
+    let data = measure(settings).await.unwrap();
+    let seen = ServerFigures::of_run(&data.summary.contributed).unwrap();
+    let counts = seen.counts.unwrap();
+    assert_eq!(counts.verdict, Agreement::Exact, "{counts:?}");
+    assert_eq!((counts.client, counts.server), (1_100, 1_100));
+    assert_eq!((counts.unanswered, counts.elsewhere), (0, 0));
+    assert!(counts.counts.iter().any(|row| row.status == "404"));
+    assert!(seen.in_flight.is_some() && !data.timeline.is_empty());
+    let used = data.summary.client_use.unwrap();
+    assert!(LittlesLaw::of(&data.stats, &used).unwrap().holds());
+}
+
+/// The negative control: somebody else asks for the same routes meanwhile.
+#[tokio::test]
+async fn requests_of_somebody_else_are_not_taken_for_the_clients() {
+    struct SomebodyElse(String);
+    impl Hook for SomebodyElse {
+        fn name(&self) -> &str {
+            "somebody else"
+        }
+        fn over(&self, _dropped: u64) {
+            let url = format!("{}/healthcheck", self.0);
+            let asked = tokio::runtime::Handle::current().block_on(reqwest::get(url));
+            asked.unwrap();
+        }
+    }
+    let server = Server::start().await;
+    let out = tempfile::tempdir().unwrap();
+    let mut settings = settings(&server, &out, &MIX, Pace::Closed { clients: 4 });
+    settings.hooks.push(server_side(&server, &out));
+    let base = format!("http://{}", server.addr);
+    settings.hooks.push(Box::new(SomebodyElse(base)));
+    let data = measure(settings).await.unwrap();
+    let seen = ServerFigures::of_run(&data.summary.contributed).unwrap();
+    let (missing, surplus) = (0, 1);
+    let differs = Agreement::DiffersBy { missing, surplus };
+    assert_eq!(seen.counts.unwrap().verdict, differs);
+}
 
 #[tokio::test]
 async fn every_kind_of_request_is_answered_and_counted() {

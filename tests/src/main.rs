@@ -24,6 +24,7 @@ mod hot_swap;
 mod idempotency;
 mod load;
 mod load_client;
+mod metrics;
 mod plot;
 mod problem;
 mod quality;

@@ -1,12 +1,13 @@
 //! `comparison.json`, and its gate.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::items::Item;
 use crate::stats::Sorted;
 
 /// The content of `comparison.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// A request a point.
     pub baseline: Side,
@@ -17,7 +18,7 @@ pub struct Comparison {
 }
 
 /// One way; requests are points.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Side {
     /// Points.
     pub total_requests: usize,
@@ -31,7 +32,7 @@ pub struct Side {
 }
 
 /// Percentiles by linear interpolation, as pandas has them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Percentiles {
     /// The median.
     pub p50: Option<f64>,

@@ -26,6 +26,7 @@ pub struct Chaos {
 
 #[derive(Default)]
 struct Inner {
+    told: Option<Told>,
     player: Option<Player>,
     goodput: Goodput,
     good_within_ns: u64,
@@ -81,10 +82,18 @@ impl Hook for Chaos {
             base_url: config.base_url.clone(),
             out: self.out.clone(),
         };
-        let subject = Arc::clone(&self.subject);
         let mut inner = self.inner();
         inner.good_within_ns = config.load.good_within_ns;
-        match Player::start(self.acts.clone(), subject, told, Instant::now()) {
+        inner.told = Some(told);
+    }
+
+    fn started(&self, start: Instant) {
+        let mut inner = self.inner();
+        let Some(told) = inner.told.take() else {
+            return;
+        };
+        let subject = Arc::clone(&self.subject);
+        match Player::start(self.acts.clone(), subject, told, start) {
             Ok(player) => inner.player = Some(player),
             Err(error) => console::note(format_args!("nothing of the schedule is done: {error}")),
         }

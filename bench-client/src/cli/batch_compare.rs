@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::args::{bounded, positive_duration, usage};
@@ -116,7 +115,7 @@ pub(super) fn run(args: BatchCompareArgs) -> Result<ExitCode, CommandError> {
     if !args.points.is_multiple_of(args.batch) {
         return Err(usage("--points is no multiple of --batch").into());
     }
-    let run_id = clock::run_id(Timestamp::now());
+    let run_id = clock::unique_run_id();
     let seed = args.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from(format!("results/batch_compare_{run_id}")));

@@ -51,7 +51,8 @@ pub(super) struct ChaosArgs {
 /// A schedule and the server that it is played on.
 pub(super) struct Prepared {
     acts: Vec<Act>,
-    subject: Arc<Subject>,
+    /// What it is played on.
+    pub(super) subject: Arc<Subject>,
     /// How soon goodput has to be back.
     pub(super) recover_within: Option<Duration>,
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgGroup, Args};
-use jiff::Timestamp;
 
 use super::args::{bounded, usage};
 use super::pace_args::PaceArgs;
@@ -302,7 +301,7 @@ fn run_live(
     let (Some(a), Some(b)) = (args.a_url, args.b_url) else {
         return Err(usage("--a-url and --b-url are both needed").into());
     };
-    let run_id = clock::run_id(Timestamp::now());
+    let run_id = clock::unique_run_id();
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/compare_{run_id}")));

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
 
 use super::CommandError;
 use super::args::{bounded, duration, usage};
@@ -94,7 +93,7 @@ struct HeatmapWorkload {
 }
 
 pub(super) fn run(args: HeatmapArgs) -> Result<ExitCode, CommandError> {
-    let run_id = clock::run_id(Timestamp::now());
+    let run_id = clock::unique_run_id();
     let workload = args.workload.spec(&args.points_per_fit, &args.batch)?;
     let or = |given: &[u32], default| match given {
         [] => vec![default],

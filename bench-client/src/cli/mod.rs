@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod runs;
 mod scenario;
+mod server_side_args;
 mod show;
 mod stub;
 mod sweep;

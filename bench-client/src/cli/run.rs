@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::args::{bounded, positive_duration, usage};
@@ -13,6 +12,7 @@ use super::chaos_args::ChaosArgs;
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
 use super::runs::{self, hooks};
+use super::server_side_args::ServerSideArgs;
 use super::workload_args::WorkloadArgs;
 use super::{CommandError, EXIT_INVALID, EXIT_WRONG};
 use crate::base_url::BaseUrl;
@@ -40,7 +40,7 @@ Examples:
   tidemark-bench run --stages 0:100/s,30s:1000/s --duration 45s --show p99=p99
   tidemark-bench run --clients 50 --requests-per-client 200 --workload columns --batch 500 --out results/columns
   tidemark-bench run --workload predict=8,fit=1 --oracle --ledger writes.ledger
-  tidemark-bench run --rate 500/s --duration 30s --server-bin target/release/tidemark --at 10s 'kill -9 {pid}' --at 12s restart
+  tidemark-bench run --rate 500/s --duration 30s --server-bin target/release/tidemark --at 10s sigkill --at 12s restart
 
 A closed loop (--clients) sends when the last reply is there, and so is slowed down by a slow server; an open loop (--rate,
 --stages, --trace) sends at moments fixed beforehand, and counts latency from them. Results go to a folder: report.html,
@@ -70,6 +70,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     chaos: ChaosArgs,
+
+    #[command(flatten)]
+    server_side: ServerSideArgs,
 
     /// Folder for the results, which must not hold a run yet [default: results/run_{run_id}]
     #[arg(long, value_name = "DIR")]
@@ -236,7 +239,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
-    let run_id = clock::run_id(Timestamp::now());
+    let run_id = clock::unique_run_id();
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(format!("results/run_{run_id}")));
@@ -282,6 +285,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CommandError> {
     if let Some(hook) = chaos.hook(&out) {
         settings.hooks.push(Box::new(hook));
     }
+    let seen = args
+        .server_side
+        .hook(&settings.base_url, &chaos.subject, &out)?;
+    settings.hooks.push(Box::new(seen));
     let data = load::run::run(settings, &runtime, &stop)?;
     let page = report::run::write(&out, &data)?;
     console::out(text::render(&data).trim_end());

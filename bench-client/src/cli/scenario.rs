@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use jiff::Timestamp;
 
 use super::args::{bounded, positive_duration};
 use super::run::listening;
@@ -178,7 +177,7 @@ fn table(reports: &[Report]) {
 
 impl ScenarioArgs {
     fn into_settings(self) -> Settings {
-        let started = clock::run_id(Timestamp::now());
+        let started = clock::unique_run_id();
         let target = match self.server_bin {
             Some(program) => Target::Binary(ServerCommand {
                 program,

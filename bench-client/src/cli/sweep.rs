@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
 
 use super::CommandError;
 use super::args::{bounded, duration, usage};
@@ -88,7 +87,7 @@ pub struct SweepArgs {
 }
 
 pub(super) fn run(args: SweepArgs) -> Result<ExitCode, CommandError> {
-    let run_id = clock::run_id(Timestamp::now());
+    let run_id = clock::unique_run_id();
     let (levels, pause) = (args.levels(), args.pause);
     let cost = args.common.cost.model();
     let base = args.into_settings(run_id)?;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::results::config::RunConfig;
 
 /// A setting that two runs do not share.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Different {
     /// Its place in `run_config.json`, such as `load.pace.clients`.
     pub setting: String,

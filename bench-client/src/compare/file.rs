@@ -1,11 +1,12 @@
 //! `compare.json`: a comparison as others read it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Design, Different, FORMAT_VERSION, Finding, Judge, Verdict};
 
 /// What all figures together say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Some figure of B is worse.
@@ -19,7 +20,7 @@ pub enum Outcome {
 }
 
 /// The content of `compare.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,

@@ -30,6 +30,7 @@ mod student;
 mod text;
 mod unit;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::config::{Different, differences};
@@ -50,7 +51,7 @@ pub const FILE: &str = "compare.json";
 const ALPHA: f64 = 0.05;
 
 /// What is said of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// B is better than A by at least the minimum effect.
@@ -92,7 +93,7 @@ pub struct Sides {
 }
 
 /// A figure compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The figure.
     pub name: String,
@@ -119,7 +120,7 @@ pub struct Finding {
 }
 
 /// How much a side rests on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Samples {
     /// Runs.
     pub runs: usize,

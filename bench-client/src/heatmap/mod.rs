@@ -25,7 +25,7 @@ pub use file::{CSV, CellRow, FILE, FORMAT_VERSION, HeatmapFile};
 pub struct Settings {
     /// The folder, which holds no heatmap yet.
     pub out: PathBuf,
-    /// UTC start as `%Y%m%d_%H%M%S`.
+    /// UTC start as `%Y%m%d_%H%M%S`, and eight random hexadecimal digits.
     pub run_id: String,
     /// What the user calls it.
     pub name: Option<String>,

@@ -22,6 +22,7 @@ fn measured(spec: &CellSpec) -> RunData {
         config,
         summary,
         stats,
+        timeline: Vec::new(),
     }
 }
 

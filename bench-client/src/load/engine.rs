@@ -159,6 +159,11 @@ impl Engine {
         self.shared.go.wait().await;
     }
 
+    /// When sending began, after [`go`](Self::go).
+    pub(super) fn start_time(&self) -> Instant {
+        *self.shared.start.get_or_init(Instant::now)
+    }
+
     /// Waits for the end of all threads.
     pub(super) fn join(self) -> io::Result<Ended> {
         let mut all = Ended::default();

@@ -2,6 +2,8 @@
 //! it falls into a timed span: what precedes a request runs before its clock starts, and what
 //! follows one runs on the thread that collects responses.
 
+use std::time::Instant;
+
 use super::response::ResponseRecord;
 use crate::results::config::RunConfig;
 use crate::results::summary::Contributed;
@@ -16,11 +18,17 @@ pub trait Hook: Send + Sync {
     /// Before the first request.
     fn before_run(&self, _config: &RunConfig) {}
 
+    /// When the first request may be sent: the zero of all times of the run.
+    fn started(&self, _start: Instant) {}
+
     /// Before request `index` is sent, on the thread that sends it; it may change the request.
     fn before_request(&self, _index: u64, _request: &mut Prepared) {}
 
     /// After each response, in the order in which they were collected.
     fn after_response(&self, _response: &ResponseRecord) {}
+
+    /// When nothing more is sent or awaited; an interruption dropped so many requests in flight.
+    fn over(&self, _dropped: u64) {}
 
     /// After the last response. What it returns is saved with the run and survives loading.
     fn after_run(&self, _config: &RunConfig, _stats: &RunStats) -> Option<serde_json::Value> {

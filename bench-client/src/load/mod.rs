@@ -15,7 +15,7 @@ mod pacer;
 mod prepare;
 mod queue;
 mod recorder;
-mod resources;
+pub(crate) mod resources;
 mod sender;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ pub(super) fn cpu_time() -> Duration {
 }
 
 /// Processor time of this thread so far; zero where it cannot be read.
-pub(super) fn thread_cpu_time() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     #[cfg(unix)]
     {
         read(rustix::time::ClockId::ThreadCPUTime)

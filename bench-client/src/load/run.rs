@@ -30,6 +30,7 @@ use crate::results::error::ResultsError;
 use crate::results::folder::FolderWriter;
 use crate::results::histogram_log;
 use crate::results::summary::{self, ClientUse, RunData, RunSummary};
+use crate::server_side::timeline;
 use crate::tally::Tally;
 use crate::validity;
 use crate::workload::{Workload, WorkloadError};
@@ -221,6 +222,7 @@ pub fn run(settings: RunSettings, runtime: &Runtime, stop: &Stop) -> Result<RunD
         config,
         summary,
         stats,
+        timeline: timeline::read(&settings.out),
     })
 }
 
@@ -297,7 +299,11 @@ fn measure(
     let (began, cpu_before) = (Instant::now(), resources::cpu_time());
     let mut watching = Watching::new(display, &counters, &config.load);
     // A signal in this moment ends the threads, and what was measured is nothing.
-    let _started = runtime.block_on(stop_run.guard(engine.go()));
+    let started = runtime.block_on(stop_run.guard(engine.go()));
+    if started.is_some() {
+        let start = engine.start_time();
+        hooks.iter().for_each(|hook| hook.started(start));
+    }
     let collector = Collector {
         records: &receiver,
         folder: &mut folder,
@@ -328,6 +334,7 @@ fn measure(
     collected??;
     let check = checked.transpose()?.transpose()?;
     let now = Now::of(&counters);
+    hooks.iter().for_each(|hook| hook.over(now.in_flight()));
     Ok(Measured {
         folder,
         check,
@@ -363,6 +370,8 @@ fn client_use(cpu: Duration, wall: Duration, now: Now, ended: &Ended, threads: u
         connections: now.connections,
         reconnects: now.reconnects,
         waited_for_disk_ns: u64::try_from(ended.waited.as_nanos()).unwrap_or(u64::MAX),
+        // What was dropped in flight has no record to be held against.
+        in_flight_ns: (now.in_flight() == 0).then_some(now.in_flight_ns),
     }
 }
 

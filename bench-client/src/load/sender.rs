@@ -83,8 +83,10 @@ impl Sender {
         };
         let counters = &self.counters[self.thread];
         let before = connection.opened();
-        counters.sent();
+        counters.sent(self.elapsed_ns());
         let mut exchange = connection.exchange(&request.bytes, first).await;
+        // A clock of its own, and not the record's, so that one can be held against the other.
+        counters.finished(self.elapsed_ns());
         let after = connection.opened();
         if after.0 != before.0 {
             // The first connection of a place is no reconnection.
@@ -94,8 +96,11 @@ impl Sender {
         let body = self.checked.then(|| exchange.body.take());
         let record = self.record(client, index, intended, &request, exchange);
         self.recorder.record(record, body);
-        counters.finished();
         Finished { class, last }
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        nanos(self.start.elapsed())
     }
 
     fn record(

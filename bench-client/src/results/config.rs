@@ -18,7 +18,7 @@ pub const FORMAT_VERSION: u32 = 1;
 pub struct RunConfig {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
-    /// UTC start as `%Y%m%d_%H%M%S`; part of the names of series.
+    /// UTC start as `%Y%m%d_%H%M%S`, and eight random hexadecimal digits; part of the names of series.
     pub run_id: String,
     /// What the user calls it.
     pub name: Option<String>,

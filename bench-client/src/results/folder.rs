@@ -25,8 +25,11 @@ pub const SUMMARY: &str = "summary.json";
 /// The histograms, as HdrHistogram's tools read them.
 pub const HISTOGRAMS: &str = "latency.hlog";
 
+/// What the server used and how it was, a line a look.
+pub const TIMELINE: &str = "timeline.jsonl";
+
 /// Files that a folder with a run has some of.
-pub const FILES: [&str; 5] = [CONFIG, RESPONSES, STATS, SUMMARY, HISTOGRAMS];
+pub const FILES: [&str; 6] = [CONFIG, RESPONSES, STATS, SUMMARY, HISTOGRAMS, TIMELINE];
 
 /// Lines are given to the operating system in pieces of this size.
 const PIECE: usize = 256 << 10;

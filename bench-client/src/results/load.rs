@@ -10,7 +10,9 @@ use super::files;
 use super::filter::Filter;
 use super::folder::{RESPONSES, STATS, SUMMARY};
 use super::summary::{self, Before, Headline, RunData, RunSummary, StatsFile};
+use crate::server_side::timeline;
 use crate::tally::Tally;
+use crate::tally::littles_law::LittlesLaw;
 
 /// A run from its folder, with what its reader has to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +93,16 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
         ));
     }
     let mut summary = saved.summary(&config, replayed.responses);
+    if let Some(used) = &summary.client_use
+        && filter.is_everything()
+        && let Some(reason) = LittlesLaw::of(&stats, used).and_then(|law| law.reason())
+    {
+        // What the run itself found is among its reasons already.
+        let told = summary.validity.as_ref();
+        if !told.is_some_and(|validity| validity.reasons.contains(&reason)) {
+            notes.push(reason);
+        }
+    }
     if !filter.is_everything() || summary.rebuilt {
         summary.headline = Headline::of(&stats);
     }
@@ -99,6 +111,11 @@ pub fn open(dir: &Path, filter: &Filter) -> Result<Loaded, ResultsError> {
             config,
             summary,
             stats,
+            // Times of the filter's run begin elsewhere.
+            timeline: match filter.from_ns {
+                None => timeline::read(dir),
+                Some(_) => Vec::new(),
+            },
         },
         figures: Figures::Recomputed(tally.requests()),
         notes,
@@ -128,6 +145,7 @@ pub fn load_stats_only(dir: &Path) -> Result<Loaded, ResultsError> {
             config,
             summary,
             stats,
+            timeline: timeline::read(dir),
         },
         figures: Figures::Saved,
         notes,

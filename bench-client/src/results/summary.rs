@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::config::RunConfig;
 use crate::load::response::OutcomeClass;
+use crate::server_side::ServerSample;
 use crate::tally::stats::RunStats;
 
 /// Goes up when a field changes its meaning or goes away.
@@ -88,6 +89,10 @@ pub struct ClientUse {
     pub senders_share: Option<f64>,
     /// Time that senders waited for responses to be written.
     pub waited_for_disk_ns: u64,
+    /// Requests in flight, summed over the nanoseconds of the run by a clock that the records have no part in: what
+    /// Little's law holds against them. Unknown when some were dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight_ns: Option<u64>,
 }
 
 /// What came of holding answers against what is right.
@@ -225,6 +230,8 @@ pub struct RunData {
     pub summary: RunSummary,
     /// Computed from the responses.
     pub stats: RunStats,
+    /// `timeline.jsonl`: the server as it was seen; empty where it was not looked at.
+    pub timeline: Vec<ServerSample>,
 }
 
 impl Headline {

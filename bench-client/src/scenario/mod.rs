@@ -11,6 +11,7 @@ mod context;
 mod drain;
 mod health;
 mod hot_swap;
+mod machine;
 mod outcome;
 mod overload;
 mod paced;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
@@ -37,6 +39,7 @@ use crate::interrupt::Stop;
 use crate::report::atomic;
 
 pub use self::context::{Context, ScenarioError};
+use self::machine::Machine;
 pub use self::outcome::{Check, Figure, Outcome, Verdict};
 pub use self::server::ServerCommand;
 
@@ -108,7 +111,7 @@ pub struct Settings {
 }
 
 /// `scenario.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
@@ -127,6 +130,7 @@ pub struct Report {
     /// The command line, to run it again.
     pub command: Vec<String>,
     /// When it began.
+    #[schemars(with = "String")]
     pub started_at: Timestamp,
     /// How long it took.
     pub seconds: f64,
@@ -181,8 +185,14 @@ pub fn run(
     let begun = std::time::Instant::now();
     // Timers and tasks are made outside of what waits for them.
     let _inside = runtime.enter();
+    let machine = Machine::begin(&settings.target);
     let outcome = match (scenario.run)(&context) {
-        Ok(outcome) => outcome,
+        Ok(mut outcome) => {
+            if let Some(machine) = machine {
+                machine.judge(&mut outcome);
+            }
+            outcome
+        }
         Err(ScenarioError::Interrupted) => return Err(ScenarioError::Interrupted),
         Err(why @ ScenarioError::NeedsBinary) => {
             let mut outcome = Outcome::default();

@@ -2,12 +2,15 @@
 
 use std::fmt::{self, Display, Write};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Sorted;
 
 /// Whether a rule holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It holds.
@@ -19,7 +22,7 @@ pub enum Verdict {
 }
 
 /// A number that was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figure {
     /// What it is.
     pub name: String,
@@ -30,7 +33,7 @@ pub struct Figure {
 }
 
 /// One rule held against what was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What has to hold.
     pub rule: String,
@@ -38,10 +41,13 @@ pub struct Check {
     pub reading: String,
     /// Whether it holds.
     pub verdict: Verdict,
+    /// Whether it is about time: a machine that others keep busy may break it, whatever the server does.
+    #[serde(default)]
+    pub timed: bool,
 }
 
 /// What a scenario found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Numbers, in the order in which they are told.
     pub figures: Vec<Figure>,
@@ -87,7 +93,25 @@ impl Outcome {
             rule: rule.into(),
             reading: reading.to_string(),
             verdict,
+            timed: false,
         });
+    }
+
+    /// As [`check`](Self::check), of a rule about time.
+    pub fn timed(&mut self, rule: impl Into<String>, reading: impl Display, holds: bool) {
+        self.check(rule, reading, holds);
+        if let Some(check) = self.checks.last_mut() {
+            check.timed = true;
+        }
+    }
+
+    /// Says of every rule about time that does not hold that nothing can be said, and why.
+    pub fn excuse_timed(&mut self, why: &str) {
+        let timed = self.checks.iter_mut().filter(|check| check.timed);
+        for check in timed.filter(|check| check.verdict == Verdict::Fail) {
+            check.verdict = Verdict::NotMeasurable;
+            check.reading = format!("{}, but {why}", check.reading);
+        }
     }
 
     /// Says of a rule that nothing can be said, and why.
@@ -96,6 +120,7 @@ impl Outcome {
             rule: rule.into(),
             reading: why.to_string(),
             verdict: Verdict::NotMeasurable,
+            timed: false,
         });
     }
 
@@ -126,7 +151,7 @@ pub(super) fn p99_within(outcome: &mut Outcome, rule: &str, sample: &Sorted, mos
         ("maximum (too few for a p99)", sample.max())
     };
     match value {
-        Some(ms) => outcome.check(
+        Some(ms) => outcome.timed(
             rule,
             format_args!("{what} of {n}: {ms:.2} ms"),
             ms <= most_ms,

@@ -57,7 +57,7 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         Ok::<_, ScenarioError>(good)
     })??;
     let took = millis(begun.elapsed());
-    outcome.check(
+    outcome.timed(
         "at least 95 % of 5 predicts are answered 200 within 5 s",
         format_args!("{good} of {PREDICTS} in {took:.1} ms"),
         good * 100 >= PREDICTS * 95,

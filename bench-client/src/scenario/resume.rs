@@ -76,12 +76,12 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         resident.map(|bytes| bytes as f64 / 1_048_576.0),
         "MiB",
     );
-    outcome.check(
+    outcome.timed(
         "live ≤ 0.3 s",
         format_args!("{live:.1} ms"),
         live <= LIVE_MS,
     );
-    outcome.check(
+    outcome.timed(
         "ready ≤ 1 s",
         format_args!("{ready:.1} ms"),
         ready <= READY_MS,
@@ -93,7 +93,7 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         ok == asked.len(),
     );
     let slowest = sample.max().unwrap_or_default();
-    outcome.check(
+    outcome.timed(
         "every first predict within 20 ms",
         format_args!("the slowest took {slowest:.2} ms"),
         slowest <= FIRST_MS,
@@ -108,14 +108,36 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
         ),
         None => outcome.not_measurable(there, "/healthcheck tells no series_trained"),
     }
-    let memory = "resident memory ≤ 1 GiB";
+    fits_in_memory(&mut outcome, resident);
+    Ok(outcome)
+}
+
+fn fits_in_memory(outcome: &mut Outcome, resident: Option<u64>) {
+    let rule = "resident memory ≤ 1 GiB";
     match resident {
         Some(bytes) => outcome.check(
-            memory,
+            rule,
             format_args!("{:.1} MiB", bytes as f64 / 1_048_576.0),
             bytes <= RESIDENT,
         ),
-        None => outcome.not_measurable(memory, "/proc does not tell it"),
+        None => outcome.not_measurable(rule, "/proc does not tell it"),
     }
-    Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Verdict;
+
+    #[test]
+    fn a_byte_more_than_a_gibibyte_is_too_much() {
+        let verdict = |resident| {
+            let mut outcome = Outcome::default();
+            fits_in_memory(&mut outcome, resident);
+            outcome.verdict()
+        };
+        assert_eq!(verdict(Some(1 << 30)), Verdict::Pass);
+        assert_eq!(verdict(Some((1 << 30) + 1)), Verdict::Fail);
+        assert_eq!(verdict(None), Verdict::NotMeasurable);
+    }
 }

@@ -189,7 +189,7 @@ fn gets_slower(outcome: &mut Outcome, windows: &[Histogram<u32>]) {
     outcome.count("whole windows", windows.len());
     outcome.figure("p95 of the first window", first, "ms");
     outcome.figure("p95 of the last window", last, "ms");
-    outcome.check(
+    outcome.timed(
         rule,
         format_args!("{:.2} ×", last / first),
         last <= SLOWER * first,

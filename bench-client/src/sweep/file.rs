@@ -25,7 +25,7 @@ pub struct SweepFile {
     pub format_version: u32,
     /// Always `sweep`.
     pub kind: String,
-    /// UTC start as `%Y%m%d_%H%M%S`.
+    /// UTC start as `%Y%m%d_%H%M%S`, and eight random hexadecimal digits.
     pub run_id: String,
     /// What the user calls it.
     pub name: Option<String>,

@@ -27,7 +27,7 @@ use sequence::{End, SequenceError};
 pub struct Settings {
     /// The folder, which holds no sweep yet.
     pub out: PathBuf,
-    /// UTC start as `%Y%m%d_%H%M%S`.
+    /// UTC start as `%Y%m%d_%H%M%S`, and eight random hexadecimal digits.
     pub run_id: String,
     /// What the user calls it.
     pub name: Option<String>,

@@ -68,6 +68,7 @@ fn measured(load: &LoadSpec, dir: &Path) -> Result<RunData, ResultsError> {
         config,
         summary,
         stats,
+        timeline: Vec::new(),
     })
 }
 

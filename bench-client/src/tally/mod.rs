@@ -4,6 +4,7 @@
 mod bins;
 pub mod durations;
 mod failures;
+pub mod littles_law;
 mod order_statistics;
 mod sample;
 pub mod statistic;
@@ -58,6 +59,7 @@ pub struct Tally {
     bytes_in: u64,
     late_sends: u64,
     late_by_client: u64,
+    in_flight_ns: u64,
     service: Durations,
     per_point: Durations,
     send_lag: Durations,
@@ -101,6 +103,7 @@ impl Tally {
             bytes_in: 0,
             late_sends: 0,
             late_by_client: 0,
+            in_flight_ns: 0,
             service: Durations::default(),
             per_point: Durations::default(),
             send_lag: Durations::default(),
@@ -137,6 +140,9 @@ impl Tally {
         let own_ns = lag_ns.saturating_sub(record.waited_ns.unwrap_or_default());
         self.late_by_client += u64::from(u128::from(own_ns) > LATE.as_nanos());
         self.own_lag.record(own_ns);
+
+        let in_flight_ns = record.last_ns.saturating_sub(record.sent_ns);
+        self.in_flight_ns = self.in_flight_ns.saturating_add(in_flight_ns);
 
         let op = &mut self.ops[record.op as usize];
         op.requests += 1;
@@ -221,6 +227,7 @@ impl Tally {
             bytes_in: self.bytes_in,
             late_sends: self.late_sends,
             late_by_client: self.late_by_client,
+            in_flight_ns: self.in_flight_ns,
             by_outcome: self.by_outcome(&last),
             by_op: by_op
                 .filter(|(_, tally)| tally.requests > 0)

@@ -55,6 +55,9 @@ pub struct RunStats {
     /// were busy is left out.
     #[serde(default)]
     pub late_by_client: u64,
+    /// From when they were sent to their outcomes, summed over all requests.
+    #[serde(default)]
+    pub in_flight_ns: u64,
     /// Latencies of 2xx replies.
     pub ok: Latencies,
     /// Latency from the intended start to the outcome, by class; only those that occurred.

@@ -10,6 +10,7 @@ use bench_client::stub::Settings;
 use serde_json::Value;
 
 use crate::process::{Finished, bench, path, stub_with};
+use crate::schema;
 
 fn batch_compare(url: &str, out: &Path, flags: &[&str]) -> Finished {
     let out = format!("--out={}", path(out));
@@ -19,7 +20,9 @@ fn batch_compare(url: &str, out: &Path, flags: &[&str]) -> Finished {
 
 fn comparison(out: &Path) -> Value {
     let text = std::fs::read_to_string(out.join("comparison.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    let file = serde_json::from_str(&text).unwrap();
+    schema::assert_valid("comparison.schema.json", &file, "/optimized/p95");
+    file
 }
 
 fn number(value: &Value) -> f64 {

@@ -5,4 +5,6 @@ mod batch;
 mod gate;
 mod process;
 mod saved;
+#[path = "../common/schema.rs"]
+mod schema;
 mod trials;

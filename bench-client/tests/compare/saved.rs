@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::process::{bench, path, run, stub};
+use crate::schema;
 
 struct Folders {
     _dir: tempfile::TempDir,
@@ -103,6 +104,7 @@ fn ten_times_is_worse_one_way_and_better_the_other() {
         (&file["paired"], &file["min_effect"]),
         (&true.into(), &0.05.into())
     );
+    schema::assert_valid("compare.schema.json", &file, "/findings/0/verdict");
 }
 
 #[test]

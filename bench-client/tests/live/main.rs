@@ -7,7 +7,7 @@ mod process;
 use rustix::process::Signal;
 use serde_json::json;
 
-use self::process::{Stub, run_in_terminal, start};
+use self::process::{run_in_terminal, start, stub};
 
 /// Long enough for a frame, which comes every half second.
 const SHORT: [&str; 4] = [
@@ -19,7 +19,7 @@ const SHORT: [&str; 4] = [
 
 #[test]
 fn a_terminal_shows_every_group_and_is_left_as_it_was() {
-    let stub = Stub::start();
+    let stub = stub();
     let (run, shown) = run_in_terminal(&stub.url, &SHORT, &[]);
     assert_eq!(run.code, Some(0), "{}", run.stdout);
     for text in [
@@ -45,7 +45,7 @@ fn a_terminal_shows_every_group_and_is_left_as_it_was() {
 
 #[test]
 fn no_color_and_dumb_terminals_are_respected() {
-    let stub = Stub::start();
+    let stub = stub();
     let (_, plain) = run_in_terminal(&stub.url, &SHORT, &[("NO_COLOR", "1")]);
     assert!(plain.contains("Throughput"), "{plain:?}");
     let styles = |text: &str| {
@@ -61,7 +61,7 @@ fn no_color_and_dumb_terminals_are_respected() {
 
 #[test]
 fn a_sweep_has_a_folder_a_level_and_a_row_a_level() {
-    let stub = Stub::start();
+    let stub = stub();
     let flags = [
         "--clients=1,2,4",
         "--requests-per-client=6",
@@ -115,7 +115,7 @@ fn a_sweep_has_a_folder_a_level_and_a_row_a_level() {
 
 #[test]
 fn an_interrupted_sweep_keeps_its_finished_levels() {
-    let stub = Stub::start();
+    let stub = stub();
     let flags = [
         "--clients=1,2,4",
         "--duration=600s",
@@ -140,7 +140,7 @@ fn an_interrupted_sweep_keeps_its_finished_levels() {
 
 #[test]
 fn a_sweep_of_rates_is_an_open_loop() {
-    let stub = Stub::start();
+    let stub = stub();
     let flags = [
         "--rates=50/s,100/s",
         "--duration=400ms",
@@ -159,7 +159,7 @@ fn a_sweep_of_rates_is_an_open_loop() {
 
 #[test]
 fn a_heatmap_has_a_run_a_cell_and_a_table() {
-    let stub = Stub::start();
+    let stub = stub();
     let flags = [
         "--points-per-fit=5,50",
         "--batch=1,3",
@@ -209,7 +209,7 @@ fn a_server_that_is_not_there_leaves_no_folder() {
 
 #[test]
 fn prices_reach_the_saved_results() {
-    let stub = Stub::start();
+    let stub = stub();
     let flags = [
         "--requests=50",
         "--series=2",

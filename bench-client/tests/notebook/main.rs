@@ -15,7 +15,7 @@ use bench_client::stats::Sorted;
 use bench_client::summary::PhaseSummary;
 use serde_json::json;
 
-use self::run::{Run, notebook};
+use self::run::{Results, notebook, start};
 use self::server::{Answer, Seen, Server};
 
 const SMALL: [&str; 6] = ["--cooldown", "0s", "--calls", "20", "--workers", "5"];
@@ -384,7 +384,7 @@ fn sigint_in_a_burst_writes_what_was_measured() {
             }
         }
     });
-    let run = Run::start(&server.url, &SMALL);
+    let run = start(&server.url, &SMALL);
     // All five workers are held, so that the ten calls before them have come to their end.
     server.wait_for(10 + 5, is_burst_fit);
     let run = run.interrupt();
@@ -408,7 +408,7 @@ fn sigint_in_a_burst_writes_what_was_measured() {
 #[test]
 fn sigint_in_the_cool_down_keeps_the_first_phase() {
     let server = Server::start(|_| Answer::Usual);
-    let mut run = Run::start(&server.url, &["--calls=20", "--workers=5", "--cooldown=1h"]);
+    let mut run = start(&server.url, &["--calls=20", "--workers=5", "--cooldown=1h"]);
     run.wait_for_stderr("cool-down: 3600 s left");
     let run = run.interrupt();
     assert_eq!(run.code, Some(130), "{run:?}");

@@ -112,6 +112,7 @@ pub(crate) fn summary(config: &RunConfig, stats: &RunStats) -> RunSummary {
             reconnects: 0,
             senders_share: Some(0.125),
             waited_for_disk_ns: 0,
+            in_flight_ns: None,
         }),
         validity: Some(Validity::of(vec!["out of breath".into()])),
         answers: None,

@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use super::process::{Finished, Stub, run};
+use super::schema;
 
 const LOAD: [&str; 3] = ["--rate=200/s", "--duration=7s", "--timeout=5s"];
 
 fn acts(run: &Finished) -> Vec<Value> {
     let summary = run.json("summary.json");
-    summary["contributed"]["chaos"]["acts"]
-        .as_array()
-        .unwrap()
-        .clone()
+    let chaos = &summary["contributed"]["chaos"];
+    schema::assert_valid("chaos.schema.json", chaos, "/acts/0/recovery");
+    chaos["acts"].as_array().unwrap().clone()
 }
 
 #[test]

@@ -2,8 +2,13 @@
 //! server that stalls, and what is left when a run is cut short.
 
 mod chaos;
+mod counting;
+mod littles_law;
 mod memory;
 mod process;
+#[path = "../common/schema.rs"]
+mod schema;
+mod server_side;
 
 use std::io::Read;
 use std::time::{Duration, Instant};

@@ -1,44 +1,11 @@
 //! The command, the stub, and what a scenario leaves.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+#[path = "../common/mod.rs"]
+mod common;
 
-use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 
-/// The built-in stub; it ends with the test.
-pub(crate) struct Stub {
-    child: Child,
-    pub(crate) url: String,
-}
-
-impl Stub {
-    pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(cargo_bin!("tidemark-bench"))
-            .args(["stub", "--port", "0"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ");
-        let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { child, url }
-    }
-
-    pub(crate) fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-}
-
-impl Drop for Stub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+pub(crate) use self::common::{Stub, start};
 
 /// What a scenario left.
 #[derive(Debug)]
@@ -50,24 +17,14 @@ pub(crate) struct Played {
 
 /// Plays the short form of a scenario.
 pub(crate) fn play(name: &str, flags: &[&str]) -> Played {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("made/by/it");
-    let output = Command::new(cargo_bin!("tidemark-bench"))
-        .args(["scenario", name, "--short", "--seed", "7"])
-        .args(flags)
-        .arg("--out")
-        .arg(&out)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let report = std::fs::read(out.join(name).join("scenario.json"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let report = report.unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+    let arguments = [&["scenario", name, "--short", "--seed", "7"], flags].concat();
+    let played = start(&arguments).wait();
+    let report = played.json(&format!("{name}/scenario.json"));
+    crate::schema::assert_valid("scenario.schema.json", &report, "/verdict");
     Played {
-        code: output.status.code(),
-        stdout,
-        report: serde_json::from_slice(&report).unwrap(),
+        code: played.code,
+        stdout: played.stdout,
+        report,
     }
 }
 

@@ -27,6 +27,10 @@ pub(crate) enum Wrong {
     StaleAlias,
     /// Every fifth predict is refused without saying when to come again.
     NoRetryAfter,
+    /// Every fifth predict fails.
+    PredictsFail,
+    /// Every fifth predict is refused, and that takes fifty milliseconds.
+    SlowRefusals,
     /// Every fifth fit fails.
     FitsFail,
     /// Probes take fifty milliseconds.
@@ -108,6 +112,17 @@ impl State {
         if let Some(rest) = path.strip_prefix("/series/") {
             return self.point(rest.split('/').next().unwrap(), body);
         }
+        if path.starts_with("/predict/") && number.is_multiple_of(5) {
+            match self.wrong {
+                Wrong::NoRetryAfter => return (503, json!({})),
+                Wrong::PredictsFail => return (500, json!({})),
+                Wrong::SlowRefusals => {
+                    std::thread::sleep(Duration::from_millis(50));
+                    return (503, json!({}));
+                }
+                _ => {}
+            }
+        }
         let mut all = self.series.lock().unwrap();
         if let Some(id) = path.strip_prefix("/fit/") {
             // The first fit of a series has to work, or there would be nothing to ask.
@@ -133,7 +148,6 @@ impl State {
         };
         let before = latest.saturating_sub(1).max(1);
         let (version, mean) = match self.wrong {
-            Wrong::NoRetryAfter if number.is_multiple_of(5) => return (503, json!({})),
             Wrong::Mixed => (latest, versions[before - 1]),
             Wrong::Stale => (before, versions[before - 1]),
             Wrong::OthersModel if number.is_multiple_of(20) => {

@@ -7,5 +7,7 @@
 mod command;
 mod fake;
 mod rules;
+#[path = "../common/schema.rs"]
+mod schema;
 mod started;
 mod under_load;

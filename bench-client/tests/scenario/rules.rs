@@ -21,6 +21,9 @@ fn agents_get_the_answers_of_their_own_models() {
     played.assert_verdict("fail", 1);
     assert_eq!(played.check("rapid: every predict is answered"), "pass");
     assert_eq!(played.check("rapid: every answer is from"), "fail");
+    let failing = on(Wrong::PredictsFail, "agents");
+    failing.assert_verdict("fail", 1);
+    assert_eq!(failing.check("rapid: every predict is answered"), "fail");
     // The stub learns nothing, so that another's level is no anomaly to it.
     let stub = Stub::start(&[]);
     play("agents", &["--base-url", &stub.url]).assert_verdict("fail", 1);
@@ -123,6 +126,13 @@ fn refusals_of_a_ramp_say_when_to_come_again() {
     silent.assert_verdict("fail", 1);
     assert_eq!(silent.check("Retry-After"), "fail");
     assert_eq!(silent.check("no 500"), "pass");
+    let slow = on(Wrong::SlowRefusals, "ramp");
+    slow.assert_verdict("fail", 1);
+    assert_eq!(slow.check("p99 of refusals"), "fail");
+    let failing = on(Wrong::PredictsFail, "ramp");
+    failing.assert_verdict("fail", 1);
+    assert_eq!(failing.check("no 500"), "fail");
+    assert_eq!(failing.check("200, 429 or 503"), "fail");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::limit::{Law, Limit};
+use super::limit::{Law, Limit, Place};
 use super::queue::FairQueue;
 use super::{Class, Refusal, Tenant, Ticket};
 use crate::metrics::Histogram;
@@ -15,9 +15,10 @@ use crate::metrics::Histogram;
 pub const MOST_WAITING: usize = 1_024;
 /// Limits of a queue, by threads: enough to keep each busy.
 const LEAST_A_THREAD: usize = 2;
-/// Predicts that may come at once: at 80 % load, one in two hundred finds as many before it.
-const PREDICT_BURST: usize = 8;
-const PREDICT_BURST_A_THREAD: usize = 8;
+/// Predicts that may come at once after a calm.
+const PREDICT_BURST: usize = 32;
+/// Places beyond the limit for tenants that have used little.
+const OWED: usize = 12;
 /// Fits that may come at once: whoever sends a history waits for it, and often sends many.
 const FIT_BURST: usize = 512;
 
@@ -27,9 +28,11 @@ const WAITS: &[f64] = &[
     5.0, 10.0, 30.0,
 ];
 
-/// Lets in as many as there are threads, in turns of tenants.
+/// Lets in as many as there are threads, those first whose tenants have used least.
 pub struct Gate {
     threads: usize,
+    /// Places beyond the limit for tenants that have used little.
+    owed: usize,
     inner: Mutex<Inner>,
     stats: GateStats,
     begun: Instant,
@@ -43,6 +46,9 @@ struct Inner {
 
 struct Waiter {
     since: Instant,
+    place: Place,
+    /// Whether its request has begun, and is carried through.
+    is_begun: bool,
     grant: oneshot::Sender<Result<Permit, Refusal>>,
 }
 
@@ -72,7 +78,7 @@ impl Gate {
     }
 
     pub(super) fn with_law(threads: usize, law: Law) -> Arc<Self> {
-        let limit = Limit::new(law);
+        let limit = Limit::new(law, threads);
         let stats = GateStats {
             running: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -84,6 +90,7 @@ impl Gate {
         };
         Arc::new(Self {
             threads,
+            owed: law.burst.min(OWED),
             inner: Mutex::new(Inner {
                 queue: FairQueue::default(),
                 limit,
@@ -166,34 +173,51 @@ impl Gate {
     fn ask(self: &Arc<Self>, ticket: &Ticket) -> Asked {
         let now = Instant::now();
         let mut inner = self.lock();
+        let at = self.seconds(now);
         if inner.running < self.threads && inner.queue.is_empty() {
             inner.running += 1;
-            let at = self.seconds(now);
-            inner.limit.idle(at);
+            inner.queue.pay(ticket.tenant, ticket.cost(), at);
+            let idle = self.threads - inner.running;
+            inner.limit.idle(at, idle);
             self.stats.waits.observe(0.0);
             self.publish(&inner);
             return Asked::Granted(self.permit());
         }
-        if !ticket.is_begun {
+        let place = if ticket.is_begun {
+            Place::Beyond
+        } else {
             match self.place(&inner, ticket, now) {
-                Ok(Place::Free) => {}
-                Ok(Place::OfLongest) => {
-                    if let Some(out) = inner.queue.pop_last_of_longest() {
-                        let _ = out.grant.send(Err(Refusal::TenantShare));
+                Ok(Found::Free) => {
+                    let waiting = inner.queue.len();
+                    inner.limit.taken(waiting)
+                }
+                Ok(Found::Owed) => Place::Beyond,
+                Ok(Found::Of(tenant)) => {
+                    match inner.queue.pop_last_of(tenant, |waiter| !waiter.is_begun) {
+                        Some(out) => {
+                            let _ = out.grant.send(Err(Refusal::TenantShare));
+                            out.place
+                        }
+                        None => return Asked::Refused(Refusal::QueueFull),
                     }
                 }
                 Err(refusal) => return Asked::Refused(refusal),
             }
-        }
+        };
         let (grant, granted) = oneshot::channel();
-        let waiter = Waiter { since: now, grant };
+        let waiter = Waiter {
+            since: now,
+            place,
+            is_begun: ticket.is_begun,
+            grant,
+        };
         let id = inner.queue.push(ticket.tenant, ticket.cost(), waiter);
         self.publish(&inner);
         Asked::Waits(id, granted)
     }
 
     /// Whether there is a place in the queue for `ticket`.
-    fn place(&self, inner: &Inner, ticket: &Ticket, now: Instant) -> Result<Place, Refusal> {
+    fn place(&self, inner: &Inner, ticket: &Ticket, now: Instant) -> Result<Found, Refusal> {
         let (waiting, tenant) = (inner.queue.len(), ticket.tenant);
         let own = inner.queue.len_of(tenant);
         let tenants = inner.queue.tenants_with(tenant);
@@ -206,24 +230,28 @@ impl Gate {
                 return Err(Refusal::Deadline);
             }
         }
-        let allowed = inner.limit.allowed(self.seconds(now)).min(MOST_WAITING);
+        let allowed = inner.limit.allowed();
         if waiting < allowed {
-            return Ok(Place::Free);
+            return Ok(Found::Free);
         }
-        let share = (allowed / tenants).max(1);
-        if own >= share {
-            let is_alone = own == waiting;
-            return Err(if is_alone {
-                Refusal::QueueFull
-            } else {
-                Refusal::TenantShare
-            });
+        let at = self.seconds(now);
+        let claimed = inner.queue.claimed(tenant, at) + 1.0;
+        match inner.queue.largest(at) {
+            Some((other, theirs)) if other != tenant && theirs > claimed => {
+                return Ok(Found::Of(other));
+            }
+            _ => {}
         }
-        if inner.queue.longest() > share {
-            Ok(Place::OfLongest)
+        // Whoever has used twice as much has had what idle threads would have left: places after a calm.
+        let is_owed = 2.0 * claimed < inner.queue.most_used(at);
+        if is_owed && waiting < (allowed + self.owed).min(MOST_WAITING) {
+            return Ok(Found::Owed);
+        }
+        Err(if own == waiting || own == 0 {
+            Refusal::QueueFull
         } else {
-            Err(Refusal::QueueFull)
-        }
+            Refusal::TenantShare
+        })
     }
 
     fn release(self: &Arc<Self>, started: Option<Instant>) {
@@ -236,8 +264,9 @@ impl Gate {
             inner.limit.ended(took.as_secs_f64());
         }
         while inner.running < self.threads {
-            let Some(waiter) = inner.queue.pop() else {
-                inner.limit.idle(at);
+            let Some(waiter) = inner.queue.pop(at) else {
+                let idle = self.threads - inner.running;
+                inner.limit.idle(at, idle);
                 break;
             };
             if let Err(Ok(mut unwanted)) = waiter.grant.send(Ok(self.permit())) {
@@ -248,7 +277,7 @@ impl Gate {
             inner.running += 1;
             let waited = now.saturating_duration_since(waiter.since).as_secs_f64();
             let left = inner.queue.len();
-            inner.limit.begun(at, waited, left);
+            inner.limit.begun(at, waiter.place, waited, left);
             self.stats.waits.observe(waited);
         }
         self.publish(&inner);
@@ -286,20 +315,16 @@ impl Gate {
 /// How the queue of a class is held.
 pub(super) fn law(class: Class, threads: usize) -> Law {
     let least = LEAST_A_THREAD * threads;
-    let (floor, burst, interval) = match class {
-        Class::Predict => {
-            let burst = PREDICT_BURST + PREDICT_BURST_A_THREAD * threads;
-            (0.002, burst, 0.05)
-        }
-        Class::Fit => (0.1, FIT_BURST, 1.0),
+    let (floor, burst) = match class {
+        Class::Predict => (0.002, PREDICT_BURST),
+        Class::Fit => (0.1, FIT_BURST),
     };
     Law {
         floor,
         services: 1.0 + 4.0 / threads as f64,
         least,
-        burst: burst.min(MOST_WAITING),
+        burst,
         most: MOST_WAITING,
-        interval,
     }
 }
 
@@ -309,11 +334,13 @@ enum Asked {
     Waits(u64, oneshot::Receiver<Result<Permit, Refusal>>),
 }
 
-enum Place {
+enum Found {
     /// One that nobody has.
     Free,
-    /// That of the youngest of the tenant with the most.
-    OfLongest,
+    /// One beyond the limit, for who has used little.
+    Owed,
+    /// That of the youngest of this tenant, which has used most.
+    Of(Tenant),
 }
 
 /// Somebody in the queue; leaves it when dropped.

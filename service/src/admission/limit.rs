@@ -12,10 +12,11 @@
 //! services of one thread, and the less the more threads there are (M/D/c). Who is served under overload waits for about
 //! as long, and a queue of that length, threads + 4, does not run dry.
 //!
-//! A queue behind which a thread was idle a moment ago is a burst that will be worked off, not an overload. As in CoDel
-//! (Nichols & Jacobson, ACM Queue 2012) and *Fail at Scale* (Maurer, ACM Queue 2015), only a queue that has stood for a
-//! whole interval is held to the limit above; before that it may have the length of a burst, and what is waited in it
-//! cuts no limit.
+//! A burst after a calm is not an overload: it will be worked off. As CoDel (Nichols & Jacobson, ACM Queue 2012) and *Fail
+//! at Scale* (Maurer, ACM Queue 2015) do, this tells one from the other by what came before. Each service that idle
+//! threads could have done in the time is a place more beyond the limit, up to those of a burst, and each place is used
+//! once: a token bucket that idleness fills. Under overload no thread is idle, and nothing fills it. What is waited in
+//! such a place says nothing of the limit.
 //!
 //! Time is seconds since whenever the caller likes; nothing in here reads a clock.
 
@@ -28,16 +29,14 @@ pub struct Law {
     pub services: f64,
     /// Least limit: so many that no thread is idle while the next request arrives.
     pub least: usize,
-    /// Limit while a thread has been idle within the interval.
+    /// Places beyond the limit after a calm.
     pub burst: usize,
     /// Most, whatever is measured.
     pub most: usize,
-    /// Seconds without an idle thread after which a queue is no burst.
-    pub interval: f64,
 }
 
-/// Services in which a burst may be worked off.
-const BURST_SERVICES: f64 = 40.0;
+/// Beyond as many as there are threads, what is allowed before anything is measured: what the law comes to.
+const BEYOND_THREADS: usize = 4;
 /// Weight of a new service time in the average.
 const NEW: f64 = 1.0 / 16.0;
 /// A queue this full is held back by its limit.
@@ -47,44 +46,55 @@ const MOST_CUT: f64 = 0.5;
 /// The least: a wait just above the target has to count.
 const LEAST_CUT: f64 = 0.98;
 
+/// A place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Within the limit.
+    Standing,
+    /// Beyond it: one that idle threads have paid for, or that work which had begun takes in any case.
+    Beyond,
+}
+
 /// The limit of one queue.
 #[derive(Clone, Debug)]
 pub struct Limit {
     law: Law,
     limit: f64,
     service: Option<f64>,
-    idle_at: f64,
+    /// Places beyond the limit that are left.
+    credit: f64,
+    /// Threads that are idle since when.
+    idle: (usize, f64),
     cut_at: f64,
 }
 
 impl Limit {
-    /// A limit that has measured nothing: a burst's.
+    /// A limit that has measured nothing, after a calm.
     #[must_use]
-    pub fn new(law: Law) -> Self {
+    pub fn new(law: Law, threads: usize) -> Self {
         Self {
             law,
-            limit: law.burst.clamp(law.least, law.most) as f64,
+            limit: (threads + BEYOND_THREADS).clamp(law.least, law.most) as f64,
             service: None,
-            idle_at: 0.0,
+            credit: law.burst as f64,
+            idle: (threads, 0.0),
             cut_at: f64::NEG_INFINITY,
         }
     }
 
-    /// How many may wait at `now`.
+    /// How many may wait.
     #[must_use]
-    pub fn allowed(&self, now: f64) -> usize {
-        if self.stands(now) {
-            self.standing()
-        } else {
-            self.standing().max(self.law.burst).min(self.law.most)
-        }
+    pub fn allowed(&self) -> usize {
+        (self.standing() + self.credit as usize).min(self.law.most)
     }
 
-    /// Whether no thread was idle for so long that what waits is no burst.
-    fn stands(&self, now: f64) -> bool {
-        // A burst of slow services is worked off slowly.
-        let services = BURST_SERVICES * self.service.unwrap_or_default();
-        now - self.idle_at >= self.law.interval.max(services)
+    /// Somebody takes a place behind `waiting` others.
+    pub fn taken(&mut self, waiting: usize) -> Place {
+        if waiting < self.standing() {
+            return Place::Standing;
+        }
+        self.credit = (self.credit - 1.0).max(0.0);
+        Place::Beyond
     }
 
     /// How many may wait in a queue that stands.
@@ -99,14 +109,18 @@ impl Limit {
         self.service
     }
 
-    /// A thread has nothing to do.
-    pub fn idle(&mut self, now: f64) {
-        self.idle_at = now;
+    /// From `now` on, so many threads have nothing to do.
+    pub fn idle(&mut self, now: f64, threads: usize) {
+        let (idle, since) = std::mem::replace(&mut self.idle, (threads, now));
+        if idle > 0 {
+            let unused = idle as f64 * (now - since) / self.service.unwrap_or(f64::MIN_POSITIVE);
+            self.credit = (self.credit + unused).min(self.law.burst as f64);
+        }
     }
 
-    /// A service begins after a wait of `waited` seconds; `waiting` are left.
-    pub fn begun(&mut self, now: f64, waited: f64, waiting: usize) {
-        if !self.stands(now) {
+    /// A service begins after `waited` seconds in `place`; `waiting` are left.
+    pub fn begun(&mut self, now: f64, place: Place, waited: f64, waiting: usize) {
+        if place == Place::Beyond {
             return;
         }
         let target = self.target();

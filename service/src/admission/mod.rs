@@ -2,8 +2,8 @@
 //!
 //! A server that takes everything serves nothing in time: beyond its capacity every request waits for longer than its
 //! caller does. Each [`Class`] of work has a [`Gate`](gate::Gate) in front of its pool: a job runs when a thread is free,
-//! others wait in a queue whose length follows from how long one waits in it ([`limit`]), in turns of their tenants
-//! ([`queue`]), and what finds no place is refused at once, which costs a fraction of serving it. [`memory`] bounds what
+//! others wait in a queue whose length follows from how long one waits in it ([`limit`]), and whose order from what
+//! tenants have used ([`queue`]), and what finds no place is refused at once, which costs a fraction of serving it. [`memory`] bounds what
 //! bodies and replies take, whatever the queues hold.
 //!
 //! No type of the HTTP framework is in here.

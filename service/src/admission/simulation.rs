@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Class;
 use super::gate::law;
-use super::limit::{Law, Limit};
+use super::limit::{Limit, Place};
 
 /// A stretch of time with Poisson arrivals.
 #[derive(Clone, Copy)]
@@ -48,10 +48,10 @@ enum Control {
 }
 
 impl Control {
-    fn allowed(&self, now: f64) -> usize {
+    fn place(&mut self, waiting: usize) -> Option<Place> {
         match self {
-            Self::Adaptive(limit) => limit.allowed(now),
-            Self::Fixed(n) => *n,
+            Self::Adaptive(limit) => (waiting < limit.allowed()).then(|| limit.taken(waiting)),
+            Self::Fixed(n) => (waiting < *n).then_some(Place::Standing),
         }
     }
 }
@@ -73,13 +73,19 @@ impl Ord for End {
     }
 }
 
+struct Waiting {
+    arrived: f64,
+    place: Place,
+    phase: usize,
+    service: f64,
+}
+
 struct Server {
     control: Control,
     threads: usize,
     /// Ends of the services under way.
     busy: BinaryHeap<End>,
-    /// Arrival, phase and length of the services to come.
-    waiting: VecDeque<(f64, usize, f64)>,
+    waiting: VecDeque<Waiting>,
     rng: ChaCha8Rng,
     now: f64,
     served: Vec<Served>,
@@ -122,53 +128,57 @@ impl Server {
     }
 
     fn arrive(&mut self, phase: usize, mean: f64) {
-        let service = self.draw(mean);
+        let arrival = Waiting {
+            arrived: self.now,
+            place: Place::Standing,
+            phase,
+            service: self.draw(mean),
+        };
         if self.busy.len() < self.threads && self.waiting.is_empty() {
+            self.begin(&arrival);
             self.idle();
-            self.begin(self.now, phase, service);
-        } else if self.waiting.len() < self.control.allowed(self.now) {
-            self.waiting.push_back((self.now, phase, service));
+        } else if let Some(place) = self.control.place(self.waiting.len()) {
+            self.waiting.push_back(Waiting { place, ..arrival });
         } else {
             self.served[phase].refused += 1;
         }
     }
 
-    fn begin(&mut self, arrived: f64, phase: usize, service: f64) {
+    fn begin(&mut self, it: &Waiting) {
+        self.busy.push(End(self.now + it.service));
         if let Control::Adaptive(limit) = &mut self.control {
-            limit.begun(self.now, self.now - arrived, self.waiting.len());
+            let waited = self.now - it.arrived;
+            limit.begun(self.now, it.place, waited, self.waiting.len());
             // Told at once and not when it ends: the order of two threads' ends makes no difference to a mean.
-            limit.ended(service);
+            limit.ended(it.service);
         }
-        self.served[phase]
-            .latencies
-            .push(self.now + service - arrived);
-        self.busy.push(End(self.now + service));
+        let latency = self.now + it.service - it.arrived;
+        self.served[it.phase].latencies.push(latency);
+    }
+
+    fn idle(&mut self) {
+        if let Control::Adaptive(limit) = &mut self.control {
+            limit.idle(self.now, self.threads - self.busy.len());
+        }
     }
 
     fn pass_to(&mut self, time: f64) {
         while let Some(End(end)) = self.busy.peek().filter(|end| end.0 <= time) {
             self.now = *end;
             self.busy.pop();
-            if let Some((arrived, phase, service)) = self.waiting.pop_front() {
-                self.begin(arrived, phase, service);
-            } else {
-                self.idle();
+            match self.waiting.pop_front() {
+                Some(waiting) => self.begin(&waiting),
+                None => self.idle(),
             }
         }
         self.now = time;
-    }
-
-    fn idle(&mut self) {
-        if let Control::Adaptive(limit) = &mut self.control {
-            limit.idle(self.now);
-        }
     }
 }
 
 const LOADS: [f64; 6] = [0.5, 0.8, 1.0, 2.0, 5.0, 10.0];
 
-fn adaptive(law: Law) -> Control {
-    Control::Adaptive(Limit::new(law))
+fn adaptive(class: Class, threads: usize) -> Control {
+    Control::Adaptive(Limit::new(law(class, threads), threads))
 }
 
 fn at(load: f64, service: f64) -> Phase {
@@ -198,8 +208,7 @@ fn holds(threads: usize, service: f64, control: impl Fn() -> Control) -> (bool, 
 fn goodput_and_latency_hold_at_ten_times_the_capacity() {
     for threads in [1, 2, 4] {
         for service in [0.001, 0.004, 0.05] {
-            let law = law(Class::Predict, threads);
-            let held = holds(threads, service, || adaptive(law));
+            let held = holds(threads, service, || adaptive(Class::Predict, threads));
             assert_eq!(held, (true, true), "{threads} threads, {service} s");
         }
     }
@@ -207,8 +216,7 @@ fn goodput_and_latency_hold_at_ten_times_the_capacity() {
 
 #[test]
 fn fits_keep_their_goodput_too() {
-    let law = law(Class::Fit, 2);
-    let (goodput, _) = holds(2, 0.2, || adaptive(law));
+    let (goodput, _) = holds(2, 0.2, || adaptive(Class::Fit, 2));
     assert!(goodput);
 }
 
@@ -223,15 +231,14 @@ fn a_long_queue_breaks_the_latency_and_none_the_goodput() {
     // With nobody waiting, a thread is idle until the next arrival: at the capacity, half of the time.
     let at_capacity = |control| Server::play(1, control, &[at(1.0, 0.004)]).remove(0);
     let none = at_capacity(Control::Fixed(0)).a_second();
-    let ours = at_capacity(adaptive(law(Class::Predict, 1))).a_second();
+    let ours = at_capacity(adaptive(Class::Predict, 1)).a_second();
     assert!(none < 0.6 * 250.0 && ours > 0.85 * 250.0, "{none} {ours}");
 }
 
 #[test]
 fn the_limit_follows_the_time_of_a_service() {
-    let law = law(Class::Predict, 2);
     let phases = [at(5.0, 0.002), at(5.0, 0.02), at(5.0, 0.002)];
-    let [fast, slow, again] = Server::play(2, adaptive(law), &phases)
+    let [fast, slow, again] = Server::play(2, adaptive(Class::Predict, 2), &phases)
         .try_into()
         .unwrap_or_else(|_| unreachable!("three phases"));
     for (served, service) in [(&fast, 0.002), (&slow, 0.02), (&again, 0.002)] {
@@ -246,9 +253,8 @@ fn the_limit_follows_the_time_of_a_service() {
 
 #[test]
 fn nothing_is_left_of_an_overload_that_is_over() {
-    let law = law(Class::Predict, 1);
     let phases = [at(10.0, 0.004), at(0.8, 0.004)];
-    let served = Server::play(1, adaptive(law), &phases);
+    let served = Server::play(1, adaptive(Class::Predict, 1), &phases);
     let (over, calm) = (&served[0], &served[1]);
     assert!(over.refused > 8 * over.latencies.len());
     let good = calm.latencies.len() as f64 / (calm.latencies.len() + calm.refused) as f64;
@@ -257,20 +263,26 @@ fn nothing_is_left_of_an_overload_that_is_over() {
 
 #[test]
 fn a_burst_after_a_calm_is_served_whole() {
-    for (class, burst) in [(Class::Predict, 20), (Class::Fit, 500)] {
+    for (class, burst) in [(Class::Predict, 32), (Class::Fit, 512)] {
         let law = law(class, 2);
-        let mut limit = Limit::new(law);
+        let mut limit = Limit::new(law, 2);
         let service = 0.05;
-        // An overload has left the least limit behind.
+        // An overload has used what a calm had left, and each wait was too long.
+        limit.idle(0.0, 0);
         for n in 0..10_000 {
-            limit.begun(f64::from(n) * service, 10.0, 5);
+            limit.taken(law.most);
+            limit.begun(f64::from(n) * service, Place::Standing, 10.0, 5);
             limit.ended(service);
         }
-        assert_eq!(limit.standing(), law.least);
-        assert_eq!(limit.allowed(500.0), law.least, "the queue stands");
-        limit.idle(500.0);
-        let interval = law.interval.max(40.0 * service);
-        assert!(limit.allowed(500.0 + interval / 2.0) >= burst);
-        assert_eq!(limit.allowed(500.0 + interval), law.least);
+        assert_eq!((limit.standing(), limit.allowed()), (law.least, law.least));
+        // Of two threads, one has nothing to do for as long as a burst takes.
+        limit.idle(500.0, 1);
+        limit.idle(500.0 + burst as f64 * service + 1e-6, 0);
+        assert_eq!(limit.allowed(), law.least + burst);
+        for waiting in 0..burst + law.least {
+            let place = limit.taken(waiting);
+            assert_eq!(place == Place::Standing, waiting < law.least);
+        }
+        assert_eq!(limit.allowed(), law.least, "each place is used once");
     }
 }

@@ -37,7 +37,7 @@ const fn work_a_byte(class: Class) -> usize {
 }
 
 /// Bytes of a body that cost a turn in the queue.
-const BYTES_A_TURN: usize = 16 * 1024;
+const BYTES_A_TURN: f64 = 16_384.0;
 
 impl Ticket {
     /// A request of this class by `tenant`, to be answered before `deadline`.
@@ -96,7 +96,7 @@ impl Ticket {
 
     /// What its next job costs, in turns of its tenant.
     #[must_use]
-    pub fn cost(&self) -> u64 {
-        1 + (self.body_bytes / BYTES_A_TURN) as u64
+    pub fn cost(&self) -> f64 {
+        1.0 + self.body_bytes as f64 / BYTES_A_TURN
     }
 }

@@ -6,7 +6,7 @@ use super::parse_bytes;
 
 /// Bytes of the process a connection takes: of 15,000, each took 18 KiB of resident memory for its buffers, before and
 /// after a predict.
-const BYTES_A_CONNECTION: usize = 20 * 1024;
+pub const BYTES_A_CONNECTION: usize = 20 * 1024;
 
 /// What the server takes on.
 #[derive(Clone, Debug, Args)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use admission::{AdmissionConfig, Budget};
+pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;

@@ -17,6 +17,7 @@ use crate::admission::{Class, Refusal, Tenant, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 
 const DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline-ms");
+const DEADLINE_NAME: &str = "X-Request-Deadline-Ms";
 /// The deadline of a request that names none.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 /// A day: more is a mistake.
@@ -91,7 +92,7 @@ fn deadline(call: &Call<'_>) -> Result<Duration, Rejection> {
         Some(ms @ 1..=DEADLINE_MAX_MS) => Ok(Duration::from_millis(ms)),
         Some(_) | None => {
             let reason = format!("expected whole milliseconds, 1 to {DEADLINE_MAX_MS}");
-            let loc = [Loc::from("header"), Loc::from(DEADLINE.as_str())];
+            let loc = [Loc::from("header"), Loc::from(DEADLINE_NAME)];
             let error = FieldError::new(loc, reason);
             Err(Rejection::one(Code::InvalidHeader, error))
         }

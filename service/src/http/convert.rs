@@ -217,7 +217,9 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         RegistryError::Fit(fit) => fit_rejection(fit),
         RegistryError::Put(put) => match put {
             PutError::Busy => plain(Code::Overloaded),
-            PutError::Closed(_) | PutError::Unknown(_) => plain(Code::StoreUnavailable),
+            PutError::Hangs { .. } | PutError::Closed(_) | PutError::Unknown(_) => {
+                plain(Code::StoreUnavailable)
+            }
             PutError::Damaged(_) => plain(Code::StoredRecordDamaged),
             PutError::KeyReused => {
                 let loc = [Loc::from("header"), Loc::from(api::idempotency::HEADER)];

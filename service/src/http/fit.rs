@@ -1,5 +1,6 @@
 //! `POST /fit/{series_id}`.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
@@ -9,11 +10,12 @@ use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
-use super::{Call, admit, body, convert, idempotency, ok, ok_bytes};
+use super::idempotency::Begun;
+use super::{Call, admit, body, convert, idempotency, json};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
-use crate::registry::{Asked, FitJob, Fitting, RegistryOptions};
-use crate::store::{Request, Stored};
+use crate::metrics::WorkTimes;
+use crate::registry::{FitJob, Fitting, RegistryOptions};
 
 pub(super) async fn handle(
     call: &Call<'_>,
@@ -33,62 +35,49 @@ pub(super) async fn handle(
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;
     let limit = state.max_body_bytes;
     let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
-    let asked = match key {
-        None => None,
-        Some(key) => match registry.asked(series.as_str(), key, body.clone()).await {
-            Ok(Asked::Before(answer)) => return Ok(idempotency::replayed(answer)),
-            Ok(Asked::Anew(digest)) => Some((key, digest)),
-            Err(error) => return Err(convert::rejection(&error)),
-        },
+    let named = match idempotency::begin(registry, series, key, &body).await? {
+        Begun::Before(reply) => return Ok(reply),
+        Begun::Anew(named) => named,
     };
     let options = registry.options();
+    let work = Arc::clone(&state.metrics.work);
     let mut fitting = if body.len() < POOL_FROM_BYTES {
         let job = read(&body)?;
         if job.is_light() {
             let _work = ticket.work();
-            run(job, &options)?
+            run(job, &options, &work)?
         } else {
             let fitted = state
                 .compute
-                .run(&mut ticket, move || run(job, &options))
+                .run(&mut ticket, move || run(job, &options, &work))
                 .await;
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
         let fitted = state
             .compute
-            .run(&mut ticket, move || run(read(&body)?, &options));
+            .run(&mut ticket, move || run(read(&body)?, &options, &work));
         fitted.await.map_err(convert::compute_rejection)??
     };
-    let named = asked.map(|(key, body)| {
+    let write = |fitting: &Fitting, version| {
+        let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
         let duration_ms = received.elapsed().as_secs_f64() * 1e3;
-        let answer = with_reply(series, 0, &fitting, duration_ms, idempotency::answer_of);
-        Request { key, body, answer }
-    });
-    let answer = named.as_ref().map(|named| named.answer.clone());
-    let stored = registry.store_once(series.as_str(), &mut fitting, named);
-    let commit = ticket.part("commit");
-    let stored = stored.await;
-    drop(commit);
-    let version = match stored.map_err(|error| convert::rejection(&error))? {
-        Stored::New { version, .. } => version,
-        // A twin of this request was faster.
-        Stored::Before(kept) => {
-            return Ok(idempotency::replayed(kept.answer.of_version(kept.version)));
-        }
-    };
-    let took = received.elapsed();
-    state.metrics.training.record(took);
-    Ok(match answer {
-        Some(answer) => ok_bytes(Bytes::from(answer.of_version(version))),
-        None => with_reply(
+        json(&fit_reply(
             series,
             version,
-            &fitting,
-            took.as_secs_f64() * 1e3,
-            |reply| ok(&reply),
-        ),
-    })
+            fitting,
+            (&summary, &hash),
+            duration_ms,
+        ))
+    };
+    let commit = ticket.part("commit");
+    let stored = idempotency::store(registry, series, &mut fitting, named, write).await;
+    drop(commit);
+    let (reply, is_new) = stored?;
+    if is_new {
+        state.metrics.training.record(received.elapsed());
+    }
+    Ok(reply)
 }
 
 fn read(body: &Bytes) -> Result<FitJob, Rejection> {
@@ -101,25 +90,9 @@ fn read(body: &Bytes) -> Result<FitJob, Rejection> {
     )
 }
 
-fn run(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
-    job.run(options).map_err(|error| convert::rejection(&error))
-}
-
-fn with_reply<T>(
-    series: SeriesId<'_>,
-    version: u64,
-    fitting: &Fitting,
-    duration_ms: f64,
-    write: impl FnOnce(FitReply<'_>) -> T,
-) -> T {
-    let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
-    write(fit_reply(
-        series,
-        version,
-        fitting,
-        (&summary, &hash),
-        duration_ms,
-    ))
+fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {
+    let fitted = work.fits.time(|| job.run(options));
+    fitted.map_err(|error| convert::rejection(&error))
 }
 
 /// What is told of a version that is stored.

@@ -2,11 +2,12 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
-use api::{FitReply, IdempotencyKey, Rejection};
+use api::{IdempotencyKey, Rejection, SeriesId};
 use bytes::Bytes;
 
-use super::{json, ok_bytes};
-use crate::store::{Answer, RequestKey};
+use super::{convert, ok_bytes};
+use crate::registry::{Asked, Fitting, Registry};
+use crate::store::{Answer, BodyDigest, Request, RequestKey, Stored};
 
 /// The header in lower case, as the framework's map has it.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -29,24 +30,82 @@ pub(super) fn key_of(request: &HttpRequest) -> Result<Option<RequestKey>, Reject
     Ok(Some(RequestKey::new("", key.as_str())))
 }
 
-/// What is told of a version that has no number yet.
-pub(super) fn answer_of(mut reply: FitReply<'_>) -> Answer {
-    reply.version = 0;
-    let text = json(&reply);
+/// A request that named itself and what it asks for.
+pub(super) type Named = Option<(RequestKey, BodyDigest)>;
+
+/// How a request that makes a version begins.
+pub(super) enum Begun {
+    /// It was answered before.
+    Before(HttpResponse),
+    /// It has to be done.
+    Anew(Named),
+}
+
+/// Looks for the answer that was given under `key`, before any work is done for it.
+///
+/// # Errors
+/// `idempotency_key_reused`, or as a read of the store.
+pub(super) async fn begin(
+    registry: &Registry,
+    series: SeriesId<'_>,
+    key: Option<RequestKey>,
+    body: &Bytes,
+) -> Result<Begun, Rejection> {
+    let Some(key) = key else {
+        return Ok(Begun::Anew(None));
+    };
+    match registry.asked(series.as_str(), key, body.clone()).await {
+        Ok(Asked::Before(answer)) => Ok(Begun::Before(replayed(answer))),
+        Ok(Asked::Anew(digest)) => Ok(Begun::Anew(Some((key, digest)))),
+        Err(error) => Err(convert::rejection(&error)),
+    }
+}
+
+/// Stores a version and replies as `write` has it, of the version's number; tells, too, whether it is new.
+///
+/// # Errors
+/// As [`Registry::store_once`].
+pub(super) async fn store(
+    registry: &Registry,
+    series: SeriesId<'_>,
+    fitting: &mut Fitting,
+    named: Named,
+    write: impl Fn(&Fitting, u64) -> Bytes,
+) -> Result<(HttpResponse, bool), Rejection> {
+    let request = named.map(|(key, body)| Request {
+        key,
+        body,
+        answer: around_the_number(&write(fitting, 0)),
+    });
+    let answer = request.as_ref().map(|request| request.answer.clone());
+    let stored = registry.store_once(series.as_str(), fitting, request).await;
+    Ok(match stored.map_err(|error| convert::rejection(&error))? {
+        Stored::New { version, .. } => {
+            let told = answer.map(|answer| Bytes::from(answer.of_version(version)));
+            let told = told.unwrap_or_else(|| write(fitting, version));
+            (ok_bytes(told), true)
+        }
+        // A twin of this request was faster.
+        Stored::Before(kept) => (replayed(kept.answer.of_version(kept.version)), false),
+    })
+}
+
+/// An answer of which the version has no number yet.
+fn around_the_number(answer: &[u8]) -> Answer {
     // Only the id stands before the version, and it has no quotes.
     let number = br#""version":"0""#;
-    let at = text
+    let at = answer
         .windows(number.len())
         .position(|window| window == number);
     let at = at.expect("a reply tells its version") + number.len() - 2;
     Answer {
-        before: text[..at].to_vec(),
-        after: text[at + 1..].to_vec(),
+        before: answer[..at].to_vec(),
+        after: answer[at + 1..].to_vec(),
     }
 }
 
 /// The reply to a request that was answered before.
-pub(super) fn replayed(answer: Vec<u8>) -> HttpResponse {
+fn replayed(answer: Vec<u8>) -> HttpResponse {
     let mut reply = ok_bytes(Bytes::from(answer));
     let headers = reply.headers_mut();
     headers.insert(REPLAYED, HeaderValue::from_static("true"));

@@ -6,12 +6,14 @@ mod body;
 mod calibration;
 mod columns;
 mod convert;
+mod counts;
 mod detect;
 mod fit;
 mod health;
 mod held;
 mod idempotency;
 mod log_level;
+mod metrics;
 mod plot;
 mod plot_page;
 mod predict;
@@ -19,15 +21,18 @@ mod probes;
 mod problems;
 mod refusal;
 mod request_log;
+pub mod route;
 pub mod router;
 pub mod stamp;
 mod trace;
 mod update;
 mod versions;
 
+use std::time::Duration;
+
 use actix_http::ConnectionType;
 use actix_web::body::BoxBody;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
@@ -35,7 +40,9 @@ use bytes::Bytes;
 
 use crate::admission::Ticket;
 use crate::startup::State;
+pub use counts::{HttpCounts, Replies};
 pub use probes::dispatch_probe;
+use route::Route;
 use router::Resource;
 use stamp::Received;
 
@@ -54,22 +61,55 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
         state: &state,
         received: &received,
     };
-    let mut reply = answer(&call, payload).await;
+    // The raw path: what the framework matches on would be decoded.
+    let resource = Resource::at(request.uri().path());
+    let counted = Counted::from(resource, &state.metrics.http);
+    let mut reply = answer(&call, resource, payload).await;
     if state.is_draining() {
         // The client opens its next connection elsewhere.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
     request_log::write(&call, &reply);
     trace::answered(&received, &reply);
-    received.stamp(&mut reply);
+    let took = received.stamp(&mut reply);
+    counted.reply(request.method(), reply.status(), took);
     reply
 }
 
-async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
-    // The raw path: what the framework matches on would be decoded.
-    let path = call.request.uri().path();
-    let resource = Resource::at(path);
+/// A request that will be counted, by its reply or by the lack of one.
+struct Counted<'a> {
+    route: Route,
+    counts: &'a HttpCounts,
+    is_answered: bool,
+}
+
+impl<'a> Counted<'a> {
+    fn from(resource: Resource<'_>, counts: &'a HttpCounts) -> Self {
+        Self {
+            route: resource.into(),
+            counts,
+            is_answered: false,
+        }
+    }
+
+    fn reply(mut self, method: &Method, status: StatusCode, took: Duration) {
+        self.is_answered = true;
+        self.counts.reply(self.route, method, status.as_u16(), took);
+    }
+}
+
+impl Drop for Counted<'_> {
+    /// The framework drops the handler of a client that has gone.
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.counts.hung_up(self.route);
+        }
+    }
+}
+
+async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> HttpResponse {
     if resource == Resource::Unknown {
+        let path = call.request.uri().path();
         return problems::refuse_with(call, Code::NotFound, format!("there is nothing at {path}"));
     }
     if !resource.allows(call.request.method()) {
@@ -86,6 +126,7 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Calibration(id) => calibration::handle(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
+        Resource::Metrics => metrics::handle(call).await,
         Resource::Plot => plot::handle(call).await,
         Resource::Live => Ok(health::live()),
         Resource::Ready => Ok(health::ready(call.state)),
@@ -94,6 +135,11 @@ async fn answer(call: &Call<'_>, payload: Payload) -> HttpResponse {
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| problems::refuse(call, &rejection))
+}
+
+/// Whether `/health/ready` answers 200.
+pub fn is_ready(state: &State) -> bool {
+    health::why_not_ready(state).is_none()
 }
 
 /// A JSON reply with status 200.

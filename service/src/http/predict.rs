@@ -76,12 +76,14 @@ pub(super) async fn handle(
     let reply = if is_small && !model.fitted.is_windowed() {
         let _work = ticket.work();
         let watch = Watch::of_version(registry.monitors(), series.as_str(), &model);
-        answer(watch, &model, points, asked)?
+        let scores = &state.metrics.work.scores;
+        scores.time(|| answer(watch, &model, points, asked))?
     } else {
+        let work = Arc::clone(&state.metrics.work);
         let (monitors, name) = (Arc::clone(registry.monitors()), series.as_str().to_owned());
         let scored = move || {
             let watch = Watch::of_version(&monitors, &name, &model);
-            answer(watch, &model, points, asked)
+            work.scores.time(|| answer(watch, &model, points, asked))
         };
         let answer = state.compute.run(&mut ticket, scored).await;
         answer.map_err(convert::compute_rejection)??

@@ -1,4 +1,4 @@
-//! The port for probes: those, and the switch of the logs.
+//! The probes, the metrics and the switch of the logs, for the listener that answers nothing else.
 
 use actix_http::ConnectionType;
 use actix_web::web::{Data, Payload};
@@ -7,7 +7,7 @@ use api::Code;
 
 use super::router::Resource;
 use super::stamp::Received;
-use super::{Call, health, log_level, problems};
+use super::{Call, health, log_level, metrics, problems};
 use crate::startup::State;
 
 /// Answers every request of the health listener, and closes its connection.
@@ -24,14 +24,14 @@ pub async fn dispatch_probe(
     };
     let mut reply = match request.uri().path() {
         log_level::PATH => log_level::answer(&call, payload).await,
-        _ => answer(&call),
+        _ => answer(&call).await,
     };
     reply.head_mut().set_connection_type(ConnectionType::Close);
     received.stamp(&mut reply);
     reply
 }
 
-fn answer(call: &Call<'_>) -> HttpResponse {
+async fn answer(call: &Call<'_>) -> HttpResponse {
     if !Resource::Live.allows(call.request.method()) {
         return problems::method_not_allowed(call, Resource::Live.allow());
     }
@@ -40,6 +40,9 @@ fn answer(call: &Call<'_>) -> HttpResponse {
         Resource::Live => health::live(),
         Resource::Ready => health::ready(call.state),
         Resource::Startup => health::startup(call.state),
+        Resource::Metrics => metrics::handle(call)
+            .await
+            .unwrap_or_else(|rejection| problems::refuse(call, &rejection)),
         Resource::ProblemPage(code) => problems::page(call, code),
         _ => {
             let detail = format!("there is nothing at {path} on the port for probes");

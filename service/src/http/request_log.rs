@@ -8,6 +8,7 @@ use actix_web::HttpResponse;
 use api::Rejection;
 
 use super::Call;
+use super::route::Route;
 use super::router::Resource;
 use crate::telemetry::logs::REQUEST;
 use crate::telemetry::{RequestSpan, traces};
@@ -56,7 +57,7 @@ pub(super) fn write(call: &Call<'_>, reply: &HttpResponse) {
     let code = why.map(|why| why.code);
     let failure = why.and_then(|why| why.failure.as_deref());
     let (method, status) = (call.request.method().as_str(), reply.status().as_u16());
-    let route = resource.template();
+    let route = Route::from(resource).template();
     let request_id = call.received.id();
     let own = call.received.span().map(RequestSpan::trace_id);
     let trace_id = own.or_else(|| traces::trace_id(call.request.headers()));

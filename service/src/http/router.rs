@@ -26,6 +26,8 @@ pub enum Resource<'a> {
     Alias(&'a str, &'a str),
     /// `/healthcheck`
     Healthcheck,
+    /// `/metrics`
+    Metrics,
     /// `/plot`
     Plot,
     /// `/health/live`
@@ -73,6 +75,7 @@ impl<'a> Resource<'a> {
         match path {
             "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
+            "/metrics" => Self::Metrics,
             "/plot" => Self::Plot,
             "/health/live" => Self::Live,
             "/health/ready" | "/health" => Self::Ready,
@@ -81,32 +84,13 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// The path with its parts named, for logs, traces and metrics: of a bounded number.
-    #[must_use]
-    pub const fn template(self) -> &'static str {
-        match self {
-            Self::Predict(_) => "/predict/{series_id}",
-            Self::Update(_) => "/update/{series_id}",
-            Self::Fit(_) => "/fit/{series_id}",
-            Self::Detect => "/detect",
-            Self::Calibration(_) => "/series/{series_id}/calibration",
-            Self::Versions(_) => "/series/{series_id}/versions",
-            Self::Aliases(_) => "/series/{series_id}/aliases",
-            Self::Alias(..) => "/series/{series_id}/aliases/{alias}",
-            Self::Healthcheck => "/healthcheck",
-            Self::Plot => "/plot",
-            Self::Live => "/health/live",
-            Self::Ready => "/health/ready",
-            Self::Startup => "/health/startup",
-            Self::ProblemPage(_) => "/problems/{code}",
-            Self::Unknown => "unmatched",
-        }
-    }
-
-    /// Whether an orchestrator asks for it, every few seconds and for ever.
+    /// Whether a machine asks for it, every few seconds and for ever.
     #[must_use]
     pub const fn is_probe(self) -> bool {
-        matches!(self, Self::Live | Self::Ready | Self::Startup)
+        matches!(
+            self,
+            Self::Live | Self::Ready | Self::Startup | Self::Metrics
+        )
     }
 
     /// The methods of the resource, as the `Allow` header lists them.
@@ -122,6 +106,7 @@ impl<'a> Resource<'a> {
             Self::Calibration(_)
             | Self::Aliases(_)
             | Self::Healthcheck
+            | Self::Metrics
             | Self::Plot
             | Self::Live
             | Self::Ready

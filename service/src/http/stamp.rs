@@ -69,12 +69,14 @@ impl Received {
         self.id.get_or_init(new_id).to_str().unwrap_or_default()
     }
 
-    /// Puts both headers on `reply`.
-    pub fn stamp(self, reply: &mut HttpResponse) {
+    /// Puts both headers on `reply`; the time it tells.
+    pub fn stamp(self, reply: &mut HttpResponse) -> Duration {
         let headers = reply.headers_mut();
         let id = self.id.into_inner().unwrap_or_else(new_id);
         headers.insert(REQUEST_ID, id);
-        headers.insert(RESPONSE_TIME, milliseconds(self.at.elapsed()));
+        let took = self.at.elapsed();
+        headers.insert(RESPONSE_TIME, milliseconds(took));
+        took
     }
 }
 

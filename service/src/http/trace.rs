@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::route::Route;
 use super::router::Resource;
 use super::stamp::Received;
 use crate::startup::State;
@@ -18,7 +19,7 @@ pub(super) fn begin(state: &State, request: &HttpRequest) -> Option<RequestSpan>
     }
     traces.begin(request.headers(), || Named {
         method: request.method().as_str(),
-        route: resource.template(),
+        route: Route::from(resource).template(),
         path,
         work: work_of(resource),
     })

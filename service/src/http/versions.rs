@@ -7,7 +7,9 @@ use api::{Rejection, SeriesId, decode};
 use detectors::envelope::digest_hex;
 
 use super::fit::fit_reply;
-use super::{Call, body, convert, ok};
+use super::idempotency::Begun;
+use super::{Call, body, convert, idempotency, json};
+use crate::registry::Fitting;
 
 pub(super) async fn handle(
     call: &Call<'_>,
@@ -21,6 +23,7 @@ pub(super) async fn handle(
     } = *call;
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
+    let key = idempotency::key_of(request)?;
     let registry = state.registry()?;
     let body = body::read_json(
         request,
@@ -30,17 +33,22 @@ pub(super) async fn handle(
     )
     .await?;
     decode::<VersionRequest>(&body)?.check()?;
+    let named = match idempotency::begin(registry, series, key, &body).await? {
+        Begun::Before(reply) => return Ok(reply),
+        Begun::Anew(named) => named,
+    };
     let frozen = registry.online().freeze(series.as_str()).await;
     let mut frozen = frozen.map_err(|error| convert::rejection(&error))?;
-    let version = registry.store(series.as_str(), &mut frozen.fitting).await;
-    let version = version.map_err(|error| convert::rejection(&error))?;
-    let fitting = &frozen.fitting;
-    let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
-    let duration_ms = received.elapsed().as_secs_f64() * 1e3;
-    Ok(ok(&FrozenReply {
-        version: fit_reply(series, version, fitting, (&summary, &hash), duration_ms),
-        state_seq: frozen.state_seq,
-    }))
+    let write = |fitting: &Fitting, version| {
+        let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
+        let duration_ms = received.elapsed().as_secs_f64() * 1e3;
+        json(&FrozenReply {
+            version: fit_reply(series, version, fitting, (&summary, &hash), duration_ms),
+            state_seq: frozen.state_seq,
+        })
+    };
+    let stored = idempotency::store(registry, series, &mut frozen.fitting, named, write);
+    Ok(stored.await?.0)
 }
 
 /// Such a body has one short field.

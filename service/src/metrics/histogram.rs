@@ -22,6 +22,14 @@ pub struct Snapshot {
     pub sum: f64,
 }
 
+impl Snapshot {
+    /// Observations.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
 const UNITS: f64 = 1e9;
 
 impl Histogram {
@@ -41,6 +49,13 @@ impl Histogram {
         self.counts[at].fetch_add(1, Ordering::Relaxed);
         self.sum
             .fetch_add((value * UNITS) as u64, Ordering::Relaxed);
+    }
+
+    /// Whether anything was observed.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        let mut counts = self.counts.iter();
+        counts.any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
     /// What it holds now. Taken while others add, it may miss their latest observations.

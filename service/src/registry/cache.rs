@@ -156,6 +156,12 @@ impl ModelCache {
         Arc::clone(&self.beside)
     }
 
+    /// Bytes that are kept beside the models.
+    #[must_use]
+    pub fn bytes_beside(&self) -> usize {
+        self.beside.load(Ordering::Relaxed)
+    }
+
     /// What is left of the budget for models: half of it at least, however small it is.
     fn budget(&self) -> usize {
         self.budget - self.beside.load(Ordering::Relaxed).min(self.budget / 2)

@@ -31,7 +31,7 @@ pub use online::{
     StartRequest, Updating,
 };
 
-use crate::store::Store;
+use crate::store::{Commits, Store};
 use aliases::AliasCache;
 use cache::ModelCache;
 use reads::{Flights, StoreReads};
@@ -102,6 +102,12 @@ impl Registry {
     #[must_use]
     pub fn store_hangs(&self) -> bool {
         self.store.waits().hangs()
+    }
+
+    /// The store's commits, if it counts them.
+    #[must_use]
+    pub fn commits(&self) -> Option<&Commits> {
+        self.store.commits()
     }
 
     /// The models in memory.

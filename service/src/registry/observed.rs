@@ -12,7 +12,7 @@
 //! hundred points of a column, and never across an `.await`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -44,6 +44,9 @@ pub struct Monitors {
     budget: usize,
     /// Bytes all shards take; shared with the cache whose budget they are part of.
     bytes: Arc<AtomicUsize>,
+    /// Of all versions, also of those that are not watched any more.
+    points: AtomicU64,
+    alarms: AtomicU64,
 }
 
 struct Shard {
@@ -88,6 +91,27 @@ impl Monitors {
             hasher,
             budget: (budget / 4 / SHARDS).max(AT_LEAST_A_SHARD * size_of_entry("")),
             bytes,
+            points: AtomicU64::new(0),
+            alarms: AtomicU64::new(0),
+        }
+    }
+
+    /// Points that were noted.
+    #[must_use]
+    pub fn points(&self) -> u64 {
+        self.points.load(Ordering::Relaxed)
+    }
+
+    /// Anomalies among them.
+    #[must_use]
+    pub fn alarms(&self) -> u64 {
+        self.alarms.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, n_points: u64, n_alarms: u64) {
+        self.points.fetch_add(n_points, Ordering::Relaxed);
+        if n_alarms > 0 {
+            self.alarms.fetch_add(n_alarms, Ordering::Relaxed);
         }
     }
 
@@ -250,6 +274,8 @@ impl<'a> Watch<'a> {
 
     /// Notes one point.
     pub fn point(&self, p_value: f64) {
+        let is_alarm = p_value < self.alarm_rate;
+        self.monitors.count(1, u64::from(is_alarm));
         self.monitors.feed(self, |m| m.observe(p_value));
     }
 
@@ -258,6 +284,7 @@ impl<'a> Watch<'a> {
         let (n, n_anomalies) = (n as u64, n_anomalies as u64);
         if n > 0 {
             let points = |m: &mut Monitor| m.observe_alarms(n, n_anomalies);
+            self.monitors.count(n, n_anomalies);
             self.monitors.feed(self, points);
         }
     }
@@ -295,7 +322,11 @@ impl WatchedColumn<'_> {
         let chunk = &self.waiting[..std::mem::take(&mut self.n)];
         if !chunk.is_empty() {
             let points = |m: &mut Monitor| chunk.iter().for_each(|p| m.observe(*p));
-            self.watch.monitors.feed(&self.watch, points);
+            let is_alarm = |p: &&f64| **p < self.watch.alarm_rate;
+            let n_alarms = chunk.iter().filter(is_alarm).count();
+            let monitors = self.watch.monitors;
+            monitors.count(chunk.len() as u64, n_alarms as u64);
+            monitors.feed(&self.watch, points);
         }
     }
 }

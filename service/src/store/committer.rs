@@ -10,12 +10,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use compact_str::CompactString;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, NewAnswers, Sweeper, now_ms};
+use super::commits::Commits;
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
 use super::under_way::UnderWay;
 use super::{
@@ -70,6 +72,8 @@ pub(super) struct Shared {
     pub(super) commit: UnderWay,
     /// Reads that are under way.
     pub(super) reads: UnderWay,
+    /// Those that were made.
+    pub(super) commits: Commits,
 }
 
 impl Shared {
@@ -80,6 +84,7 @@ impl Shared {
             refusal: OnceLock::new(),
             commit: UnderWay::new(1),
             reads: UnderWay::new(NOTED_READS),
+            commits: Commits::default(),
         }
     }
 }
@@ -111,19 +116,24 @@ pub(super) fn run(
             batch.push(next);
         }
         if let Some(reason) = shared.refusal.get() {
+            shared.commits.failed(batch.len());
             fail(&mut batch, &PutError::Closed(reason.clone()));
             continue;
         }
+        let begun = Instant::now();
         let under_way = shared.commit.begin();
         let outcomes = commit(tables, &batch, shared, &mut sweeper);
         drop(under_way);
         match outcomes {
-            Ok(outcomes) => batch
-                .drain(..)
-                .zip(outcomes)
-                .for_each(|(queued, outcome)| queued.complete(outcome)),
+            Ok(outcomes) => {
+                // Before anybody hears of it, so that whoever does finds it counted.
+                shared.commits.done(batch.len(), begun.elapsed());
+                let batch = batch.drain(..).zip(outcomes);
+                batch.for_each(|(queued, outcome)| queued.complete(outcome));
+            }
             Err(reason) => {
                 refuse_from_now_on(shared, &reason);
+                shared.commits.failed(batch.len());
                 fail(&mut batch, &PutError::Unknown(reason));
             }
         }

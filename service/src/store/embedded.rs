@@ -19,9 +19,9 @@ use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, Completion, Found, KeptAnswer, Learnt, Put, PutError,
-    RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState,
-    StoredVersion, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
+    Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
+    StoredState, StoredVersion, VersionSelector, Waits,
 };
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -166,6 +166,12 @@ impl EmbeddedStore {
     }
 
     fn enqueue(&self, queued: Queued) {
+        // Whoever joined the queue now would wait, and hold its memory, for as long as the disk hangs.
+        let commit = self.waits().commit;
+        if commit > HANGS_AFTER {
+            let seconds = commit.as_secs();
+            return queued.fail(PutError::Hangs { seconds });
+        }
         let refused = match &*self.queue.read().unwrap_or_else(PoisonError::into_inner) {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
             Some(queue) => match queue.try_send(queued) {
@@ -286,6 +292,10 @@ impl Store for EmbeddedStore {
 
     fn refusal(&self) -> Option<String> {
         self.shared.refusal.get().cloned()
+    }
+
+    fn commits(&self) -> Option<&Commits> {
+        Some(&self.shared.commits)
     }
 
     fn waits(&self) -> Waits {

@@ -9,6 +9,7 @@ pub mod aliases;
 #[cfg(test)]
 mod answer_laws;
 pub mod answers;
+mod commits;
 mod committer;
 pub mod embedded;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use compact_str::CompactString;
 pub use aliases::{AliasChanged, AliasCompletion, AliasError, AliasPut, AliasRecord, Condition};
 pub use answers::KeepAnswers;
 pub use api::VersionSelector;
+pub use commits::Commits;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use record::VersionRecord;
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
@@ -110,6 +112,12 @@ pub enum PutError {
     /// The queue is full; nothing was written.
     #[error("the store's queue is full")]
     Busy,
+    /// A commit hangs, and nobody knows for how long; nothing was written, and later writes may be.
+    #[error("a commit has been going on for {seconds} s")]
+    Hangs {
+        /// How long it has taken so far.
+        seconds: u64,
+    },
     /// The store takes no writes: it is closing, or an earlier write failed. Nothing was written.
     #[error("the store takes no writes: {0}")]
     Closed(String),
@@ -260,6 +268,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What the store is waiting for. Never waits itself.
     fn waits(&self) -> Waits;
+
+    /// Its commits, if it counts them.
+    fn commits(&self) -> Option<&Commits> {
+        None
+    }
 
     /// Completes what is queued, syncs and stops taking writes. Idempotent.
     fn close(&self);

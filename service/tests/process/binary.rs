@@ -138,13 +138,13 @@ impl Tidemark {
         self.health.expect("it was started with --health-addr")
     }
 
-    /// What it has written to stderr.
+    /// What it has written to stderr so far.
     pub(crate) fn log(&self) -> String {
-        let written = self.errors.metadata().expect("the file is there").len();
-        let mut bytes = vec![0; written as usize];
-        // The child writes where this handle stands: it must not be moved.
+        // At an offset of its own: the process writes at the one that both share.
+        let length = self.errors.metadata().expect("it is open").len();
+        let mut bytes = vec![0; usize::try_from(length).expect("a log fits into memory")];
         let read = self.errors.read_exact_at(&mut bytes, 0);
-        read.expect("so much is written");
+        read.expect("what is written can be read");
         String::from_utf8(bytes).expect("the log is UTF-8")
     }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use service::store::record::{STORE_FORMAT, seal_number};
 
 use super::binary::{Tidemark, run, serve};
-use super::http::once;
+use super::http::{Connection, once};
 
 fn golden(extension: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -152,6 +152,39 @@ fn a_store_of_format_1_takes_online_states() {
         let update = update.expect("a reply").json();
         assert_eq!(update["state_seq"], seq, "{update}");
         assert_eq!(update["model_version"], "1", "{update}");
+        server.stop();
+    }
+}
+
+#[test]
+fn a_store_of_format_1_takes_aliases_and_idempotency_keys() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    unpack(folder.path());
+    let body = super::payload::fit(1, 4);
+    for round in 1..=2 {
+        let server = Tidemark::start(folder.path(), &[]);
+        let put = once(
+            server.addr,
+            "PUT",
+            "/series/many/aliases/old",
+            br#"{"version":"2"}"#,
+        );
+        assert_eq!(
+            put.expect("a reply").status,
+            if round == 1 { 201 } else { 200 }
+        );
+        let mut connection = Connection::open(server.addr).expect("it listens");
+        let sent = connection.send_with("Idempotency-Key: k\r\n", "POST", "/fit/many", &body);
+        sent.expect("it reads");
+        let fit = connection.receive().expect("a reply");
+        assert_eq!(fit.json()["version"], "6", "round {round}: {}", fit.text());
+        let asked = once(
+            server.addr,
+            "POST",
+            "/predict/many?alias=old",
+            super::payload::POINT,
+        );
+        assert_eq!(asked.expect("a reply").json()["model_version"], "2");
         server.stop();
     }
 }

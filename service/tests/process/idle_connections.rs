@@ -22,8 +22,8 @@ const POINTS: usize = 2_000;
 const BETWEEN_PROBES: Duration = Duration::from_millis(100);
 /// A guard against hanging, not a promise about speed.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-/// Resident memory of an idle connection, by G14. What the compiler does not optimise is larger.
-const MOST_BYTES: u64 = if cfg!(debug_assertions) { 40 } else { 20 } * 1024;
+/// Resident memory of an idle connection, by G14.
+const MOST_BYTES: u64 = 20 * 1024;
 
 /// As many descriptors as this process may have.
 fn raise_descriptors() -> u64 {

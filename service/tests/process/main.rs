@@ -10,6 +10,7 @@ mod chaos;
 mod collector;
 mod crash;
 mod damage;
+mod dashboard;
 mod drain;
 mod flags;
 mod golden;

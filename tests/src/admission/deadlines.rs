@@ -59,7 +59,7 @@ async fn a_deadline_that_is_none_is_named(#[case] ms: &str) {
     let reply = server.send("POST", "/predict/a", &headers, "{}").await;
     let problem = assert_problem(&reply, 422, "invalid_header");
     let loc = &problem["errors"][0]["loc"];
-    assert_eq!(*loc, json!(["header", "x-request-deadline-ms"]));
+    assert_eq!(*loc, json!(["header", "X-Request-Deadline-Ms"]));
 }
 
 #[tokio::test]

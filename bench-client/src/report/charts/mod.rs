@@ -19,6 +19,7 @@ mod levels;
 mod outcomes;
 mod over_time;
 mod percentiles;
+mod server_side;
 mod status_codes;
 mod throughput;
 mod windows;
@@ -36,6 +37,7 @@ pub(super) use self::levels::{errors_by_level, latency_by_level, throughput_by_l
 pub(super) use self::outcomes::{class_name, outcomes, statuses};
 pub(super) use self::over_time::Moment;
 pub(super) use self::percentiles::percentiles;
+pub(super) use self::server_side::server_over_time;
 pub(super) use self::status_codes::status_codes;
 pub(super) use self::throughput::throughput_over_time;
 pub(super) use self::windows::boxes_over_time;

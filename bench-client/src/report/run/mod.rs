@@ -7,6 +7,7 @@ mod latencies;
 mod method;
 #[cfg(test)]
 pub(super) mod sample;
+mod server_side;
 mod setup;
 mod tables;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub fn page(run: &RunData) -> String {
             (tables::rates(run))
             (tables::outcomes(&run.stats))
             (acts::section(run))
+            (server_side::section(run))
             (tables::contributed(&run.summary.contributed))
             (setup::section(run))
             (method::section(run))
@@ -127,9 +129,12 @@ pub(super) fn charts(run: &RunData) -> Vec<Chart> {
         .filter(|(class, _)| **class != OutcomeClass::Ok)
         .map(|(class, latency)| row(charts::class_name(*class), latency));
     let kinds: Vec<_> = ops.chain(classes).collect();
-    vec![
+    let mut charts = vec![
         charts::latency_over_time(stats, &moments),
         charts::throughput_over_time(stats, &moments),
+    ];
+    charts.extend(charts::server_over_time(stats, &run.timeline, &moments));
+    charts.extend([
         charts::boxes_over_time(stats),
         charts::latency_histogram(&ok.last),
         charts::percentiles(stats),
@@ -140,7 +145,8 @@ pub(super) fn charts(run: &RunData) -> Vec<Chart> {
         ),
         charts::outcomes(stats),
         charts::statuses(stats),
-    ]
+    ]);
+    charts
 }
 
 /// A table that scrolls within the page when it is too wide for it.

@@ -133,6 +133,7 @@ fn data(responses: impl Iterator<Item = ResponseRecord>) -> RunData {
             reconnects: 3,
             senders_share: Some(0.2),
             waited_for_disk_ns: 0,
+            in_flight_ns: None,
         }),
         validity: None,
         answers: None,
@@ -146,6 +147,7 @@ fn data(responses: impl Iterator<Item = ResponseRecord>) -> RunData {
         config,
         summary,
         stats,
+        timeline: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::figures::{UNKNOWN, bytes, count, duration, exact, nanos, perce
 use super::words;
 use crate::results::config::{Pace, RunConfig};
 use crate::results::summary::RunData;
+use crate::tally::littles_law::LittlesLaw;
 
 /// A name and its value.
 type Item = (&'static str, String);
@@ -118,6 +119,15 @@ fn used(run: &RunData) -> Vec<Item> {
             ),
         ),
     ];
+    let law = |used| LittlesLaw::of(&run.stats, used);
+    if let Some(law) = run.summary.client_use.as_ref().and_then(law) {
+        let (in_flight, expected) = (law.in_flight, law.per_s * law.each_s);
+        let residual = percent(Some(law.residual()));
+        items.push((
+            "Little’s law",
+            format!("{in_flight:.3} in flight, rate × latency {expected:.3}, {residual} apart"),
+        ));
+    }
     match &run.summary.client_use {
         Some(used) => items.extend([
             (

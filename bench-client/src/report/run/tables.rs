@@ -10,6 +10,7 @@ use super::words::op_name;
 use crate::chaos;
 use crate::load::response::OutcomeClass;
 use crate::results::summary::{Contributed, RunData};
+use crate::server_side;
 use crate::tally::stats::RunStats;
 
 /// Rates over the send window and over the wall clock, which answer different questions.
@@ -156,7 +157,12 @@ fn errors(stats: &RunStats) -> Markup {
 
 /// What hooks added, whatever its shape, but for what has a section of its own.
 pub(super) fn contributed(contributed: &Contributed) -> Markup {
-    let others = || contributed.iter().filter(|(hook, _)| *hook != chaos::NAME);
+    let shown = [chaos::NAME, server_side::NAME];
+    let others = || {
+        contributed
+            .iter()
+            .filter(|(hook, _)| !shown.contains(&hook.as_str()))
+    };
     html! {
         @if others().next().is_some() {
             section {

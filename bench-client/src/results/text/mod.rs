@@ -6,11 +6,14 @@ use super::config::{Arrivals, Bound, LoadSpec, Pace, WorkloadSpec};
 use super::summary::{Answers, ClientUse, RunData, RunSummary, WrongAnswer};
 use crate::chaos::{self, ChaosFigures};
 use crate::load::response::OutcomeClass;
+use crate::server_side::{self, ServerFigures};
+use crate::tally::littles_law::LittlesLaw;
 use crate::tally::statistic::{Reading, Statistic, Unit};
 use crate::tally::stats::RunStats;
 
 mod latency;
 mod numbers;
+mod server;
 mod table;
 
 pub use self::numbers::{bytes, count, duration, ms, rate, share};
@@ -72,9 +75,13 @@ fn write(text: &mut String, run: &RunData) -> std::fmt::Result {
     outcomes(text, stats)?;
     errors(text, stats)?;
     client(text, summary, stats)?;
+    if let Some(figures) = ServerFigures::of_run(&summary.contributed) {
+        server::write(text, &figures)?;
+    }
     for (hook, figures) in &summary.contributed {
         match ChaosFigures::of(&summary.contributed) {
             Some(figures) if hook == chaos::NAME => acts(text, &figures)?,
+            _ if hook == server_side::NAME => {}
             _ => writeln!(text, "\n{hook}\n  {figures}")?,
         }
     }
@@ -349,6 +356,7 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
         reconnects,
         senders_share,
         waited_for_disk_ns,
+        in_flight_ns: _,
     } = used;
     let of_machine = cpu_share.map(|part| format!(" ({} of the processors)", share(part)));
     writeln!(
@@ -367,6 +375,15 @@ fn client(text: &mut String, summary: &RunSummary, stats: &RunStats) -> std::fmt
         count(*connections),
         count(*reconnects)
     )?;
+    if let Some(law) = LittlesLaw::of(stats, used) {
+        writeln!(
+            text,
+            "  Little's law: {:.3} requests in flight, rate × latency {:.3}, {} apart",
+            law.in_flight,
+            law.per_s * law.each_s,
+            share(law.residual())
+        )?;
+    }
     if *waited_for_disk_ns > 0 {
         writeln!(
             text,
@@ -391,6 +408,7 @@ mod tests {
             summary: fixture::summary(&config, &stats),
             config,
             stats,
+            timeline: Vec::new(),
         }
     }
 

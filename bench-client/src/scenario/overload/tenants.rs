@@ -99,7 +99,7 @@ fn judge(outcome: &mut Outcome, calm: &[ResponseRecord], beside: &[ResponseRecor
     let is_ok = |record: &&ResponseRecord| record.class == OutcomeClass::Ok;
     let good = beside.iter().filter(is_ok).filter(|it| took(it) <= within);
     let share = good.count() as f64 / beside.len() as f64;
-    outcome.check(
+    outcome.timed(
         served,
         format_args!("{:.2} % of {}", 100.0 * share, beside.len()),
         share >= GOOD,

@@ -8,9 +8,8 @@ fn gate(length: usize) -> Arc<Gate> {
         floor: 1e9,
         services: 5.0,
         least: length,
-        burst: length,
+        burst: 0,
         most: length,
-        interval: 1.0,
     };
     Gate::with_law(1, law)
 }
@@ -94,16 +93,26 @@ async fn a_tenant_below_its_share_gets_the_place_of_the_one_with_the_most() {
     assert_eq!(gate.check(&ticket(1)), Err(Refusal::TenantShare));
     assert_eq!(gate.check(&ticket(2)), Ok(()));
     drop(running);
-    // In turns, so that the small one does not wait for the flood.
-    let first = flood.remove(0).await.unwrap().unwrap();
-    assert!(!small.is_finished());
-    drop(first);
-    let second = small.await.unwrap().unwrap();
+    // Whoever has used least is first, although the others were there before.
+    let first = small.await.unwrap().unwrap();
     assert!(flood.iter().all(|answer| !answer.is_finished()));
-    drop(second);
+    drop(first);
     for answer in flood {
         drop(answer.await.unwrap().unwrap());
     }
+}
+
+#[tokio::test]
+async fn what_was_begun_is_not_pushed_out() {
+    let gate = gate(1);
+    let running = gate.enter(&ticket(1)).await.unwrap();
+    let mut begun = ticket(1);
+    begun.carry_through();
+    let begun = asked(&gate, begun).await;
+    let small = asked(&gate, ticket(2)).await;
+    assert_eq!(refusal(small).await, Some(Refusal::QueueFull));
+    drop(running);
+    assert!(begun.await.unwrap().is_ok());
 }
 
 /// O7's control: with one tenant for all, the flood takes every place.
@@ -122,7 +131,7 @@ async fn of_one_tenant_the_flood_takes_every_place() {
 #[tokio::test]
 async fn where_each_tenant_has_its_share_there_is_no_capacity_left() {
     let gate = gate(2);
-    let _running = gate.enter(&ticket(1)).await.unwrap();
+    let _running = gate.enter(&ticket(4)).await.unwrap();
     let _first = asked(&gate, ticket(1)).await;
     let _second = asked(&gate, ticket(2)).await;
     let third = asked(&gate, ticket(3)).await;

@@ -53,7 +53,15 @@ pub(super) fn startup(state: &State) -> HttpResponse {
 
 /// `GET /health/ready`: whether to send requests here.
 pub(super) fn ready(state: &State) -> HttpResponse {
-    let reason = match state.registry() {
+    match why_not_ready(state) {
+        Some(reason) => unavailable(reason, state),
+        None => ok(&measured("ready", None, state)),
+    }
+}
+
+/// Why requests should be sent elsewhere, if they should.
+pub(super) fn why_not_ready(state: &State) -> Option<&'static str> {
+    match state.registry() {
         _ if state.is_draining() => Some("shutting_down"),
         Err(_) => Some("starting"),
         Ok(registry) if registry.refusal().is_some() || registry.store_hangs() => {
@@ -61,10 +69,6 @@ pub(super) fn ready(state: &State) -> HttpResponse {
         }
         Ok(_) if state.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
         Ok(_) => None,
-    };
-    match reason {
-        Some(reason) => unavailable(reason, state),
-        None => ok(&measured("ready", None, state)),
     }
 }
 

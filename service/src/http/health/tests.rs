@@ -24,6 +24,8 @@ struct Slow {
     store: EmbeddedStore,
     waits: Mutex<Waits>,
     n_reads: AtomicUsize,
+    /// Held while reads of versions are to hang.
+    gate: tokio::sync::Mutex<()>,
     _folder: TempDir,
 }
 
@@ -34,6 +36,7 @@ impl Slow {
             store: EmbeddedStore::open(&EmbeddedOptions::at(folder.path())).unwrap(),
             waits: Mutex::default(),
             n_reads: AtomicUsize::new(0),
+            gate: tokio::sync::Mutex::default(),
             _folder: folder,
         })
     }
@@ -59,6 +62,7 @@ impl Store for Slow {
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
         self.n_reads.fetch_add(1, Ordering::Relaxed);
+        drop(self.gate.blocking_lock());
         self.store.version(series, selector)
     }
 
@@ -177,4 +181,37 @@ async fn no_further_reads_are_begun_while_one_hangs() {
     store.set(Duration::ZERO, 2 * HANGS_AFTER);
     assert!(look_up().await.is_err_and(unknown));
     assert_eq!(store.n_reads.load(Ordering::Relaxed), 2);
+}
+
+#[actix_web::test]
+async fn who_waits_for_a_read_while_all_hang_is_refused_and_not_forgotten() {
+    let store = Slow::new();
+    let state = Arc::new(state(&store));
+    let held = store.gate.lock().await;
+    let look_up = |i: usize| {
+        let state = Arc::clone(&state);
+        actix_web::rt::spawn(async move {
+            let (registry, series) = (state.registry().unwrap(), i.to_string());
+            let found = registry.model(&series, VersionSelector::Latest).await;
+            found.err().expect("nothing was fitted")
+        })
+    };
+    let all: Vec<_> = (0..40).map(look_up).collect();
+    // More than are read at a time: the last ones wait for those, which do not end.
+    let (first, last) = (all.into_iter(), look_up(40));
+    let refused = last.await.unwrap();
+    assert!(
+        matches!(refused, RegistryError::Store(StoreError::Unavailable(_))),
+        "{refused}"
+    );
+    drop(held);
+    let mut n_read = 0;
+    for found in first {
+        n_read += usize::from(matches!(
+            found.await.unwrap(),
+            RegistryError::UnknownSeries(_)
+        ));
+    }
+    assert!(n_read > 0, "those that were begun end");
+    assert_eq!(n_read, store.n_reads.load(Ordering::Relaxed));
 }

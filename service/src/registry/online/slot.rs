@@ -76,6 +76,7 @@ impl Slot {
             Ok(())
             | Err(
                 PutError::Busy
+                | PutError::Hangs { .. }
                 | PutError::Damaged(_)
                 | PutError::KeyReused
                 | PutError::TooManyAliases,

@@ -1,4 +1,7 @@
 //! Tests with other servers and their tools, behind the feature `server-tests`.
 
+mod alerts;
 mod haproxy;
+mod metrics;
+mod prometheus;
 mod rolling_restart;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::sync_order::need;
 use crate::binary::{Starting, Tidemark, serve, serve_arguments};
-use crate::http::{Connection, once};
+use crate::http::{Connection, Reply, once};
 use crate::payload::{self, POINT};
 
 /// Several times as long as a store may take before it counts as one that hangs.
@@ -37,6 +37,8 @@ enum Violation {
     StayedReady,
     /// A predict of a model in memory or of one in the store was not answered.
     PredictNotAnswered,
+    /// A fit or an update of later was not refused, but waited for the disk.
+    WriteWaited,
 }
 
 /// Looks at the server until the fit is answered.
@@ -48,6 +50,7 @@ fn violations_during_fit(server: &Tidemark) -> Vec<Violation> {
     let get = |addr, path| once(addr, "GET", path, b"").expect("it listens");
     let mut violations = Vec::new();
     let mut unready = [false; 2];
+    let mut refused = false;
     while !fit.is_answered().expect("it is connected") {
         for (addr, unready) in ports.into_iter().zip(&mut unready) {
             let ready = get(addr, "/health/ready");
@@ -62,11 +65,26 @@ fn violations_during_fit(server: &Tidemark) -> Vec<Violation> {
                 violations.push(Violation::PredictNotAnswered);
             }
         }
+        if unready == [true; 2] && !refused {
+            for reply in writes(server) {
+                if reply.status != 503 || reply.json()["code"] != "store_unavailable" {
+                    violations.push(Violation::WriteWaited);
+                }
+            }
+            refused = true;
+        }
     }
     assert_eq!(fit.receive().expect("a reply").status, 200);
     let stayed = unready.into_iter().filter(|unready| !unready);
     violations.extend(stayed.map(|_| Violation::StayedReady));
     violations
+}
+
+/// Answers to a fit and an update.
+fn writes(server: &Tidemark) -> [Reply; 2] {
+    let history = payload::fit(3, 4);
+    [("/fit/later", &history[..]), ("/update/resident", POINT)]
+        .map(|(target, body)| once(server.addr, "POST", target, body).expect("it listens"))
 }
 
 fn prepare(data_dir: &Path) {
@@ -101,6 +119,9 @@ fn a_commit_that_hangs_withdraws_readiness_and_not_liveness() {
     assert_eq!(loaded.status, 200);
     assert_eq!(violations_during_fit(&server), []);
     is_ready_again(&server);
+    for reply in writes(&server) {
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
     server.stop();
 }
 

@@ -1,0 +1,68 @@
+//! What metrics and logs call a resource: its template, never an id from a path.
+
+use super::router::Resource;
+
+macro_rules! routes {
+    ($($route:ident = $template:literal,)+) => {
+        /// A resource without what its path carries: there are as many as there are templates, whoever asks for what.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Route {
+            $(#[doc = concat!("`", $template, "`")] $route,)+
+        }
+
+        impl Route {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$route),+];
+
+            /// The path with names in the place of what it carries.
+            #[must_use]
+            pub const fn template(self) -> &'static str {
+                match self {
+                    $(Self::$route => $template,)+
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    Predict = "/predict/{series_id}",
+    Update = "/update/{series_id}",
+    Fit = "/fit/{series_id}",
+    Detect = "/detect",
+    Calibration = "/series/{series_id}/calibration",
+    Versions = "/series/{series_id}/versions",
+    Aliases = "/series/{series_id}/aliases",
+    Alias = "/series/{series_id}/aliases/{alias}",
+    Healthcheck = "/healthcheck",
+    Metrics = "/metrics",
+    Plot = "/plot",
+    Live = "/health/live",
+    Ready = "/health/ready",
+    Startup = "/health/startup",
+    Problem = "/problems/{code}",
+    Unmatched = "unmatched",
+}
+
+impl From<Resource<'_>> for Route {
+    fn from(resource: Resource<'_>) -> Self {
+        match resource {
+            Resource::Predict(_) => Self::Predict,
+            Resource::Update(_) => Self::Update,
+            Resource::Fit(_) => Self::Fit,
+            Resource::Detect => Self::Detect,
+            Resource::Calibration(_) => Self::Calibration,
+            Resource::Versions(_) => Self::Versions,
+            Resource::Aliases(_) => Self::Aliases,
+            Resource::Alias(..) => Self::Alias,
+            Resource::Healthcheck => Self::Healthcheck,
+            Resource::Metrics => Self::Metrics,
+            Resource::Plot => Self::Plot,
+            Resource::Live => Self::Live,
+            Resource::Ready => Self::Ready,
+            Resource::Startup => Self::Startup,
+            Resource::ProblemPage(_) => Self::Problem,
+            Resource::Unknown => Self::Unmatched,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Requests and replies of the main port.
+
+use std::fmt;
+
+use super::families::Families;
+use crate::startup::State;
+
+pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
+    let http = &state.metrics.http;
+    // The labels are lent to what is written.
+    let replies: Vec<_> = http
+        .replies()
+        .map(|it| (it, compact_str::format_compact!("{}", it.status)))
+        .collect();
+    out.counters(
+        "tidemark_http_requests",
+        "Replies of the main port, by the template of the path",
+        replies.iter().map(|(it, status)| {
+            let route = it.route.template();
+            let labels = [("method", it.method), ("route", route), ("status", status)];
+            (labels, it.count)
+        }),
+    )?;
+    out.counters(
+        "tidemark_http_requests_hung_up",
+        "Requests whose client closed the connection before the reply was made",
+        http.all_hung_up()
+            .map(|(route, count)| ([("route", route.template())], count)),
+    )?;
+    out.histograms(
+        "tidemark_http_request_duration_seconds",
+        "From the head of a request to the head of its reply",
+        http.seconds()
+            .map(|(route, seconds)| ([("route", route.template())], seconds)),
+    )?;
+    out.gauge(
+        "tidemark_http_requests_in_flight",
+        "Requests whose reply is not made, or is being streamed",
+        state.in_flight() as u64,
+    )
+}
