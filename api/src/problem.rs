@@ -41,6 +41,8 @@ macro_rules! problem_table {
 problem_table! {
     MalformedRequest = "malformed_request", 400, "The request is malformed",
         "The request line, a header or the framing of the body could not be read. Check the client library.";
+    LocalOnly = "local_only", 403, "Only a caller on the same machine may do this",
+        "Ask from the server's own machine, or start it with --insecure if the network around it is trusted.";
     NotFound = "not_found", 404, "There is nothing at this path",
         "See the list of endpoints; a path is matched byte by byte, without percent-decoding.";
     UnknownSeries = "unknown_series", 404, "The series is not known",
@@ -113,6 +115,8 @@ problem_table! {
         "Send one Idempotency-Key of 1 to 255 visible ASCII characters, such as a UUID; double quotes around it are no part of it.";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key belongs to another request",
         "Send a new key with a new body; the same key answers for the body it was first sent with.";
+    InvalidLogFilter = "invalid_log_filter", 422, "The filter of the logs is not valid",
+        "A filter is levels (off, error, warn, info, debug, trace) and TARGET=LEVEL, separated by commas: info,request=debug.";
     TenantOverShare = "tenant_over_share", 429, "The caller has its share of the server",
         "Others wait, too. Try again after Retry-After, or send fewer requests at a time.";
     Internal = "internal", 500, "The server failed",

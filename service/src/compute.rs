@@ -13,6 +13,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::oneshot;
 
 use crate::admission::{Class, Gate, Refusal, Ticket};
+use crate::telemetry::RequestSpan;
 
 /// Work from this body size on goes to the pool: about what a worker parses in 100 µs.
 pub const POOL_FROM_BYTES: usize = 16 * 1024;
@@ -89,9 +90,11 @@ impl Compute {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ComputeError> {
         let lane = self.lane(ticket.class);
+        let queued = ticket.part("queue");
         let mut permit = lane.gate.enter(ticket).await?;
         ticket.begin();
         let memory = ticket.memory.clone();
+        let span = ticket.span.clone();
         let gate = Arc::clone(&lane.gate);
         let (sender, receiver) = oneshot::channel();
         lane.pool.spawn(move || {
@@ -101,9 +104,11 @@ impl Compute {
                 return;
             }
             permit.start();
+            drop(queued);
+            let working = span.as_ref().map(RequestSpan::work);
             let result = catch_unwind(AssertUnwindSafe(job));
             // Before the caller hears of the end: it may come back at once.
-            drop((permit, memory));
+            drop((permit, memory, working, span));
             let _ = sender.send(result);
         });
         match receiver.await {

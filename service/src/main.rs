@@ -27,12 +27,15 @@ fn main() -> ExitCode {
 }
 
 fn serve(mut config: ServeConfig) -> Result<(), String> {
-    telemetry::start(config.telemetry.log_format);
+    let logs = telemetry::logs::start(&config.telemetry);
+    config.telemetry.log_control = Some(logs.clone());
     let admission = &mut config.admission;
     admission.max_connections = descriptors::raise(admission.max_connections);
     actix_web::rt::System::new().block_on(async {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+        logs.follow_signals()
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
         let application = Application::build(&config).map_err(|error| error.to_string())?;
         application
             .run_until_stopped(signals)

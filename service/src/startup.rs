@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
 use crate::shutdown::{Drain, Serving, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
+use crate::telemetry::Telemetry;
 use crate::warm_start::WarmStart;
 
 /// A connection that sends no request head for this long is closed.
@@ -40,8 +41,12 @@ pub struct State {
     pub admission: Admission,
     /// Latencies.
     pub metrics: Metrics,
+    /// Logs and traces.
+    pub telemetry: Telemetry,
     /// Largest request body.
     pub max_body_bytes: usize,
+    /// Whether the operator trusts the network around the server.
+    pub is_insecure: bool,
     draining: AtomicBool,
     in_flight: AtomicUsize,
 }
@@ -54,7 +59,9 @@ impl State {
             compute,
             admission,
             metrics: Metrics::default(),
+            telemetry: Telemetry::default(),
             max_body_bytes,
+            is_insecure: false,
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
         }
@@ -180,7 +187,11 @@ impl Application {
         let compute = Compute::new(or_cores(config.compute_threads))?;
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
-        let state = Arc::new(State::new(compute, admission, config.max_body));
+        let state = Arc::new(State {
+            telemetry: Telemetry::new(&config.telemetry).map_err(StartupError::Config)?,
+            is_insecure: config.insecure,
+            ..State::new(compute, admission, config.max_body)
+        });
         let _ = state
             .metrics
             .memory_budget
@@ -277,6 +288,7 @@ impl Application {
             .transpose()
             .map_err(StartupError::Server)?;
         println!("listening on http://{addr}");
+        let traces = state.telemetry.traces.clone();
         tokio::select! {
             ended = &mut serving => {
                 let ended = ended.map_err(|error| StartupError::Thread(error.to_string()))?;
@@ -286,6 +298,10 @@ impl Application {
                 let serving = Serving { server: handle, listener, state, warm_start };
                 serving.drain(cause, drain, &mut stops).await;
             }
+        }
+        if let Some(traces) = traces {
+            let flushed = tokio::task::spawn_blocking(move || traces.flush()).await;
+            flushed.map_err(|error| StartupError::Thread(error.to_string()))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Class, Reserved, Tenant};
+use crate::telemetry::{PartSpan, RequestSpan};
 
 /// One request's claim to be served.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Ticket {
     /// Whether some of its work was taken on. The rest is not refused for the length of the queue: the work would be
     /// lost, or half of an update done.
     pub is_begun: bool,
+    /// The span of the request, if it is sampled.
+    pub span: Option<RequestSpan>,
 }
 
 /// Bytes that work on a byte of a body takes at most, beside the body: what was decoded of it, what the work keeps, and
@@ -47,6 +50,7 @@ impl Ticket {
             memory: None,
             body_bytes: 0,
             is_begun: false,
+            span: None,
         }
     }
 
@@ -60,7 +64,18 @@ impl Ticket {
             memory: self.memory.clone(),
             body_bytes: 0,
             is_begun: false,
+            span: self.span.clone(),
         }
+    }
+
+    /// Begins the span of a part of the request, if it is sampled.
+    pub fn part(&self, name: &'static str) -> Option<PartSpan> {
+        self.span.as_ref().map(|span| span.part(name))
+    }
+
+    /// As [`Ticket::part`] of the computation.
+    pub fn work(&self) -> Option<PartSpan> {
+        self.span.as_ref().map(RequestSpan::work)
     }
 
     /// Work on the request begins: its memory is counted, once.

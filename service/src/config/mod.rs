@@ -5,6 +5,7 @@ mod probes;
 mod start;
 mod store;
 mod telemetry;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
+pub use traces::TracesConfig;
 
 use crate::store::Durability;
 
@@ -30,6 +32,10 @@ pub struct Cli {
 }
 
 /// What the binary does.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process has one, made at its start"
+)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve until SIGTERM or SIGINT.
@@ -117,7 +123,7 @@ pub struct ServeConfig {
 
 impl ServeConfig {
     /// Refuses what would expose the server without its operator knowing. `--health-addr` is not
-    /// asked about: it shows no series and changes nothing, and one who needs it on every address of
+    /// asked about: it shows no series and lets other machines change nothing, and one who needs it on every address of
     /// a pod should not have to say `--insecure` for the main port as well.
     ///
     /// # Errors

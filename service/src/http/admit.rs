@@ -42,6 +42,7 @@ pub(super) async fn admit(
 ) -> Result<Ticket, Rejection> {
     let deadline = call.received.at() + deadline(call)?;
     let mut ticket = Ticket::new(class, tenant(call), Some(deadline));
+    ticket.span = call.received.span().cloned();
     let declared = declared(call);
     ticket.body_bytes = declared.unwrap_or(POOL_FROM_BYTES);
     if let Err(refusal) = claim(call, &mut ticket, declared, is_pooled) {

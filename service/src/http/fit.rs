@@ -44,6 +44,7 @@ pub(super) async fn handle(
     let mut fitting = if body.len() < POOL_FROM_BYTES {
         let job = read(&body)?;
         if job.is_light() {
+            let _work = ticket.work();
             run(job, &options, &work)?
         } else {
             let fitted = state
@@ -69,7 +70,10 @@ pub(super) async fn handle(
             duration_ms,
         ))
     };
-    let (reply, is_new) = idempotency::store(registry, series, &mut fitting, named, write).await?;
+    let commit = ticket.part("commit");
+    let stored = idempotency::store(registry, series, &mut fitting, named, write).await;
+    drop(commit);
+    let (reply, is_new) = stored?;
     if is_new {
         state.metrics.training.record(received.elapsed());
     }

@@ -12,6 +12,7 @@ mod fit;
 mod health;
 mod held;
 mod idempotency;
+mod log_level;
 mod metrics;
 mod plot;
 mod plot_page;
@@ -19,9 +20,11 @@ mod predict;
 mod probes;
 mod problems;
 mod refusal;
+mod request_log;
 pub mod route;
 pub mod router;
 pub mod stamp;
+mod trace;
 mod update;
 mod versions;
 
@@ -52,7 +55,7 @@ struct Call<'a> {
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    let received = Received::now(request.headers());
+    let received = Received::now(request.headers()).traced(trace::begin(&state, &request));
     let call = Call {
         request: &request,
         state: &state,
@@ -66,6 +69,8 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
         // The client opens its next connection elsewhere.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
+    request_log::write(&call, &reply);
+    trace::answered(&received, &reply);
     let took = received.stamp(&mut reply);
     counted.reply(request.method(), reply.status(), took);
     reply
@@ -108,7 +113,7 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> Ht
         return problems::refuse_with(call, Code::NotFound, format!("there is nothing at {path}"));
     }
     if !resource.allows(call.request.method()) {
-        return problems::method_not_allowed(call, resource);
+        return problems::method_not_allowed(call, resource.allow());
     }
     let _in_flight = call.state.enter();
     let outcome = match resource {

@@ -74,6 +74,7 @@ pub(super) async fn handle(
     };
     // A window is compared with thousands of others: not on a thread that serves connections.
     let reply = if is_small && !model.fitted.is_windowed() {
+        let _work = ticket.work();
         let watch = Watch::of_version(registry.monitors(), series.as_str(), &model);
         let scores = &state.metrics.work.scores;
         scores.time(|| answer(watch, &model, points, asked))?

@@ -1,24 +1,31 @@
-//! The probes and metrics alone, for the listener that answers nothing else.
+//! The probes, the metrics and the switch of the logs, for the listener that answers nothing else.
 
 use actix_http::ConnectionType;
-use actix_web::web::Data;
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
 
 use super::router::Resource;
 use super::stamp::Received;
-use super::{Call, health, metrics, problems};
+use super::{Call, health, log_level, metrics, problems};
 use crate::startup::State;
 
 /// Answers every request of the health listener, and closes its connection.
-pub async fn dispatch_probe(request: HttpRequest, state: Data<State>) -> HttpResponse {
+pub async fn dispatch_probe(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<State>,
+) -> HttpResponse {
     let received = Received::now(request.headers());
     let call = Call {
         request: &request,
         state: &state,
         received: &received,
     };
-    let mut reply = answer(&call).await;
+    let mut reply = match request.uri().path() {
+        log_level::PATH => log_level::answer(&call, payload).await,
+        _ => answer(&call).await,
+    };
     reply.head_mut().set_connection_type(ConnectionType::Close);
     received.stamp(&mut reply);
     reply
@@ -26,7 +33,7 @@ pub async fn dispatch_probe(request: HttpRequest, state: Data<State>) -> HttpRes
 
 async fn answer(call: &Call<'_>) -> HttpResponse {
     if !Resource::Live.allows(call.request.method()) {
-        return problems::method_not_allowed(call, Resource::Live);
+        return problems::method_not_allowed(call, Resource::Live.allow());
     }
     let path = call.request.uri().path();
     match Resource::at(path) {

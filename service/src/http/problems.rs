@@ -4,8 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use api::{Code, Problem, Rejection};
 
-use super::router::Resource;
-use super::{Call, refusal};
+use super::{Call, refusal, request_log};
 
 /// Seconds after which a refused caller may try again.
 const RETRY_AFTER_S: &str = "1";
@@ -18,16 +17,6 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     let status =
         StatusCode::from_u16(rejection.code.row().status).expect("the table holds valid statuses");
     let received = call.received;
-    if status.is_server_error() {
-        let (code, detail) = (rejection.code.slug(), &rejection.detail);
-        tracing::warn!(
-            request_id = received.id(),
-            path = call.request.path(),
-            code,
-            detail,
-            "request refused"
-        );
-    }
     let document = Problem::new(
         rejection.code,
         &rejection.detail,
@@ -39,7 +28,10 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         reply.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
     }
-    reply.body(serde_json::to_vec(&document).expect("a document of text and numbers serialises"))
+    let document = serde_json::to_vec(&document);
+    let mut reply = reply.body(document.expect("a document of text and numbers serialises"));
+    request_log::note(&mut reply, rejection);
+    reply
 }
 
 /// A refusal with nothing but a code and a sentence.
@@ -47,9 +39,9 @@ pub(super) fn refuse_with(call: &Call<'_>, code: Code, detail: impl Into<String>
     refuse(call, &Rejection::new(code, detail))
 }
 
-/// The refusal of a method that `resource` does not have.
-pub(super) fn method_not_allowed(call: &Call<'_>, resource: Resource<'_>) -> HttpResponse {
-    let (method, allow) = (call.request.method(), resource.allow());
+/// The refusal of a method other than those that `allow` lists.
+pub(super) fn method_not_allowed(call: &Call<'_>, allow: &'static str) -> HttpResponse {
+    let method = call.request.method();
     let detail = format!("{method} is not allowed here, {allow} is");
     let mut reply = refuse_with(call, Code::MethodNotAllowed, detail);
     let headers = reply.headers_mut();

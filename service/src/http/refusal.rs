@@ -10,8 +10,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use api::{Code, Problem, Rejection};
 
-use super::Call;
 use super::router::Resource;
+use super::{Call, request_log};
 use crate::admission::gate::MOST_WAITING;
 use crate::admission::{Class, RETRY_AFTER_MAX_S};
 
@@ -99,6 +99,7 @@ pub(super) fn reply(call: &Call<'_>, rejection: &Rejection) -> Option<HttpRespon
     headers.insert(header::RETRY_AFTER, FIELDS.retry_after[at].clone());
     headers.insert(RATE_LIMIT, FIELDS.left[class][at].clone());
     headers.insert(RATE_LIMIT_POLICY, FIELDS.policy[class].clone());
+    request_log::note_refusal(&mut reply, rejection);
     Some(reply)
 }
 

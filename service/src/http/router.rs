@@ -84,6 +84,15 @@ impl<'a> Resource<'a> {
         }
     }
 
+    /// Whether a machine asks for it, every few seconds and for ever.
+    #[must_use]
+    pub const fn is_probe(self) -> bool {
+        matches!(
+            self,
+            Self::Live | Self::Ready | Self::Startup | Self::Metrics
+        )
+    }
+
     /// The methods of the resource, as the `Allow` header lists them.
     #[must_use]
     pub const fn allow(self) -> &'static str {

@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::telemetry::RequestSpan;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
 /// A longer id from a caller is replaced: it goes into logs and replies.
 const ID_MAX_BYTES: usize = 128;
 
-/// When a request's head was read, and its id.
+/// When a request's head was read, its id and its span.
 pub struct Received {
     at: Instant,
     /// The caller's, or ours once somebody asks for it.
     id: OnceCell<HeaderValue>,
+    span: Option<RequestSpan>,
 }
 
 impl Received {
@@ -32,7 +35,20 @@ impl Received {
         Self {
             at: Instant::now(),
             id: sent.cloned().map_or_else(OnceCell::new, OnceCell::from),
+            span: None,
         }
+    }
+
+    /// The same with the span of the request, if it is sampled.
+    #[must_use]
+    pub fn traced(self, span: Option<RequestSpan>) -> Self {
+        Self { span, ..self }
+    }
+
+    /// The span of the request, if it is sampled.
+    #[must_use]
+    pub fn span(&self) -> Option<&RequestSpan> {
+        self.span.as_ref()
     }
 
     /// When the request's head was read.

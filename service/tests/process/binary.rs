@@ -34,6 +34,12 @@ pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&
         "TIDEMARK_ADDR",
         "TIDEMARK_DATA_DIR",
         "TIDEMARK_HEALTH_ADDR",
+        "TIDEMARK_LOG_FILTER",
+        "TIDEMARK_LOG_FORMAT",
+        "TIDEMARK_OTLP_ENDPOINT",
+        "TIDEMARK_TRACE_SAMPLE",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     ] {
         command.env_remove(name);
     }

@@ -29,7 +29,7 @@ fn a_free_port_is_taken_and_printed() {
 
 #[test]
 fn bad_flags_exit_with_2_and_a_sentence() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&[], "Usage"),
         (&["surf"], "surf"),
         (&["serve", "--nope"], "--nope"),
@@ -44,6 +44,7 @@ fn bad_flags_exit_with_2_and_a_sentence() {
             "at least 3 points",
         ),
         (&["serve", "--log-format", "xml"], "xml"),
+        (&["serve", "--log-filter", "debgu"], "TARGET=LEVEL"),
     ];
     for (arguments, words) in cases {
         let ended = run(&mut tidemark(arguments));

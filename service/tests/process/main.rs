@@ -7,6 +7,7 @@ mod aliases;
 mod audit;
 mod binary;
 mod chaos;
+mod collector;
 mod crash;
 mod damage;
 mod dashboard;
@@ -16,6 +17,7 @@ mod golden;
 mod http;
 mod idempotency;
 mod idle_connections;
+mod logs;
 mod payload;
 mod probes;
 mod read_back;
@@ -24,6 +26,7 @@ mod scenario;
 mod servers;
 #[cfg(feature = "syscall-tests")]
 mod syscalls;
+mod traces;
 mod updates;
 mod warm_start;
 

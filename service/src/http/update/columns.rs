@@ -53,7 +53,7 @@ pub(super) async fn answer(
         }
     }
     for pending in std::mem::take(&mut work.pending) {
-        durable(pending).await?;
+        durable(ticket, pending).await?;
     }
     if is_small {
         return Ok(work.write());

@@ -179,7 +179,7 @@ impl Job {
         let learnt = match apply(&self.state, &mut self.ticket, updating, points).await {
             Ok((updating, applied)) => {
                 let (scored, origin) = (applied.scored, applied.origin);
-                let durable = durable(applied.pending).await;
+                let durable = durable(&self.ticket, applied.pending).await;
                 durable.map(|()| (updating, (scored, origin)))
             }
             Err(rejection) => Err(rejection),

@@ -90,7 +90,7 @@ async fn one(
         unreachable!("one point stays one point")
     };
     let (_, applied) = apply(state, ticket, updating, vec![(timestamp, value)]).await?;
-    durable(applied.pending).await?;
+    durable(ticket, applied.pending).await?;
     let hash = digest_hex(&applied.origin.digest);
     let scored = applied.scored.first().expect("a verdict a point");
     Ok(ok(&reply(
@@ -132,7 +132,10 @@ async fn apply(
     mut updating: Updating,
     points: Vec<(i64, f64)>,
 ) -> Result<(Updating, Applied), Rejection> {
-    let at_once = (points.len() <= INLINE_POINTS).then(|| updating.try_apply(&points));
+    let at_once = (points.len() <= INLINE_POINTS).then(|| {
+        let _work = ticket.work();
+        updating.try_apply(&points)
+    });
     let (updating, applied) = match at_once.flatten() {
         Some(applied) => (updating, applied),
         None => {
@@ -150,7 +153,8 @@ async fn apply(
     Ok((updating, applied))
 }
 
-async fn durable(pending: Pending) -> Result<(), Rejection> {
+async fn durable(ticket: &Ticket, pending: Pending) -> Result<(), Rejection> {
+    let _commit = ticket.part("commit");
     let durable = pending.durable().await;
     durable.map_err(|error| convert::rejection(&error))
 }
