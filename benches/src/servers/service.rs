@@ -18,7 +18,8 @@ pub(super) fn run(addr: SocketAddr, data_dir: PathBuf, durability: Durability) {
         unreachable!("the command is serve");
     };
     config.durability = durability;
-    telemetry::start(config.telemetry.log_format);
+    let logs = telemetry::logs::start(&config.telemetry);
+    config.telemetry.log_control = Some(logs);
     actix_web::rt::System::new().block_on(async {
         let signals = Signals::listen().expect("signals can be received");
         let application = Application::build(&config).expect("the server starts");
