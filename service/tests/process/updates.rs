@@ -57,6 +57,9 @@ enum Violation {
     Diverged { series: String },
 }
 
+/// Between two tries of a request that was refused.
+const BACK_OFF: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// The points of a series, the same ones every time.
 fn point(series: &str, idx: usize) -> (i64, f64) {
     let own = series.bytes().map(u64::from).sum::<u64>() as usize;
@@ -108,8 +111,16 @@ impl Journal {
             let (from, n) = (self.n_learnt, SIZES[(i + self.n_learnt) % SIZES.len()]);
             let body = body(&self.series, from, n).to_string();
             self.n_unknown = n;
-            let Ok(reply) = connection.exchange("POST", &target, body.as_bytes()) else {
-                return;
+            let reply = loop {
+                let Ok(reply) = connection.exchange("POST", &target, body.as_bytes()) else {
+                    return;
+                };
+                // Nothing of it was done, and it may be sent again; two dozen writers can be too many for a while.
+                if reply.status == 503 && reply.json()["code"] == "overloaded" {
+                    std::thread::sleep(BACK_OFF);
+                    continue;
+                }
+                break reply;
             };
             assert_eq!(reply.status, 200, "{}", reply.text());
             self.acks.extend(acks(&reply.json(), from, n));
