@@ -42,10 +42,14 @@ struct Inner {
     queue: FairQueue<Waiter>,
     limit: Limit,
     running: usize,
+    /// Jobs that have left the queue for a thread.
+    begun: u64,
 }
 
 struct Waiter {
     since: Instant,
+    /// How many waited then, and how many had begun.
+    behind: (usize, u64),
     place: Place,
     /// Whether its request has begun, and is carried through.
     is_begun: bool,
@@ -95,6 +99,7 @@ impl Gate {
                 queue: FairQueue::default(),
                 limit,
                 running: 0,
+                begun: 0,
             }),
             stats,
             begun: Instant::now(),
@@ -207,6 +212,7 @@ impl Gate {
         let (grant, granted) = oneshot::channel();
         let waiter = Waiter {
             since: now,
+            behind: (inner.queue.len(), inner.begun),
             place,
             is_begun: ticket.is_begun,
             grant,
@@ -237,7 +243,7 @@ impl Gate {
         let at = self.seconds(now);
         let claimed = inner.queue.claimed(tenant, at) + 1.0;
         match inner.queue.largest(at) {
-            Some((other, theirs)) if other != tenant && theirs > claimed => {
+            Some((other, theirs)) if other != tenant && theirs >= 2.0 * claimed => {
                 return Ok(Found::Of(other));
             }
             _ => {}
@@ -277,7 +283,13 @@ impl Gate {
             inner.running += 1;
             let waited = now.saturating_duration_since(waiter.since).as_secs_f64();
             let left = inner.queue.len();
-            inner.limit.begun(at, waiter.place, waited, left);
+            // What it would have waited in the order of arrival: that a tenant is overtaken by others says nothing of
+            // the queue.
+            let (ahead, begun) = waiter.behind;
+            let in_order = (ahead as f64 + 1.0) / ((inner.begun - begun) as f64 + 1.0);
+            inner.begun += 1;
+            let place = waiter.place;
+            inner.limit.begun(at, place, waited * in_order, left);
             self.stats.waits.observe(waited);
         }
         self.publish(&inner);
