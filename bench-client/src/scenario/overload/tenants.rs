@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
 use super::{GOOD_WITHIN, arriving};
 use crate::base_url::BaseUrl;
 use crate::load::hooks::Hook;
@@ -23,14 +26,17 @@ const HEADER: &str = "x-tenant";
 const GOOD: f64 = 0.95;
 const SLOWER: f64 = 1.5;
 
-/// Puts the tenant into the head of a request, by its number: in turn, and the last as many times as `weight` says.
+/// Puts the tenant into the head of a request: one drawn by its number, the last as many times as `weight` says. In turn, all
+/// others would come at once, and wait for each other whoever floods.
 struct Tenants {
     weight: u64,
 }
 
 impl Tenants {
     fn of(&self, index: u64) -> u64 {
-        (index % (TENANTS - 1 + self.weight)).min(TENANTS - 1)
+        let all = TENANTS - 1 + self.weight;
+        let drawn = ChaCha8Rng::seed_from_u64(index).random_range(0..all);
+        drawn.min(TENANTS - 1)
     }
 
     fn is_other(&self, record: &ResponseRecord) -> bool {
@@ -125,15 +131,15 @@ mod tests {
     use crate::load::response::Op;
 
     #[test]
-    fn the_last_tenant_has_its_weight() {
+    fn the_last_tenant_has_its_weight_and_the_others_do_not_come_at_once() {
         let tenants = Tenants { weight: TIMES };
-        let mut counts = [0; TENANTS as usize];
-        for index in 0..10 * 149 {
-            counts[tenants.of(index) as usize] += 1;
-        }
-        assert_eq!((counts[0], counts[48], counts[49]), (10, 10, 1_000));
-        let calm = Tenants { weight: 1 };
-        assert_eq!((calm.of(49), calm.of(50)), (49, 0));
+        let drawn: Vec<u64> = (0..100 * 149).map(|index| tenants.of(index)).collect();
+        let of = |tenant: u64| drawn.iter().filter(|it| **it == tenant).count();
+        assert!((50..150).contains(&of(0)) && (50..150).contains(&of(48)));
+        assert!((9_500..10_500).contains(&of(49)), "{}", of(49));
+        let others = |window: &[u64]| window.iter().filter(|it| **it < 49).count();
+        let most = drawn.windows(49).map(others).max();
+        assert!(most < Some(40), "{most:?}");
     }
 
     #[test]
@@ -143,10 +149,12 @@ mod tests {
             bytes: Bytes::from_static(b"POST / HTTP/1.1\r\nhost: a\r\n\r\n{}"),
             points: 1,
         };
-        Tenants { weight: 1 }.before_request(3, &mut request);
-        assert_eq!(
-            &request.bytes[..],
-            b"POST / HTTP/1.1\r\nx-tenant: tenant-3\r\nhost: a\r\n\r\n{}"
+        let tenants = Tenants { weight: 1 };
+        tenants.before_request(3, &mut request);
+        let named = format!(
+            "POST / HTTP/1.1\r\nx-tenant: tenant-{}\r\nhost: a\r\n\r\n{{}}",
+            tenants.of(3)
         );
+        assert_eq!(request.bytes, named);
     }
 }
