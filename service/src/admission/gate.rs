@@ -177,6 +177,9 @@ impl Gate {
 
     fn ask(self: &Arc<Self>, ticket: &Ticket) -> Asked {
         let now = Instant::now();
+        if ticket.is_late(now) {
+            return Asked::Refused(Refusal::Deadline);
+        }
         let mut inner = self.lock();
         let at = self.seconds(now);
         if inner.running < self.threads && inner.queue.is_empty() {

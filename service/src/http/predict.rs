@@ -54,7 +54,7 @@ pub(super) async fn handle(
     };
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, is_pooled).await?;
     let limit = state.max_body_bytes;
-    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
+    let body = body::read_json(call, payload, limit, Some(&mut ticket)).await?;
     // The body is checked before the series is looked up: what is wrong with a request does not
     // depend on what is stored.
     let is_small = body.len() < POOL_FROM_BYTES;

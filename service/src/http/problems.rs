@@ -25,6 +25,10 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     );
     let mut reply = HttpResponse::build(status);
     reply.content_type("application/problem+json");
+    if rejection.code == Code::BodyTimeout {
+        // The rest of the body may come yet, and would be read as the next request.
+        reply.force_close();
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         reply.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
     }
