@@ -14,7 +14,7 @@ use super::{
 fn named(series: &str, mark: u64, key: &str, body: &str) -> Put {
     Put {
         request: Some(Request {
-            key: RequestKey::new("", key),
+            key: RequestKey::new(b"", key),
             body: BodyDigest::of(body.as_bytes()),
             answer: Answer {
                 before: format!("{mark}: version ").into_bytes(),
@@ -42,7 +42,7 @@ fn put_all(store: &dyn Store, puts: Vec<Put>) -> Vec<Result<Stored, PutError>> {
 }
 
 fn answered(store: &dyn Store, series: &str, key: &str) -> Option<String> {
-    let kept = store.answered(series, RequestKey::new("", key)).unwrap()?;
+    let kept = store.answered(series, RequestKey::new(b"", key)).unwrap()?;
     Some(text_of(&kept))
 }
 
@@ -250,7 +250,7 @@ fn a_key_used_anew_after_its_time_outlives_its_old_entry() {
     };
     keep_at(1_000, 1);
     keep_at(1_150, 2);
-    let key = RequestKey::new("", "k");
+    let key = RequestKey::new(b"", "k");
     let at = |now_ms| {
         answers
             .find("a", key, now_ms)
