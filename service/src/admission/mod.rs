@@ -1,7 +1,7 @@
 //! What a server takes on: who gets a thread of the CPU pools, in which order, and whose request is refused.
 //!
 //! A server that takes everything serves nothing in time: beyond its capacity every request waits for longer than its
-//! caller does. Each [`Class`] of work has a [`Gate`](gate::Gate) in front of its pool: a job runs when a thread is free,
+//! caller does. Each [`Class`] of work has a [`Gate`] in front of its pool: a job runs when a thread is free,
 //! others wait in a queue whose length follows from how long one waits in it ([`limit`]), and whose order from what
 //! tenants have used ([`queue`]), and what finds no place is refused at once, which costs a fraction of serving it. [`memory`] bounds what
 //! bodies and replies take, whatever the queues hold.

@@ -1,6 +1,6 @@
 //! All metrics of a server as text, in the format that the reader asks for.
 //!
-//! A further group of metrics is a file here with one function, named in [`GROUPS`]. It reads counts that their module
+//! A further group of metrics is a file here with one function, named in `GROUPS`. It reads counts that their module
 //! keeps; nothing is counted here. Labels come from closed sets only, so that the length of the text does not grow with
 //! what clients send: no series, no tenant, no request.
 
@@ -11,6 +11,7 @@ mod memory;
 mod models;
 mod process;
 mod store;
+mod traces;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ const GROUPS: &[Group] = &[
     models::tell,
     store::tell,
     process::tell,
+    traces::tell,
 ];
 
 /// How the text is written.
