@@ -55,6 +55,8 @@ problem_table! {
         "Start one with POST /update/{series_id}.";
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
         "The Allow header lists the methods of this path.";
+    BodyTimeout = "body_timeout", 408, "The body did not arrive in time",
+        "Nothing was done, and the connection is closed. Send the body at once, or allow more time in X-Request-Deadline-Ms.";
     OnlineStateExists = "online_state_exists", 409, "The series has an online state already",
         "Leave out the parameters that say how to start one; they cannot be changed.";
     AliasPreconditionFailed = "alias_precondition_failed", 412, "The alias is not as the request assumes",

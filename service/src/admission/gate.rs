@@ -177,6 +177,9 @@ impl Gate {
 
     fn ask(self: &Arc<Self>, ticket: &Ticket) -> Asked {
         let now = Instant::now();
+        if ticket.is_late(now) {
+            return Asked::Refused(Refusal::Deadline);
+        }
         let mut inner = self.lock();
         let at = self.seconds(now);
         if inner.running < self.threads && inner.queue.is_empty() {
@@ -427,7 +430,7 @@ impl GateStats {
     #[must_use]
     pub fn utilization(&self, threads: usize) -> f64 {
         let here = self.running() + self.waiting() + self.standing_by.load(Relaxed);
-        here as f64 / (MOST_WAITING + threads) as f64
+        (here as f64 / (MOST_WAITING + threads) as f64).min(1.0)
     }
 
     /// How often `refusal` was the answer.

@@ -78,6 +78,12 @@ impl Ticket {
         self.span.as_ref().map(RequestSpan::work)
     }
 
+    /// Whether its deadline has passed at `now`.
+    #[must_use]
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
     /// Work on the request begins: its memory is counted, once.
     pub fn begin(&mut self) {
         if std::mem::replace(&mut self.is_begun, true) {

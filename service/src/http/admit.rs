@@ -19,7 +19,7 @@ use crate::compute::POOL_FROM_BYTES;
 const DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline-ms");
 const DEADLINE_NAME: &str = "X-Request-Deadline-Ms";
 /// The deadline of a request that names none.
-const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 /// A day: more is a mistake.
 const DEADLINE_MAX_MS: u64 = 86_400_000;
 /// Bodies up to here are part of what a connection takes.

@@ -51,7 +51,7 @@ pub(super) async fn handle(
     let condition = condition_of(request)?;
     let version = if request.method() == Method::PUT {
         let limit = BODY_MAX_BYTES.min(state.max_body_bytes);
-        let body = body::read_json(request, payload, limit, None).await?;
+        let body = body::read_json(call, payload, limit, None).await?;
         Some(decode::<AliasRequest>(&body)?.version()?)
     } else {
         None

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -9,8 +10,8 @@ use actix_web::web::Payload;
 use api::{Code, Rejection};
 use bytes::{Bytes, BytesMut};
 
-use super::convert;
-use crate::admission::{Reserved, Ticket};
+use super::{Call, admit, convert};
+use crate::admission::{Refusal, Reserved, Ticket};
 
 /// A declared length is taken at its word up to here, and beyond it once so much has arrived.
 const TRUSTED_BYTES: usize = 1024 * 1024;
@@ -30,16 +31,17 @@ pub(super) enum Media {
 /// Reads the whole body of a JSON request.
 ///
 /// # Errors
-/// `unsupported_media_type`, `body_too_large`, `malformed_request`, or `overloaded` when a body of
-/// unknown length outgrows the memory for requests.
+/// `unsupported_media_type`, `body_too_large`, `malformed_request`, `body_timeout` when it is not there by
+/// the deadline, `deadline_exceeded` when it is there too late, or `overloaded` when a body of unknown
+/// length outgrows the memory for requests.
 pub(super) async fn read_json(
-    request: &HttpRequest,
+    call: &Call<'_>,
     payload: Payload,
     limit: usize,
     ticket: Option<&mut Ticket>,
 ) -> Result<Bytes, Rejection> {
-    match media_type(request)? {
-        Media::Json => read(request, payload, limit, ticket).await,
+    match media_type(call.request)? {
+        Media::Json => read(call, payload, limit, ticket).await,
         Media::Lines => Err(unsupported("Content-Type", NDJSON)),
     }
 }
@@ -49,28 +51,66 @@ pub(super) async fn read_json(
 /// # Errors
 /// As [`read_json`].
 pub(super) async fn read_json_or_lines(
-    request: &HttpRequest,
+    call: &Call<'_>,
     payload: Payload,
     limit: usize,
     ticket: &mut Ticket,
 ) -> Result<(Media, Bytes), Rejection> {
-    let media = media_type(request)?;
-    let body = read(request, payload, limit, Some(ticket)).await?;
+    let media = media_type(call.request)?;
+    let body = read(call, payload, limit, Some(ticket)).await?;
     Ok((media, body))
 }
 
 async fn read(
-    request: &HttpRequest,
+    call: &Call<'_>,
     payload: Payload,
     limit: usize,
     ticket: Option<&mut Ticket>,
 ) -> Result<Bytes, Rejection> {
     let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
-    let body = arrived(request, payload, limit, memory.as_deref()).await?;
-    if let Some(ticket) = ticket {
-        ticket.body_bytes = body.len();
-    }
+    let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
+    let deadline = deadline.unwrap_or(call.received.at() + admit::DEADLINE_DEFAULT);
+    let body = arrived(call.request, payload, limit, memory.as_deref());
+    // What was reserved for a body that does not come would be reserved for ever.
+    let body = tokio::time::timeout_at(deadline.into(), body).await;
+    let body = body.map_err(|_| late())?;
+    let Some(ticket) = ticket else {
+        return body.map_err(Unread::rejection);
+    };
+    let body = body.and_then(|body| match ticket.is_late(Instant::now()) {
+        false => Ok(body),
+        true => Err(Unread::Refused(Refusal::Deadline)),
+    });
+    let body = body.inspect_err(|unread| {
+        if let Unread::Refused(refusal) = unread {
+            let gate = call.state.compute.gate(ticket.class);
+            gate.stats().refuse(*refusal);
+        }
+    });
+    let body = body.map_err(Unread::rejection)?;
+    ticket.body_bytes = body.len();
     Ok(body)
+}
+
+/// Why there is no body.
+enum Unread {
+    Rejected(Rejection),
+    Refused(Refusal),
+}
+
+impl From<Rejection> for Unread {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl Unread {
+    fn rejection(self) -> Rejection {
+        match self {
+            Self::Rejected(rejection) => rejection,
+            Self::Refused(refusal) => convert::refusal(refusal),
+        }
+    }
 }
 
 async fn arrived(
@@ -78,11 +118,11 @@ async fn arrived(
     payload: Payload,
     limit: usize,
     memory: Option<&Reserved>,
-) -> Result<Bytes, Rejection> {
+) -> Result<Bytes, Unread> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
+        return Err(too_large(limit).into());
     }
     let mut stream = payload.into_inner();
     let mut next =
@@ -94,7 +134,7 @@ async fn arrived(
     take(memory, declared, first.len())?;
     let Some(second) = next().await.transpose().map_err(broken)? else {
         return if first.len() > limit {
-            Err(too_large(limit))
+            Err(too_large(limit).into())
         } else {
             Ok(first)
         };
@@ -110,7 +150,7 @@ async fn arrived(
     take(memory, declared, second.len())?;
     while let Some(chunk) = next().await.transpose().map_err(broken)? {
         if body.len() + chunk.len() > limit {
-            return Err(too_large(limit));
+            return Err(too_large(limit).into());
         }
         take(memory, declared, chunk.len())?;
         if let Some(length) = declared.filter(|length| *length > body.capacity()) {
@@ -119,16 +159,16 @@ async fn arrived(
         body.extend_from_slice(&chunk);
     }
     if body.len() > limit {
-        Err(too_large(limit))
+        Err(too_large(limit).into())
     } else {
         Ok(body.freeze())
     }
 }
 
 /// Takes memory for a chunk of a body whose length was not declared: twice, because the buffer doubles.
-fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Result<(), Rejection> {
+fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Result<(), Unread> {
     match memory {
-        Some(memory) if declared.is_none() => memory.grow(2 * bytes).map_err(convert::refusal),
+        Some(memory) if declared.is_none() => memory.grow(2 * bytes).map_err(Unread::Refused),
         Some(_) | None => Ok(()),
     }
 }
@@ -180,6 +220,11 @@ fn too_large(limit: usize) -> Rejection {
         Code::BodyTooLarge,
         format!("the body is larger than {limit} bytes"),
     )
+}
+
+fn late() -> Rejection {
+    let detail = "the body was not there by the deadline of the request";
+    Rejection::new(Code::BodyTimeout, detail)
 }
 
 fn broken(error: actix_web::error::PayloadError) -> Rejection {

@@ -20,7 +20,7 @@ pub(super) async fn handle(
     let fields = fields.map_or(Ok(Columns::ALL), |list| Columns::parse(&list))?;
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || true).await?;
     let limit = state.max_body_bytes;
-    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
+    let body = body::read_json(call, payload, limit, Some(&mut ticket)).await?;
     // Every stretch is compared with every other one: never on a thread that serves connections.
     let reply = state
         .compute

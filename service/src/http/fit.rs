@@ -34,7 +34,7 @@ pub(super) async fn handle(
     // Whether a small fit is a light one, only its body tells.
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;
     let limit = state.max_body_bytes;
-    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
+    let body = body::read_json(call, payload, limit, Some(&mut ticket)).await?;
     let named = match idempotency::begin(registry, series, key, &body).await? {
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,

@@ -54,7 +54,7 @@ async fn change(call: &Call<'_>, payload: Payload, control: &LogControl) -> Resu
         let detail = "only callers on this machine change the logs, or any with --insecure";
         return Err(Rejection::new(Code::LocalOnly, detail));
     }
-    let body = body::read_json(call.request, payload, MAX_BODY_BYTES, None);
+    let body = body::read_json(call, payload, MAX_BODY_BYTES, None);
     let body = tokio::time::timeout(BODY_WITHIN, body).await;
     let late = |_| Rejection::new(Code::MalformedRequest, "the body did not arrive in time");
     let wanted: Wanted = decode(&body.map_err(late)??)?;

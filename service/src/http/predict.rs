@@ -49,12 +49,12 @@ pub(super) async fn handle(
     };
     let registry = state.registry()?;
     let is_pooled = || {
-        let model = which.resident(registry, series);
+        let model = which.peek(registry, series);
         model.is_some_and(|model| model.fitted.is_windowed())
     };
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, is_pooled).await?;
     let limit = state.max_body_bytes;
-    let body = body::read_json(request, payload, limit, Some(&mut ticket)).await?;
+    let body = body::read_json(call, payload, limit, Some(&mut ticket)).await?;
     // The body is checked before the series is looked up: what is wrong with a request does not
     // depend on what is stored.
     let is_small = body.len() < POOL_FROM_BYTES;
@@ -110,6 +110,13 @@ impl<'q> Which<'q> {
                 let error = FieldError::new([Loc::from("query"), Loc::from("alias")], reason);
                 Err(Rejection::one(Code::ParameterConflict, error))
             }
+        }
+    }
+
+    fn peek(self, registry: &Registry, series: SeriesId<'_>) -> Option<Arc<ServedModel>> {
+        match self {
+            Self::Version(selector) => registry.peek(series.as_str(), selector),
+            Self::Alias(alias) => registry.peek_alias(series.as_str(), alias.as_str()),
         }
     }
 

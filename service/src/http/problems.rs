@@ -22,6 +22,10 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     );
     let mut reply = HttpResponse::build(status);
     reply.content_type("application/problem+json");
+    if rejection.code == Code::BodyTimeout {
+        // The rest of the body may come yet, and would be read as the next request.
+        reply.force_close();
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         // Everybody meets a store that is gone at the same moment, and should not come back at one.
         let seconds = call.state.admission.retry_after_s();

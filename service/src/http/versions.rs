@@ -26,7 +26,7 @@ pub(super) async fn handle(
     let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
     let body = body::read_json(
-        request,
+        call,
         payload,
         BODY_MAX_BYTES.min(state.max_body_bytes),
         None,

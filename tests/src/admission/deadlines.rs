@@ -46,6 +46,39 @@ async fn a_request_whose_deadline_passes_in_the_queue_never_runs() {
     assert!(!is_fitted(&server, "late").await);
 }
 
+/// Sends a head, waits, and sends the body.
+async fn slowly(server: &Server, series: &str, ms: u64, pause: Duration) -> Reply {
+    let body = crate::server::history(&[1.0, 2.0, 4.0]).to_string();
+    let head = format!(
+        "POST /fit/{series} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+         X-Request-Deadline-Ms: {ms}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let addr = server.addr;
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(addr).expect("it listens");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        std::thread::sleep(pause);
+        // The connection may have been closed by then; the reply is there in any case.
+        let _ = stream.write_all(body.as_bytes());
+        raw::read_reply(&mut stream).expect("it answers")
+    });
+    asked.await.expect("no panic")
+}
+
+/// No queue is in its way, and yet it does not run.
+#[tokio::test]
+async fn a_small_request_whose_body_comes_after_the_deadline_never_runs() {
+    let server = Server::start().await;
+    let pause = Duration::from_millis(400);
+    let late = slowly(&server, "late", 50, pause).await;
+    assert_problem(&late, 408, "body_timeout");
+    assert!(!is_fitted(&server, "late").await);
+    // The control: with more time, the same body is served.
+    slowly(&server, "in-time", 600_000, pause).await.ok();
+    assert!(is_fitted(&server, "in-time").await);
+}
+
 #[rstest]
 #[case("0")]
 #[case("-1")]

@@ -111,8 +111,11 @@ async fn a_body_of_unknown_length_is_refused_when_it_outgrows_the_budget() {
         request.extend_from_slice(b"\r\n");
     }
     request.extend_from_slice(b"0\r\n\r\n");
+    let refusals = "tidemark_refusals_total{class=\"fit\",reason=\"memory\"}";
+    assert_eq!(metric(&server, refusals).await, 0.0);
     let reply = raw::exchange(server.addr, request).await;
     assert_problem(&reply, 503, "overloaded");
+    assert_eq!(metric(&server, refusals).await, 1.0);
     drop(held);
 }
 
@@ -124,4 +127,56 @@ async fn the_largest_body_is_served_when_it_is_alone() {
     let values: Vec<usize> = timestamps.iter().map(|t| t % 97).collect();
     let body = json!({"timestamps": timestamps, "values": values, "model": "gaussian"});
     server.fit("large", &body).await.ok();
+}
+
+/// What the line of `/metrics` that begins with `sample` tells.
+async fn metric(server: &Server, sample: &str) -> f64 {
+    let reply = server.get("/metrics").await;
+    let text = String::from_utf8(reply.body).expect("text");
+    let value = text.lines().find_map(|line| line.strip_prefix(sample));
+    let value = value.and_then(|rest| rest.trim().parse().ok());
+    value.unwrap_or_else(|| panic!("no {sample} in {text}"))
+}
+
+const USED: &str = "tidemark_memory_used_bytes{part=\"requests\"}";
+
+/// A declared body that does not come gives its memory back at the deadline, and so does one that trickles.
+#[tokio::test]
+async fn a_body_that_does_not_come_holds_its_memory_until_the_deadline() {
+    let server = Server::with(&["--max-body", "64MiB"]).await;
+    let declared = 60_000_000;
+    let ask = |ms: u64, more: &[u8]| {
+        let mut request = format!(
+            "POST /fit/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             X-Request-Deadline-Ms: {ms}\r\nContent-Length: {declared}\r\n\r\n"
+        )
+        .into_bytes();
+        request.extend_from_slice(more);
+        let mut stream = TcpStream::connect(server.addr).expect("it listens");
+        stream.write_all(&request).expect("it reads");
+        stream.set_read_timeout(Some(HANG)).expect("a time limit");
+        stream
+    };
+    // The control: with more time, the memory stays taken.
+    let patient = ask(600_000, b"{");
+    let begun = Instant::now();
+    while metric(&server, USED).await == 0.0 {
+        assert!(begun.elapsed() < HANG, "the memory is not taken");
+    }
+    for more in [&b""[..], b"{\"timestamps\":["] {
+        let mut stream = ask(300, more);
+        let read = tokio::task::spawn_blocking(move || {
+            let reply = raw::read_reply(&mut stream).expect("it answers");
+            let left = stream.read(&mut [0]).expect("it closes");
+            (reply, left)
+        });
+        let (reply, left) = read.await.expect("no panic");
+        assert_problem(&reply, 408, "body_timeout");
+        assert_eq!(left, 0, "the connection is closed");
+    }
+    assert_eq!(metric(&server, USED).await, f64::from(declared));
+    drop(patient);
+    while metric(&server, USED).await != 0.0 {
+        assert!(begun.elapsed() < HANG, "the memory does not come back");
+    }
 }

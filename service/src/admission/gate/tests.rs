@@ -65,6 +65,24 @@ async fn a_full_queue_refuses_and_an_empty_one_takes() {
 }
 
 #[tokio::test]
+async fn an_idle_thread_serves_nobody_whose_deadline_has_passed() {
+    let gate = gate(2);
+    let now = Instant::now();
+    let mut late = ticket(0);
+    late.deadline = Some(now);
+    let refused = gate.enter(&late).await;
+    assert_eq!(refused.err(), Some(Refusal::Deadline));
+    let stats = gate.stats();
+    assert_eq!((stats.running(), stats.refused(Refusal::Deadline)), (0, 1));
+    // The controls: one with time left, and one that has changed something.
+    late.carry_through();
+    gate.enter(&late).await.unwrap();
+    let mut in_time = ticket(0);
+    in_time.deadline = Some(now + Duration::from_secs(600));
+    gate.enter(&in_time).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_was_begun_is_not_refused() {
     let gate = gate(1);
     let running = gate.enter(&ticket(0)).await.unwrap();

@@ -39,7 +39,7 @@ pub(super) async fn handle(
     // A small update is learnt on this thread, unless others work on its state.
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, || false).await?;
     let limit = state.max_body_bytes;
-    let (media, body) = body::read_json_or_lines(request, payload, limit, &mut ticket).await?;
+    let (media, body) = body::read_json_or_lines(call, payload, limit, &mut ticket).await?;
     if media == Media::Lines {
         if query.fields.is_some() {
             let reason = "`fields` chooses columns; the reply to lines has none";
