@@ -82,16 +82,6 @@ impl State {
         })
     }
 
-    /// How much of what may be taken on is: of the places for jobs of the class that has more of them, or of the
-    /// memory for requests. It is the hard bounds that count: that requests are refused in order to answer others in
-    /// time is no reason to send all of them elsewhere.
-    #[must_use]
-    pub fn utilization(&self) -> f64 {
-        let memory = &self.admission.memory;
-        let of_memory = memory.used() as f64 / memory.limit() as f64;
-        self.compute.utilization().max(of_memory.min(1.0))
-    }
-
     /// Whether a request to stop has arrived.
     #[must_use]
     pub fn is_draining(&self) -> bool {

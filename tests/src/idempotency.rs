@@ -74,6 +74,54 @@ async fn without_a_key_a_fit_sent_again_is_a_second_version() {
     }
 }
 
+/// Fits of one key by several callers, in turn: the version of each, and whether it is a replay.
+async fn fits_of(server: &Server, tenants: &[Option<&str>]) -> Vec<(Value, bool)> {
+    let body = history(&[1.0, 2.0, 4.0]).to_string();
+    let mut fits = Vec::new();
+    for tenant in tenants {
+        let mut headers = vec![
+            ("content-type", "application/json"),
+            ("idempotency-key", "k"),
+        ];
+        headers.extend(tenant.map(|tenant| ("x-tenant", tenant)));
+        let fit = server.send("POST", "/fit/a", &headers, body.clone()).await;
+        fits.push((fit.ok()["version"].clone(), is_replay(&fit)));
+    }
+    fits
+}
+
+#[tokio::test]
+async fn each_tenant_has_keys_of_its_own() {
+    let server = Server::with(&["--tenant-header", "X-Tenant"]).await;
+    let tenants = [
+        Some("one"),
+        Some("two"),
+        None,
+        Some("one"),
+        Some("two"),
+        None,
+    ];
+    let expected = ["1", "2", "3", "1", "2", "3"];
+    for (idx, (version, is_replay)) in fits_of(&server, &tenants).await.iter().enumerate() {
+        assert_eq!(
+            (version, *is_replay),
+            (&json!(expected[idx]), idx >= 3),
+            "{idx}"
+        );
+    }
+}
+
+/// The control: where nothing tells tenants apart, the header is nobody's name.
+#[tokio::test]
+async fn without_tenants_all_callers_share_their_keys() {
+    let server = Server::start().await;
+    let fits = fits_of(&server, &[Some("one"), Some("two"), None]).await;
+    assert_eq!(
+        fits,
+        [(json!("1"), false), (json!("1"), true), (json!("1"), true)]
+    );
+}
+
 #[tokio::test]
 async fn the_same_key_with_another_body_is_refused() {
     let server = Server::start().await;

@@ -20,6 +20,7 @@ async fn play(server: &Server, name: &str) -> Report {
         short: true,
         duration: None,
         series: None,
+        shared_machine: false,
         seed: 5,
         out: folder.path().join("out"),
     };

@@ -78,6 +78,10 @@ pub struct ScenarioArgs {
     #[arg(long, value_name = "N", value_parser = bounded(100_000_000))]
     series: Option<u32>,
 
+    /// This machine is one that others use, such as those of CI: a limit in time that is not kept is told as not measurable
+    #[arg(long)]
+    shared_machine: bool,
+
     /// Decides every random value; drawn and saved when not given
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -198,6 +202,7 @@ impl ScenarioArgs {
             short: self.short,
             duration: self.duration,
             series: self.series,
+            shared_machine: self.shared_machine,
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
             out: self
                 .out

@@ -430,7 +430,7 @@ impl GateStats {
     #[must_use]
     pub fn utilization(&self, threads: usize) -> f64 {
         let here = self.running() + self.waiting() + self.standing_by.load(Relaxed);
-        here as f64 / (MOST_WAITING + threads) as f64
+        (here as f64 / (MOST_WAITING + threads) as f64).min(1.0)
     }
 
     /// How often `refusal` was the answer.

@@ -101,10 +101,15 @@ fn deadline(call: &Call<'_>) -> Result<Duration, Rejection> {
 
 /// On whose behalf a request is made.
 fn tenant(call: &Call<'_>) -> Tenant {
-    let admission = &call.state.admission;
-    let named = admission.tenant_header.as_deref();
-    let named = named.and_then(|name| call.request.headers().get(name));
-    named.map_or(Tenant::ALL, |name| admission.tenant(name.as_bytes()))
+    let name = tenant_name(call);
+    name.map_or(Tenant::ALL, |name| call.state.admission.tenant(name))
+}
+
+/// The tenant as the request names it, if tenants are told apart and it does.
+pub(super) fn tenant_name<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
+    let name = call.state.admission.tenant_header.as_deref()?;
+    let value = call.request.headers().get(name)?;
+    Some(value.as_bytes())
 }
 
 /// Reads what there is of a small body that nobody wants: a connection with a body that was not read has

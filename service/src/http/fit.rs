@@ -29,7 +29,7 @@ pub(super) async fn handle(
     } = *call;
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
-    let key = idempotency::key_of(request)?;
+    let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
     // Whether a small fit is a light one, only its body tells.
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;

@@ -1,11 +1,11 @@
 //! `Idempotency-Key`: reads it, and answers again what was answered before.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
 use api::{IdempotencyKey, Rejection, SeriesId};
 use bytes::Bytes;
 
-use super::{convert, ok_bytes};
+use super::{Call, admit, convert, ok_bytes};
 use crate::registry::{Asked, Fitting, Registry};
 use crate::store::{Answer, BodyDigest, Request, RequestKey, Stored};
 
@@ -13,12 +13,12 @@ use crate::store::{Answer, BodyDigest, Request, RequestKey, Stored};
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The key of the request, if it has one.
+/// The key of the request among those of its tenant, if it has one.
 ///
 /// # Errors
 /// `idempotency_key_invalid`.
-pub(super) fn key_of(request: &HttpRequest) -> Result<Option<RequestKey>, Rejection> {
-    let mut values = request.headers().get_all(KEY);
+pub(super) fn key_of(call: &Call<'_>) -> Result<Option<RequestKey>, Rejection> {
+    let mut values = call.request.headers().get_all(KEY);
     let Some(value) = values.next() else {
         return Ok(None);
     };
@@ -26,8 +26,9 @@ pub(super) fn key_of(request: &HttpRequest) -> Result<Option<RequestKey>, Reject
         return Err(IdempotencyKey::given_twice());
     }
     let key = IdempotencyKey::parse(value.as_bytes())?;
-    // All callers are one tenant until they have to say who they are.
-    Ok(Some(RequestKey::new("", key.as_str())))
+    // The name itself: tenants whose names meet in a short hash share a turn, but never an answer.
+    let tenant = admit::tenant_name(call).unwrap_or_default();
+    Ok(Some(RequestKey::new(tenant, key.as_str())))
 }
 
 /// A request that named itself and what it asks for.

@@ -127,7 +127,7 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> Ht
         Resource::Calibration(id) => calibration::handle(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
-        Resource::Plot => plot::handle(call).await,
+        Resource::Plot => plot::handle(call, payload).await,
         Resource::Live => Ok(health::live()),
         Resource::Ready => Ok(health::ready(call.state)),
         Resource::Startup => Ok(health::startup(call.state)),

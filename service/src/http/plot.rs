@@ -1,13 +1,24 @@
 //! `GET /plot?series_id=&version=`: the training data of a version, to look at.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::body::BoxBody;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Payload;
 use api::{Code, FieldError, Loc, Rejection, SeriesId, VersionSelector};
 
-use super::{Call, convert, plot_page};
-use crate::admission::{Class, Tenant, Ticket};
+use std::sync::Arc;
 
-pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
+use super::held::Held;
+use super::{Call, admit, convert, plot_page};
+use crate::admission::Class;
+
+/// What a point takes on its way to a page: the columns, their text, and the page.
+const BYTES_A_POINT: usize = 128;
+
+pub(super) async fn handle(
+    call: &Call<'_>,
+    mut payload: Payload,
+) -> Result<HttpResponse, Rejection> {
     let [series, version] =
         api::query::read(call.request.query_string(), ["series_id", "version"])?;
     let series = series.ok_or_else(|| {
@@ -22,10 +33,16 @@ pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
         VersionSelector::parse(&text)
     })?;
     let registry = call.state.registry()?;
+    let mut ticket = admit::admit(call, &mut payload, Class::Fit, || true).await?;
     let (model, points) = registry
         .training(series.as_str(), selector)
         .await
         .map_err(|error| convert::rejection(&error))?;
+    let gate = call.state.compute.gate(Class::Fit);
+    let memory = &call.state.admission.memory;
+    let reserved = memory.reserve(points.values.len() * BYTES_A_POINT);
+    let reserved = reserved.inspect_err(|refusal| gate.stats().refuse(*refusal));
+    ticket.memory = Some(Arc::new(reserved.map_err(convert::refusal)?));
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     // The page runs its own inline script and nothing else: no request leaves it.
     let policy = format!(
@@ -33,7 +50,6 @@ pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
          form-action 'none'; frame-ancestors 'self'"
     );
     let name = series.as_str().to_owned();
-    let mut ticket = Ticket::new(Class::Fit, Tenant::ALL, None);
     let html = call
         .state
         .compute
@@ -42,9 +58,21 @@ pub(super) async fn handle(call: &Call<'_>) -> Result<HttpResponse, Rejection> {
         })
         .await
         .map_err(convert::compute_rejection)?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(html))
+    let page = BoxBody::new(Held::new(html.into(), &ticket));
+    let mut reply = HttpResponse::new(StatusCode::OK).set_body(page);
+    let policy = header::HeaderValue::from_str(&policy).expect("the policy is visible ASCII");
+    for (name, value) in [
+        (
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            header::HeaderValue::from_static("nosniff"),
+        ),
+    ] {
+        reply.headers_mut().insert(name, value);
+    }
+    Ok(reply)
 }

@@ -49,7 +49,7 @@ pub(super) async fn handle(
     };
     let registry = state.registry()?;
     let is_pooled = || {
-        let model = which.resident(registry, series);
+        let model = which.peek(registry, series);
         model.is_some_and(|model| model.fitted.is_windowed())
     };
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, is_pooled).await?;
@@ -110,6 +110,13 @@ impl<'q> Which<'q> {
                 let error = FieldError::new([Loc::from("query"), Loc::from("alias")], reason);
                 Err(Rejection::one(Code::ParameterConflict, error))
             }
+        }
+    }
+
+    fn peek(self, registry: &Registry, series: SeriesId<'_>) -> Option<Arc<ServedModel>> {
+        match self {
+            Self::Version(selector) => registry.peek(series.as_str(), selector),
+            Self::Alias(alias) => registry.peek_alias(series.as_str(), alias.as_str()),
         }
     }
 

@@ -6,9 +6,6 @@ use api::{Code, Problem, Rejection};
 
 use super::{Call, refusal, request_log};
 
-/// Seconds after which a refused caller may try again.
-const RETRY_AFTER_S: &str = "1";
-
 /// The reply that refuses the request.
 pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     if let Some(reply) = refusal::reply(call, rejection) {
@@ -30,7 +27,9 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
         reply.force_close();
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
+        // Everybody meets a store that is gone at the same moment, and should not come back at one.
+        let seconds = call.state.admission.retry_after_s();
+        reply.insert_header((header::RETRY_AFTER, seconds));
     }
     let document = serde_json::to_vec(&document);
     let mut reply = reply.body(document.expect("a document of text and numbers serialises"));
@@ -70,4 +69,38 @@ pub(super) fn page(call: &Call<'_>, slug: &str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .body(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use actix_web::test::TestRequest;
+    use actix_web::web::Data;
+
+    use super::*;
+    use crate::admission::{Admission, RETRY_AFTER_MAX_S};
+    use crate::compute::Compute;
+    use crate::http::stamp::Received;
+    use crate::startup::State;
+
+    #[actix_web::test]
+    async fn callers_of_a_store_that_is_gone_come_back_apart() {
+        let compute = Compute::new(1).unwrap();
+        let state = Data::new(State::new(compute, Admission::new(1, None), 1_024));
+        let request = TestRequest::default().to_http_request();
+        let received = Received::now(request.headers());
+        let call = Call {
+            request: &request,
+            state: &state,
+            received: &received,
+        };
+        let seconds = || {
+            let reply = refuse_with(&call, Code::StoreUnavailable, "the disk is gone");
+            let seconds = reply.headers().get(header::RETRY_AFTER).unwrap();
+            seconds.to_str().unwrap().parse::<u32>().unwrap()
+        };
+        let told: BTreeSet<u32> = (0..20).map(|_| seconds()).collect();
+        assert!(told.into_iter().eq(1..=RETRY_AFTER_MAX_S));
+    }
 }

@@ -23,7 +23,7 @@ pub(super) async fn handle(
     } = *call;
     let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
-    let key = idempotency::key_of(request)?;
+    let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
     let body = body::read_json(
         call,

@@ -164,6 +164,13 @@ impl Registry {
         self.resident(series, VersionSelector::Exactly(version))
     }
 
+    /// As [`Registry::resident_alias`], for who only wants to know what it is: no hit is counted.
+    #[must_use]
+    pub fn peek_alias(&self, series: &str, alias: &str) -> Option<Arc<ServedModel>> {
+        let version = self.aliases.get(series, alias)?;
+        self.peek(series, VersionSelector::Exactly(version))
+    }
+
     /// The model that `alias` points to, from memory or from the store.
     ///
     /// # Errors

@@ -14,14 +14,20 @@ impl Registry {
     /// The model, if it is in memory. Never waits.
     #[must_use]
     pub fn resident(&self, series: &str, selector: VersionSelector) -> Option<Arc<ServedModel>> {
-        let model = match selector {
-            VersionSelector::Latest => self.cache.latest(series),
-            VersionSelector::Exactly(version) => self.cache.version(series, version),
-        };
+        let model = self.peek(series, selector);
         if model.is_some() {
             self.cache.count_hit();
         }
         model
+    }
+
+    /// As [`Registry::resident`], for who only wants to know what it is: no hit is counted.
+    #[must_use]
+    pub fn peek(&self, series: &str, selector: VersionSelector) -> Option<Arc<ServedModel>> {
+        match selector {
+            VersionSelector::Latest => self.cache.latest(series),
+            VersionSelector::Exactly(version) => self.cache.version(series, version),
+        }
     }
 
     /// The model, from memory or from the store.

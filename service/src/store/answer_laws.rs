@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::answers::{Answers, Before, NewAnswers, Sweeper};
+use super::committer::{Shared, rests, sweep};
 use super::laws::{found, put, put_and_wait};
 use super::{
     Answer, BodyDigest, EmbeddedOptions, EmbeddedStore, KeepAnswers, KeptAnswer, Put, PutError,
@@ -13,7 +14,7 @@ use super::{
 fn named(series: &str, mark: u64, key: &str, body: &str) -> Put {
     Put {
         request: Some(Request {
-            key: RequestKey::new("", key),
+            key: RequestKey::new(b"", key),
             body: BodyDigest::of(body.as_bytes()),
             answer: Answer {
                 before: format!("{mark}: version ").into_bytes(),
@@ -41,7 +42,7 @@ fn put_all(store: &dyn Store, puts: Vec<Put>) -> Vec<Result<Stored, PutError>> {
 }
 
 fn answered(store: &dyn Store, series: &str, key: &str) -> Option<String> {
-    let kept = store.answered(series, RequestKey::new("", key)).unwrap()?;
+    let kept = store.answered(series, RequestKey::new(b"", key)).unwrap()?;
     Some(text_of(&kept))
 }
 
@@ -187,6 +188,40 @@ fn a_store_that_nobody_writes_to_sweeps_too() {
     }
 }
 
+/// A committer that did not rest would ask without end for a sweep that does nothing.
+#[test]
+fn after_a_failed_write_nothing_is_swept_and_the_committer_rests() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fjall::Database::builder(folder.path()).open().unwrap();
+    let table = db.keyspace("idempotency", fjall::KeyspaceCreateOptions::default);
+    let (ttl, max) = (Duration::MAX, 0);
+    let answers = Answers {
+        table: table.unwrap(),
+        keep: KeepAnswers { ttl, max },
+    };
+    let mut sweeper = Sweeper::of(&answers).unwrap();
+    let shared = Shared::new(0);
+    let keep = |sweeper: &mut Sweeper, series| {
+        let put = named(series, 1, "k", "body");
+        let mut write = db.batch();
+        let mut new = NewAnswers::at(1_000);
+        new.keep(&put, 1);
+        new.write(&mut write, &answers, sweeper);
+        write.commit().unwrap();
+    };
+    keep(&mut sweeper, "a");
+    assert_eq!(rests(&answers, &shared, &sweeper, 1_000), Duration::ZERO);
+    sweep(&db, &answers, &shared, &mut sweeper);
+    assert_eq!(answers.table.iter().count(), 1, "nothing but the count");
+    assert_eq!(shared.commit.begun(), 1, "a sweep that hangs is seen");
+    assert_eq!(shared.commit.longest(), Duration::ZERO);
+    keep(&mut sweeper, "b");
+    shared.refusal.set("the disk is gone".into()).unwrap();
+    sweep(&db, &answers, &shared, &mut sweeper);
+    assert_eq!(answers.table.iter().count(), 3);
+    assert!(rests(&answers, &shared, &sweeper, 1_000) > Duration::from_secs(1));
+}
+
 #[test]
 fn a_key_used_anew_after_its_time_outlives_its_old_entry() {
     let folder = tempfile::tempdir().unwrap();
@@ -215,7 +250,7 @@ fn a_key_used_anew_after_its_time_outlives_its_old_entry() {
     };
     keep_at(1_000, 1);
     keep_at(1_150, 2);
-    let key = RequestKey::new("", "k");
+    let key = RequestKey::new(b"", "k");
     let at = |now_ms| {
         answers
             .find("a", key, now_ms)

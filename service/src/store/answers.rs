@@ -39,7 +39,7 @@ impl KeepAnswers {
 /// Answers removed in one go at least: well below a millisecond.
 const SWEEP_STEP: usize = 256;
 /// The system's clock may be set: what is due is looked at this often.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(60);
 const COUNT_KEY: &[u8] = b"\x01count";
 /// Where the keys of the order of ages begin, and where they have ended.
 const AGES: [&[u8]; 2] = [b"\x00", b"\x01"];

@@ -10,13 +10,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
-use super::answers::{Answers, Before, NewAnswers, Sweeper, now_ms};
+use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
 use super::commits::Commits;
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
 use super::under_way::UnderWay;
@@ -101,10 +101,10 @@ pub(super) fn run(
 ) {
     let mut batch = Vec::with_capacity(batch_puts);
     loop {
-        match queue.recv_timeout(sweeper.rests(&tables.answers, now_ms())) {
+        match queue.recv_timeout(rests(&tables.answers, shared, &sweeper, now_ms())) {
             Ok(first) => batch.push(first),
             Err(RecvTimeoutError::Timeout) => {
-                sweep(tables, shared, &mut sweeper);
+                sweep(&tables.db, &tables.answers, shared, &mut sweeper);
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,
@@ -137,15 +137,37 @@ pub(super) fn run(
                 fail(&mut batch, &PutError::Unknown(reason));
             }
         }
-        sweep(tables, shared, &mut sweeper);
+        sweep(&tables.db, &tables.answers, shared, &mut sweeper);
     }
 }
 
-/// One step of the sweeping: nobody waits for it but the next batch.
-fn sweep(tables: &Tables, shared: &Shared, sweeper: &mut Sweeper) {
-    if shared.refusal.get().is_none()
-        && let Err(reason) = sweeper.step(&tables.db, &tables.answers, now_ms())
-    {
+/// How long the committer may wait for a batch before something is to be swept.
+pub(super) fn rests(
+    answers: &Answers,
+    shared: &Shared,
+    sweeper: &Sweeper,
+    now_ms: u64,
+) -> Duration {
+    // What is due then stays due: nothing is swept any more.
+    if shared.refusal.get().is_some() {
+        return LOOK_EVERY;
+    }
+    sweeper.rests(answers, now_ms)
+}
+
+/// One step of the sweeping: nobody waits for it but the next batch, which waits as long as it does.
+pub(super) fn sweep(
+    db: &fjall::Database,
+    answers: &Answers,
+    shared: &Shared,
+    sweeper: &mut Sweeper,
+) {
+    if shared.refusal.get().is_some() {
+        return;
+    }
+    // A disk that hangs here holds up the next batch as one that hangs in a commit.
+    let _under_way = shared.commit.begin();
+    if let Err(reason) = sweeper.step(db, answers, now_ms()) {
         refuse_from_now_on(shared, &reason);
     }
 }

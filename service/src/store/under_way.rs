@@ -49,6 +49,12 @@ impl UnderWay {
         Duration::from_nanos(self.now().saturating_sub(oldest))
     }
 
+    /// How many began.
+    #[cfg(test)]
+    pub(super) fn begun(&self) -> usize {
+        self.next.load(Ordering::Relaxed)
+    }
+
     fn now(&self) -> u64 {
         let since = self.origin.elapsed().as_nanos();
         u64::try_from(since).unwrap_or(u64::MAX).max(1)

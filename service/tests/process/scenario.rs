@@ -17,6 +17,7 @@ fn play(name: &str, args: &[&str]) -> Report {
         short: true,
         duration: None,
         series: Some(1_000),
+        shared_machine: false,
         seed: 5,
         out: folder.path().join("out"),
     };

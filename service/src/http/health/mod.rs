@@ -67,7 +67,7 @@ pub(super) fn why_not_ready(state: &State) -> Option<&'static str> {
         Ok(registry) if registry.refusal().is_some() || registry.store_hangs() => {
             Some("store_unavailable")
         }
-        Ok(_) if state.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
+        Ok(_) if state.compute.utilization() > POOL_NEAR_EXHAUSTION => Some("pool_near_exhaustion"),
         Ok(_) => None,
     }
 }

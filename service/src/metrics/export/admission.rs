@@ -48,7 +48,7 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
     )?;
     out.gauge(
         "tidemark_pool_utilization",
-        "How full the server is: the share of the most there can be, from 0 to 1",
-        state.utilization(),
+        "Jobs on and before the CPU pools, as a share of the most there can be, from 0 to 1",
+        state.compute.utilization(),
     )
 }
