@@ -92,7 +92,8 @@ impl Compute {
         let lane = self.lane(ticket.class);
         let queued = ticket.part("queue");
         let mut permit = lane.gate.enter(ticket).await?;
-        ticket.begin();
+        let begun = ticket.begin();
+        begun.inspect_err(|refusal| lane.gate.stats().refuse(*refusal))?;
         let memory = ticket.memory.clone();
         let span = ticket.span.clone();
         let gate = Arc::clone(&lane.gate);

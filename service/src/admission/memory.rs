@@ -10,6 +10,8 @@ use super::Refusal;
 pub struct Memory {
     limit: usize,
     used: AtomicUsize,
+    /// Of these, bytes of work that has begun.
+    work: AtomicUsize,
 }
 
 /// Bytes of one request; given back when dropped.
@@ -17,6 +19,8 @@ pub struct Memory {
 pub struct Reserved {
     memory: Arc<Memory>,
     bytes: AtomicUsize,
+    /// Bytes of its work, among those of the memory.
+    work: AtomicUsize,
 }
 
 impl Memory {
@@ -26,6 +30,7 @@ impl Memory {
         Arc::new(Self {
             limit,
             used: AtomicUsize::new(0),
+            work: AtomicUsize::new(0),
         })
     }
 
@@ -35,7 +40,7 @@ impl Memory {
         self.limit
     }
 
-    /// Bytes taken. Above the limit while work goes on that was taken on below it.
+    /// Bytes taken. Above the limit while the work on one body goes on that alone takes more than was left.
     #[must_use]
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
@@ -49,6 +54,7 @@ impl Memory {
         let reserved = Reserved {
             memory: Arc::clone(self),
             bytes: AtomicUsize::new(0),
+            work: AtomicUsize::new(0),
         };
         reserved.grow(bytes)?;
         Ok(reserved)
@@ -75,7 +81,33 @@ impl Reserved {
         Ok(())
     }
 
-    /// Counts `bytes` more that are taken in any case: of work that has begun.
+    /// Takes `bytes` for work that begins. Work that takes more than is left begins if no other is under way: a
+    /// server that never began it would be of no use to its caller.
+    ///
+    /// # Errors
+    /// [`Refusal::Memory`] when fewer are left and other work is under way.
+    pub fn begin_work(&self, bytes: usize) -> Result<(), Refusal> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let Memory { limit, used, work } = &*self.memory;
+        let fits = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|used| used <= limit)
+        });
+        if fits.is_ok() {
+            work.fetch_add(bytes, Ordering::Relaxed);
+        } else {
+            // Of two such at the same time, one finds no other.
+            let alone = work.compare_exchange(0, bytes, Ordering::Relaxed, Ordering::Relaxed);
+            alone.map_err(|_| Refusal::Memory)?;
+            used.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.work.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Counts `bytes` more that are taken in any case: of work that has been done.
     pub fn add(&self, bytes: usize) {
         self.memory.used.fetch_add(bytes, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -83,6 +115,8 @@ impl Reserved {
 
     /// Gives back all but `bytes`: the work is done.
     pub fn settle(&self, bytes: usize) {
+        let work = self.work.swap(0, Ordering::Relaxed);
+        self.memory.work.fetch_sub(work, Ordering::Relaxed);
         let before = self.bytes.swap(bytes, Ordering::Relaxed);
         let used = &self.memory.used;
         if bytes > before {
@@ -101,9 +135,10 @@ impl Reserved {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.memory
-            .used
-            .fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
+        let memory = &self.memory;
+        let (work, bytes) = (*self.work.get_mut(), *self.bytes.get_mut());
+        memory.work.fetch_sub(work, Ordering::Relaxed);
+        memory.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -125,6 +160,33 @@ mod tests {
         drop(first);
         assert_eq!(memory.used(), 40);
         drop(second);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn work_beyond_the_limit_begins_only_alone() {
+        let memory = Memory::new(100);
+        let [one, two, three] = [(); 3].map(|()| memory.reserve(10).unwrap());
+        one.begin_work(40).unwrap();
+        assert_eq!(two.begin_work(31).unwrap_err(), Refusal::Memory);
+        assert_eq!(
+            (memory.used(), two.bytes()),
+            (70, 10),
+            "nothing is left of it"
+        );
+        two.begin_work(30).unwrap();
+        // No work is refused that takes nothing.
+        three.begin_work(0).unwrap();
+        assert_eq!(three.begin_work(1).unwrap_err(), Refusal::Memory);
+        one.settle(10);
+        drop(two);
+        // The control: with bodies and replies of others, and no work, any work begins.
+        three.begin_work(1_000).unwrap();
+        assert_eq!(memory.used(), 1_020);
+        assert_eq!(one.begin_work(1).unwrap_err(), Refusal::Memory);
+        drop(three);
+        one.begin_work(90).unwrap();
+        drop(one);
         assert_eq!(memory.used(), 0);
     }
 

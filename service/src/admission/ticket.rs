@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Class, Reserved, Tenant};
+use super::{Class, Refusal, Reserved, Tenant};
 use crate::telemetry::{PartSpan, RequestSpan};
 
 /// One request's claim to be served.
@@ -84,20 +84,34 @@ impl Ticket {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Work on the request begins: its memory is counted, once.
-    pub fn begin(&mut self) {
-        if std::mem::replace(&mut self.is_begun, true) {
-            return;
+    /// Work on the request begins: its memory is taken, once.
+    ///
+    /// # Errors
+    /// [`Refusal::Memory`] as [`Reserved::begin_work`].
+    pub fn begin(&mut self) -> Result<(), Refusal> {
+        if self.is_begun {
+            return Ok(());
         }
         if let Some(memory) = &self.memory {
-            memory.add(work_a_byte(self.class).saturating_mul(self.body_bytes));
+            memory.begin_work(self.work_bytes())?;
         }
+        self.is_begun = true;
+        Ok(())
+    }
+
+    fn work_bytes(&self) -> usize {
+        work_a_byte(self.class).saturating_mul(self.body_bytes)
     }
 
     /// Carries the request through whatever its deadline is: it has changed something.
     pub fn carry_through(&mut self) {
         self.deadline = None;
-        self.begin();
+        if std::mem::replace(&mut self.is_begun, true) {
+            return;
+        }
+        if let Some(memory) = &self.memory {
+            memory.add(self.work_bytes());
+        }
     }
 
     /// What its next job costs, in turns of its tenant.

@@ -180,3 +180,50 @@ async fn a_body_that_does_not_come_holds_its_memory_until_the_deadline() {
         assert!(begun.elapsed() < HANG, "the memory does not come back");
     }
 }
+
+/// A fit whose body is padded to this length: its work takes more than [`FLAGS`] leave for all.
+const PADDED: usize = 1_000_000;
+
+/// Sends the head of a padded fit and all of its body but the last byte.
+fn almost(server: &Server, series: &str, history: &Value) -> TcpStream {
+    let mut body = history.to_string();
+    body.extend(std::iter::repeat_n(' ', PADDED - body.len()));
+    let request = raw::post(format!("/fit/{series}").as_bytes(), body.as_bytes());
+    let mut stream = TcpStream::connect(server.addr).expect("it listens");
+    let sent = &request[..request.len() - 1];
+    stream.write_all(sent).expect("it reads");
+    stream.set_read_timeout(Some(HANG)).expect("a time limit");
+    stream
+}
+
+async fn rest(mut stream: TcpStream) -> Reply {
+    let reply = tokio::task::spawn_blocking(move || {
+        stream.write_all(b" ").expect("it reads");
+        raw::read_reply(&mut stream).expect("it answers")
+    });
+    reply.await.expect("no panic")
+}
+
+/// What bodies take is not all: the work on one begins when it fits or no other is under way.
+#[tokio::test]
+async fn work_that_does_not_fit_beside_other_work_is_refused() {
+    let flags = [&FLAGS[..], &["--compute-threads", "2"]].concat();
+    let server = Server::with(&flags).await;
+    let small = crate::server::history(&[1.0, 2.0, 4.0]);
+    let slow = almost(&server, "slow", &slow_history());
+    let refused = almost(&server, "refused", &small);
+    // The control: the same body, once no work is under way.
+    let later = almost(&server, "later", &small);
+    let begun = Instant::now();
+    while metric(&server, USED).await < 3.0 * PADDED as f64 {
+        assert!(begun.elapsed() < HANG, "the bodies do not arrive");
+    }
+    let slow = tokio::spawn(rest(slow));
+    while metric(&server, "tidemark_admission_running{class=\"fit\"}").await == 0.0 {
+        assert!(begun.elapsed() < HANG, "the fit does not begin");
+    }
+    assert_problem(&rest(refused).await, 503, "overloaded");
+    assert!(!slow.is_finished(), "the fit was not slow");
+    assert_eq!(slow.await.expect("no panic").status, 200);
+    assert_eq!(rest(later).await.status, 200);
+}
