@@ -1,7 +1,7 @@
 //! A queue in which tenants take turns: whoever has used least of late is served first.
 //!
 //! Each tenant has a queue of its own, first come, first served, and an account of what it has used, which is forgotten
-//! within seconds ([`FORGOTTEN_S`]). Of the tenants that wait, the one with the smallest account is served, and pays the
+//! within seconds (`FORGOTTEN_S`). Of the tenants that wait, the one with the smallest account is served, and pays the
 //! cost of its job. What a tenant uses thus approaches the max-min share, as with the fair queues of Demers, Keshav &
 //! Shenker (SIGCOMM 1989) and deficit round robin (Shreedhar & Varghese, SIGCOMM 1995).
 //!

@@ -68,7 +68,7 @@ impl HttpCounts {
         self.hung_up[route as usize].fetch_add(1, Relaxed);
     }
 
-    /// The replies that there were, and the served and refused ones of [`WORK`] in any case: a rate that begins at the
+    /// The replies that there were, and the served and refused ones of `WORK` in any case: a rate that begins at the
     /// first refusal would miss it.
     pub fn replies(&self) -> impl Iterator<Item = Replies> {
         let all = self.replies.iter().enumerate();
@@ -91,7 +91,7 @@ impl HttpCounts {
         all.filter(|(route, seconds)| WORK.contains(route) || seconds.is_used())
     }
 
-    /// Requests whose client went away, of the routes where there were any and of [`WORK`].
+    /// Requests whose client went away, of the routes where there were any and of `WORK`.
     pub fn all_hung_up(&self) -> impl Iterator<Item = (Route, u64)> {
         let counts = self.hung_up.iter().map(|count| count.load(Relaxed));
         let all = Route::ALL.iter().copied().zip(counts);
