@@ -43,6 +43,13 @@ pub(crate) fn run() {
         Target::AtMost(1.15),
     );
     println!("     without the stamp in the floor: {:.3}", cpu(unstamped));
+    // Metrics, request id and admission are on; keys of callers are not part of the service yet.
+    verdict(
+        "G3",
+        "predicts a second, service / floor",
+        rate(floor),
+        Target::AtLeast(0.8),
+    );
     verdict(
         "G2",
         "predicts a second, service / hyper",
