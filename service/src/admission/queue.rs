@@ -6,8 +6,7 @@
 //! Shenker (SIGCOMM 1989) and deficit round robin (Shreedhar & Varghese, SIGCOMM 1995).
 //!
 //! These forget a tenant as soon as it does not wait. In a queue of a few places that would not do: small tenants hardly
-//! ever wait, a large one always does, and would get a turn for each of theirs and every free place. With fifty tenants,
-//! one of them at a hundred times its share, half of the others' requests were refused.
+//! ever wait, a large one always does, and would get a turn for each of theirs and every free place.
 
 use std::collections::{HashMap, VecDeque};
 
