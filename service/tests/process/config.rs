@@ -128,10 +128,12 @@ fn entry(ended: &Ended, name: &str) -> (String, String) {
         .next()
         .unwrap_or_else(|| panic!("{name} is not in {ended:?}"));
     let (value, source) = found.rsplit_once(" # ").expect("each value has a source");
-    (
-        value.trim_matches(['"', '[', ']']).to_owned(),
-        source.to_owned(),
-    )
+    // Of a flag that repeats, the one that was given.
+    let one = value
+        .strip_prefix("[\"")
+        .and_then(|rest| rest.strip_suffix("\"]"));
+    let value = one.unwrap_or(value).trim_matches('"');
+    (value.to_owned(), source.to_owned())
 }
 
 /// A value as a file has it: as `--print-config` wrote it.
@@ -158,13 +160,13 @@ fn comes_from(file: bool, variable: bool, flag: bool) -> usize {
 fn violations(flags: &[Flag], rule: impl Fn(bool, bool, bool) -> usize) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("tidemark.toml");
+    let default = print(None, &[], &[]);
     let mut violations = Vec::new();
     for flag in flags {
         let value = |source: usize| flag.values[source % flag.values.len()].as_str();
         let text = written(&flag.name, value(1), &flag.others);
         let redacted = text.is_empty();
         std::fs::write(&path, text).expect("a file can be written");
-        let default = print(None, &[], &[]);
         for case in 0..8 {
             let (in_file, in_variable, in_flag) =
                 (case & 1 > 0 && !redacted, case & 2 > 0, case & 4 > 0);

@@ -5,16 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const DOCUMENTS: [&str; 2] = ["docs/promises.md", "docs/threat-model.md"];
-/// Members of the workspace with tests, and the fuzz targets.
-const SOURCES: [&str; 6] = [
-    "api",
-    "bench-client",
-    "benches",
-    "detectors",
-    "service",
-    "tests",
-];
-
 /// A test or a module by its path: folders, file, modules inside of it, name.
 type Place = Vec<String>;
 
@@ -27,7 +17,11 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("an entry can be read").path();
-        if path.is_dir() && !path.ends_with("target") {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || name == "target" {
+            continue;
+        }
+        if path.is_dir() {
             files_below(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
@@ -35,26 +29,20 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every test and every module of the workspace.
+/// Every test and every module.
 fn places() -> BTreeSet<Place> {
+    let mut files = Vec::new();
+    files_below(&root(), &mut files);
     let mut places = BTreeSet::new();
-    for member in SOURCES {
-        let mut files = Vec::new();
-        let folder = root().join(member);
-        files_below(&folder, &mut files);
-        for file in files {
-            let relative = file
-                .strip_prefix(&folder)
-                .expect("it is below")
-                .with_extension("");
-            let names = relative
-                .iter()
-                .map(|name| name.to_string_lossy().into_owned());
-            let mut place: Place = vec![member.to_owned()];
-            place.extend(names.filter(|name| !["src", "mod", "main", "lib"].contains(&&**name)));
-            let text = fs::read_to_string(&file).expect("a source can be read");
-            places.extend(places_in(&place, &text));
-        }
+    for file in files {
+        let relative = file.strip_prefix(root()).expect("it is below");
+        let relative = relative.with_extension("");
+        let names = relative
+            .iter()
+            .map(|name| name.to_string_lossy().into_owned());
+        let place = names.filter(|name| !["src", "mod", "main", "lib"].contains(&&**name));
+        let text = fs::read_to_string(&file).expect("a source can be read");
+        places.extend(places_in(&place.collect(), &text));
     }
     places
 }
