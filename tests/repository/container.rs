@@ -24,10 +24,10 @@ fn faults_of_image(dockerfile: &str) -> Vec<String> {
     let last_stage = dockerfile
         .rfind("\nFROM ")
         .map_or(dockerfile, |at| &dockerfile[at..]);
-    let users = last_stage
+    let mut users = last_stage
         .lines()
         .filter_map(|line| line.strip_prefix("USER "));
-    match users.last() {
+    match users.next_back() {
         None => vec!["no USER".to_owned()],
         Some(user) => {
             let unprivileged = |id: &str| id.parse::<u32>().is_ok_and(|id| id >= 1_000);

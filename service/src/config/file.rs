@@ -74,7 +74,7 @@ fn parse(text: &str, serve: &clap::Command) -> Result<Vec<(String, Vec<String>)>
     for (key, item) in document.iter() {
         let read = match flag(serve, key) {
             Some(arg) => read(arg, item).and_then(|texts| {
-                accepted(arg, &texts)?;
+                accepted(serve, arg, &texts)?;
                 Ok(texts)
             }),
             None => Err(unknown(key, serve)),
@@ -121,14 +121,22 @@ fn read(arg: &Arg, item: &Item) -> Result<Vec<String>, String> {
 }
 
 /// Whether the flag's own parser takes the texts, whatever other flags and variables say.
-fn accepted(arg: &Arg, texts: &[String]) -> Result<(), String> {
+fn accepted(serve: &clap::Command, arg: &Arg, texts: &[String]) -> Result<(), String> {
     let name = arg.get_long().unwrap_or_default();
     let lines = texts.iter().map(|text| format!("--{name}={text}"));
-    let error = clap::Command::new("file")
-        .no_binary_name(true)
-        .arg(arg.clone().env(None::<&'static str>))
-        .try_get_matches_from(lines);
-    let Err(error) = error else { return Ok(()) };
+    let alone = serve.clone().no_binary_name(true);
+    let alone = alone.mut_args(|arg| arg.env(None::<&'static str>));
+    let Err(error) = alone.try_get_matches_from(lines) else {
+        return Ok(());
+    };
+    // What else has to be there, or must not be, may be said elsewhere.
+    let of_others = [
+        ErrorKind::MissingRequiredArgument,
+        ErrorKind::ArgumentConflict,
+    ];
+    if of_others.contains(&error.kind()) {
+        return Ok(());
+    }
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => value,
         _ => "",
@@ -238,6 +246,17 @@ mod tests {
             assert!(faults[0].1.contains(words), "{text}: {faults:?}");
             assert!(!faults[0].1.contains("pw@"), "{text}: {faults:?}");
         }
+    }
+
+    #[test]
+    fn a_value_that_needs_another_is_looked_at_by_itself() {
+        let serve = clap::Command::new("serve")
+            .arg(Arg::new("a").long("a").requires("b"))
+            .arg(Arg::new("b").long("b").value_parser(["1", "2"]));
+        assert!(parse("a = 'x'", &serve).is_ok(), "b may be a flag");
+        let faults = parse("a = 'x'\nb = '3'", &serve).unwrap_err();
+        assert_eq!(faults[0].0, Some(2), "{faults:?}");
+        assert!(faults[0].1.contains("expected one of 1, 2"), "{faults:?}");
     }
 
     #[test]

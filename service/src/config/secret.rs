@@ -60,7 +60,7 @@ mod tests {
     /// Names of flags that sound like a secret's, without a word on whether they are one.
     fn undecided<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let decided = |name: &str| {
-            let secrets = SECRETS.iter().any(|secret| *secret == name);
+            let secrets = SECRETS.contains(&name);
             secrets || NO_SECRETS.iter().any(|(plain, _)| *plain == name)
         };
         names
