@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use service::config::{Cli, Command, ServeConfig};
+use service::config::{self, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
 use service::{descriptors, probe, telemetry};
@@ -13,8 +12,15 @@ use service::{descriptors, probe, telemetry};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Serve(config) => serve(config),
+    let asked = config::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let outcome = match asked.command {
+        Command::Serve(config) => match asked.print {
+            Some(text) => {
+                print!("{text}");
+                config.check()
+            }
+            None => serve(config),
+        },
         Command::Probe { addr, path } => probe::ask(addr, &path),
     };
     match outcome {

@@ -1,7 +1,11 @@
-//! What an operator may set: flags, each also an environment variable.
+//! What an operator may set: flags, each also an environment variable and a key of a file.
 
 mod admission;
+mod command_line;
+mod file;
+mod print;
 mod probes;
+mod secret;
 mod start;
 mod store;
 mod telemetry;
@@ -14,6 +18,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
+pub use command_line::{Invocation, command, flags, read};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;

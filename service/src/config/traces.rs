@@ -54,9 +54,11 @@ fn below(base: &str) -> String {
 fn plain_http(text: &str) -> Result<String, String> {
     match text.strip_prefix("http://") {
         Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
-        Some(_) | None => Err(format!(
-            "{text:?}: expected http://HOST:PORT; for a collector behind TLS, send to an agent on this machine"
-        )),
+        // Not repeated: it may hold a password.
+        Some(_) | None => Err(
+            "expected http://HOST:PORT; for a collector behind TLS, send to an agent on this machine"
+                .to_owned(),
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ mod audit;
 mod binary;
 mod chaos;
 mod collector;
+mod config;
 mod crash;
 mod damage;
 mod dashboard;
