@@ -259,3 +259,52 @@ async fn replies_never_show_the_name_in_the_store() {
         );
     }
 }
+
+/// The load client sends a key, and keeps it out of what it writes.
+#[tokio::test]
+async fn the_load_client_speaks_to_a_server_with_keys() {
+    use bench_client::api_key::ApiKey;
+    use bench_client::scenario::Verdict;
+
+    let (out, data_dir) = folder();
+    let key = create(&data_dir, "a", "fit,predict");
+    let server = Server::at(&data_dir, &[]).await;
+    let play = |key: Option<&str>, out| {
+        let base: bench_client::base_url::BaseUrl = format!("http://{}", server.addr)
+            .parse()
+            .expect("an address");
+        let key = key.map(|key| ApiKey::new(key.to_owned()).expect("a header's value"));
+        crate::scenario::play_at(base.with_key(key), "sequential", out)
+    };
+    let with = out.path().join("with");
+    let report = play(Some(&key), with.clone()).await;
+    assert_eq!(report.verdict, Verdict::Pass, "{report}");
+    let secret = key.rsplit('_').next().expect("a key has a secret");
+    let written = files_below(&with);
+    assert!(!written.is_empty(), "there are results");
+    for file in written {
+        let bytes = std::fs::read(&file).expect("it is there");
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains(secret),
+            "{}",
+            file.display()
+        );
+    }
+    // The control: without one nothing is answered.
+    let report = play(None, out.path().join("without")).await;
+    assert_ne!(report.verdict, Verdict::Pass, "{report}");
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    entries
+        .flat_map(|entry| {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
