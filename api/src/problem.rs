@@ -41,6 +41,10 @@ macro_rules! problem_table {
 problem_table! {
     MalformedRequest = "malformed_request", 400, "The request is malformed",
         "The request line, a header or the framing of the body could not be read. Check the client library.";
+    AuthenticationRequired = "authentication_required", 401, "The caller has to authenticate",
+        "Send a live API key as Authorization: Bearer KEY or as x-api-key: KEY; whoever runs the server makes one with tidemark keys create.";
+    InsufficientScope = "insufficient_scope", 403, "The API key may not be used for this",
+        "The detail names the scope that is needed; ask with a key that has it.";
     LocalOnly = "local_only", 403, "Only a caller on the same machine may do this",
         "Ask from the server's own machine, or start it with --insecure if the network around it is trusted.";
     NotFound = "not_found", 404, "There is nothing at this path",

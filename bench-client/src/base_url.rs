@@ -6,9 +6,15 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
+use crate::api_key::ApiKey;
+
 /// An `http` address under which the contract's paths are found; it may carry a path prefix.
+/// The key that goes with every request is no part of its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(Url);
+pub struct BaseUrl {
+    url: Url,
+    key: Option<ApiKey>,
+}
 
 /// Why an address cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -54,16 +60,28 @@ impl FromStr for BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(BaseUrlError::QueryOrFragment);
         }
-        Ok(Self(url))
+        Ok(Self { url, key: None })
     }
 }
 
 impl BaseUrl {
+    /// The same address, where every request is sent with `key`.
+    #[must_use]
+    pub fn with_key(self, key: Option<ApiKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The key that goes with every request.
+    #[must_use]
+    pub fn key(&self) -> Option<&ApiKey> {
+        self.key.as_ref()
+    }
+
     /// The address of `segments` below the base, each percent-encoded as one path segment,
     /// with `query` appended literally.
     #[must_use]
     pub fn join(&self, segments: &[&str], query: Option<&str>) -> Url {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         // An `http` URL always has a path, which is the only thing this can fail on.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -75,15 +93,15 @@ impl BaseUrl {
     /// Host and port for a plain TCP connection, an IPv6 host in brackets.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = self.0.host_str().unwrap_or_default();
-        let port = self.0.port_or_known_default().unwrap_or(80);
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or(80);
         format!("{host}:{port}")
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        f.write_str(self.url.as_str().trim_end_matches('/'))
     }
 }
 

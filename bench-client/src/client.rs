@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode, redirect};
 use serde::Serialize;
 
@@ -54,7 +54,10 @@ impl Client {
     /// When the underlying client cannot be set up, for example without a resolver.
     pub fn new(base: &BaseUrl, pool: usize, timeout: Duration) -> Result<Self, ClientError> {
         let agent = concat!("tidemark-bench/", env!("CARGO_PKG_VERSION"));
+        let key = base.key();
+        let key = key.map(|key| (AUTHORIZATION, key.authorization()));
         let http = reqwest::Client::builder()
+            .default_headers(key.into_iter().collect())
             .user_agent(agent)
             .no_proxy()
             .redirect(redirect::Policy::none())

@@ -14,6 +14,7 @@
 //! Nothing else here depends on the server's crates: the client speaks to any server of the base
 //! contract, and what it later checks, it checks by its own code.
 
+pub mod api_key;
 pub mod arrivals;
 pub mod audit;
 pub mod base_url;

@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod detection;
 mod health_listener;
 pub mod http;
+pub mod keys;
 mod listener;
 pub mod metrics;
 pub mod probe;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use service::config::{self, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
-use service::{descriptors, probe, telemetry};
+use service::{descriptors, keys, probe, telemetry};
 
 /// Saves about 5 % of a predict against the system's allocator.
 #[global_allocator]
@@ -21,6 +21,12 @@ fn main() -> ExitCode {
             }
             None => serve(config),
         },
+        Command::Keys { command } => keys::command::run(&command).map(|printed| {
+            print!("{}", printed.output);
+            if let Some(remark) = printed.remark {
+                eprintln!("tidemark: {remark}");
+            }
+        }),
         Command::Probe { addr, path } => probe::ask(addr, &path),
     };
     match outcome {

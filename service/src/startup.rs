@@ -20,6 +20,7 @@ use crate::config::ServeConfig;
 use crate::demo;
 use crate::health_listener::HealthListener;
 use crate::http;
+use crate::keys::{self, KeyRing};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
@@ -41,6 +42,8 @@ pub struct State {
     pub admission: Admission,
     /// Latencies.
     pub metrics: Metrics,
+    /// Who may ask.
+    pub keys: Arc<KeyRing>,
     /// Logs and traces.
     pub telemetry: Telemetry,
     /// Largest request body.
@@ -59,6 +62,7 @@ impl State {
             compute,
             admission,
             metrics: Metrics::default(),
+            keys: Arc::default(),
             telemetry: Telemetry::default(),
             max_body_bytes,
             is_insecure: false,
@@ -175,11 +179,19 @@ impl Application {
         let or_cores = |threads: usize| if threads == 0 { cores } else { threads };
         let budget = config.admission.budget().map_err(StartupError::Config)?;
         let compute = Compute::new(or_cores(config.compute_threads))?;
+        let is_named = config.keys.keys.is_some();
+        let keys = keys::follow(config.keys_file(), is_named).map_err(StartupError::Config)?;
+        if config.is_public() && keys.is_on() && !config.insecure {
+            tracing::warn!(
+                "API keys and series cross the network as they are: put a proxy that speaks TLS in front"
+            );
+        }
         let tenant_header = config.admission.tenant_header.clone();
         let admission = Admission::new(budget.requests, tenant_header);
         let state = Arc::new(State {
             telemetry: Telemetry::new(&config.telemetry).map_err(StartupError::Config)?,
             is_insecure: config.insecure,
+            keys,
             ..State::new(compute, admission, config.max_body)
         });
         let _ = state

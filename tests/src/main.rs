@@ -22,6 +22,8 @@ mod histories;
 mod hostile_ids;
 mod hot_swap;
 mod idempotency;
+mod isolation;
+mod keys;
 mod load;
 mod load_client;
 mod metrics;

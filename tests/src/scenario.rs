@@ -1,6 +1,9 @@
 //! Scenarios of the load client against the whole service. Rules about time are left to whoever plays them on a
 //! machine of their own; all others have to hold here.
 
+use std::path::PathBuf;
+
+use bench_client::base_url::BaseUrl;
 use bench_client::interrupt;
 use bench_client::scenario::{self, Report, Scenario, Settings, Target, Verdict};
 
@@ -8,21 +11,23 @@ use crate::server::Server;
 
 /// Plays the short form, off the runtime of the test: a scenario blocks.
 async fn play(server: &Server, name: &str) -> Report {
-    let scenario = Scenario::named(name).expect("there is one of this name");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let base = format!("http://{}", server.addr);
+    let base = base.parse().expect("an address");
+    play_at(base, name, folder.path().join("out")).await
+}
+
+/// As [`play`] at an address, with results in `out`.
+pub(crate) async fn play_at(base: BaseUrl, name: &str, out: PathBuf) -> Report {
+    let scenario = Scenario::named(name).expect("there is one of this name");
     let settings = Settings {
-        target: Target::Url {
-            base: format!("http://{}", server.addr)
-                .parse()
-                .expect("an address"),
-            pid: None,
-        },
+        target: Target::Url { base, pid: None },
         short: true,
         duration: None,
         series: None,
         shared_machine: false,
         seed: 5,
-        out: folder.path().join("out"),
+        out,
     };
     let played = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::{TypedValueParser, ValueParserFactory};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jiff::SignedDuration;
 
+use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
 
 /// Reads an address. What is wrong with one that may have a password in it is said without it.
@@ -39,6 +41,21 @@ impl TypedValueParser for BaseUrlParser {
             }
             error
         })
+    }
+}
+
+/// The key that the server asks for.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// Environment variable with the API key to send; the key is in no result
+    #[arg(long, value_name = "VAR", value_parser = ApiKey::from_env)]
+    api_key_env: Option<ApiKey>,
+}
+
+impl KeyArgs {
+    /// The address, with the key.
+    pub(super) fn on(&self, base: BaseUrl) -> BaseUrl {
+        base.with_key(self.api_key_env.clone())
     }
 }
 

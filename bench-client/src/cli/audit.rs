@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{CommandError, EXIT_WRONG};
+use crate::api_key::ApiKey;
 use crate::audit::{self, Audit};
 use crate::base_url::BaseUrl;
 use crate::console;
@@ -32,6 +33,10 @@ pub struct AuditArgs {
     #[arg(long, value_name = "URL")]
     base_url: Option<BaseUrl>,
 
+    /// Environment variable with the API key to send
+    #[arg(long, value_name = "VAR", value_parser = ApiKey::from_env, requires = "base_url")]
+    api_key_env: Option<ApiKey>,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +46,9 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let audit = runtime.block_on(audit::audit(&args.ledger, args.base_url.as_ref()))?;
+    let base = args.base_url.clone();
+    let base = base.map(|base| base.with_key(args.api_key_env.clone()));
+    let audit = runtime.block_on(audit::audit(&args.ledger, base.as_ref()))?;
     if args.json {
         console::out(format_args!("{:#}", serde_json::json!(audit)));
     } else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::args::{bounded, positive_duration, usage};
+use super::args::{KeyArgs, bounded, positive_duration, usage};
 use super::gate::milliseconds;
 use super::pace_args::Rate;
 use super::run::listening;
@@ -60,6 +60,9 @@ pub struct BatchCompareArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     base_url: BaseUrl,
 
+    #[command(flatten)]
+    key: KeyArgs,
+
     /// Points, a multiple of the batch
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = bounded(1_000_000))]
     points: u32,
@@ -111,7 +114,8 @@ struct Both {
     out: PathBuf,
 }
 
-pub(super) fn run(args: BatchCompareArgs) -> Result<ExitCode, CommandError> {
+pub(super) fn run(mut args: BatchCompareArgs) -> Result<ExitCode, CommandError> {
+    args.base_url = args.key.on(args.base_url);
     if !args.points.is_multiple_of(args.batch) {
         return Err(usage("--points is no multiple of --batch").into());
     }

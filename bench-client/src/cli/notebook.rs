@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::CommandError;
-use super::args::{bounded, duration, positive_duration};
+use super::args::{KeyArgs, bounded, duration, positive_duration};
 use crate::base_url::BaseUrl;
 use crate::clock;
 use crate::console;
@@ -23,6 +23,9 @@ pub struct NotebookArgs {
     /// Server under test (plain http; a path prefix is kept)
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     pub base_url: BaseUrl,
+
+    #[command(flatten)]
+    key: KeyArgs,
 
     /// Measured calls in each phase
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = bounded(1_000_000))]
@@ -93,7 +96,7 @@ pub(super) fn run(args: NotebookArgs) -> Result<ExitCode, CommandError> {
 impl NotebookArgs {
     fn into_settings(self, run_id: String) -> Settings {
         Settings {
-            base_url: self.base_url,
+            base_url: self.key.on(self.base_url),
             run_id,
             // 32 bits are enough to tell runs apart, and short enough to type in again.
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),

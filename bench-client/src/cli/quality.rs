@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::CommandError;
+use super::args::KeyArgs;
 use crate::base_url::BaseUrl;
 use crate::console;
 use crate::quality::{self, mode::Mode, via::Via};
@@ -55,6 +56,9 @@ pub struct QualityArgs {
         requires = "via"
     )]
     pub base_url: BaseUrl,
+
+    #[command(flatten)]
+    key: KeyArgs,
 
     /// Share of normal points that may alarm, such as --alarm-rate 0.0001
     #[arg(long, value_name = "R", default_value_t = detectors::ALARM_RATE_DEFAULT)]
@@ -115,7 +119,7 @@ impl QualityArgs {
             mode: self.mode,
             via: match self.via {
                 ViaFlag::Process => Via::Process,
-                ViaFlag::Http => Via::Http(self.base_url),
+                ViaFlag::Http => Via::Http(self.key.on(self.base_url)),
             },
             models,
             alarm_rate: self.alarm_rate,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use tokio::runtime::Runtime;
 
-use super::args::{bounded, positive_duration, usage};
+use super::args::{KeyArgs, bounded, positive_duration, usage};
 use super::chaos_args::ChaosArgs;
 use super::cost_args::CostArgs;
 use super::pace_args::PaceArgs;
@@ -121,6 +121,9 @@ pub(super) struct CommonArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     pub(super) base_url: BaseUrl,
 
+    #[command(flatten)]
+    pub(super) key: KeyArgs,
+
     /// Longest from sending a request to the end of its reply
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     pub(super) timeout: Duration,
@@ -196,7 +199,7 @@ impl CommonArgs {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = u32::try_from(processors).unwrap_or(u32::MAX);
         RunSettings {
-            base_url: self.base_url,
+            base_url: self.key.on(self.base_url),
             run_id,
             name: self.name,
             command: std::env::args().collect(),

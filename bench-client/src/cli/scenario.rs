@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::args::{bounded, positive_duration};
+use super::args::{KeyArgs, bounded, positive_duration};
 use super::run::listening;
 use super::{CommandError, EXIT_INVALID};
 use crate::base_url::BaseUrl;
@@ -47,6 +47,9 @@ pub struct ScenarioArgs {
     /// A server that runs already (plain http; a path prefix is kept)
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     base_url: BaseUrl,
+
+    #[command(flatten)]
+    key: KeyArgs,
 
     /// Process id of that server, if it is on this machine: `soak` reads its memory
     #[arg(long, value_name = "PID", conflicts_with = "server_bin")]
@@ -193,7 +196,7 @@ impl ScenarioArgs {
                     .collect(),
             }),
             None => Target::Url {
-                base: self.base_url,
+                base: self.key.on(self.base_url),
                 pid: self.server_pid,
             },
         };

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
 
 /// Header fields that a reply may have.
@@ -18,6 +19,8 @@ const MOST_FIELDS: usize = 64;
 pub(super) struct Connection {
     stream: TcpStream,
     host: String,
+    /// The header field of the key, if there is one.
+    key: String,
 }
 
 /// What is told of a whole reply.
@@ -35,14 +38,15 @@ impl Connection {
         let host = base.authority();
         let stream = TcpStream::connect(&host).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, host })
+        let key = base.key().map(ApiKey::field).unwrap_or_default();
+        Ok(Self { stream, host, key })
     }
 
     /// Writes a request whole.
     pub(super) async fn send(&mut self, method: &str, target: &str, body: &[u8]) -> io::Result<()> {
-        let (host, length) = (&self.host, body.len());
+        let (host, key, length) = (&self.host, &self.key, body.len());
         let mut bytes = format!(
-            "{method} {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+            "{method} {target} HTTP/1.1\r\nhost: {host}\r\n{key}content-type: application/json\r\n\
              content-length: {length}\r\n\r\n"
         )
         .into_bytes();

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Prepared;
+use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
 use crate::load::response::Op;
 
@@ -25,9 +26,10 @@ pub(super) struct SeriesHead {
 impl Wire {
     pub(super) fn new(base: &BaseUrl) -> Self {
         let common = format!(
-            " HTTP/1.1\r\nHost: {}\r\nUser-Agent: tidemark-bench/{}\r\n",
+            " HTTP/1.1\r\nHost: {}\r\nUser-Agent: tidemark-bench/{}\r\n{}",
             base.authority(),
             env!("CARGO_PKG_VERSION"),
+            base.key().map(ApiKey::field).unwrap_or_default(),
         );
         Self {
             base: base.clone(),
@@ -175,6 +177,22 @@ mod tests {
                  User-Agent: tidemark-bench/{version}\r\nAccept: application/json\r\n\r\n"
             )
         );
+    }
+
+    #[test]
+    fn a_key_goes_with_every_request() {
+        let base: BaseUrl = "http://h".parse().unwrap();
+        let wire = Wire::new(&base.with_key(ApiKey::new("k".to_owned())));
+        let head = wire.series_head(Op::Fit, "s_").request(1, "{}", 0);
+        let custom = wire.custom("DELETE", "/x", None, 0);
+        for made in [&head, &wire.health(), &custom] {
+            let made = text(made);
+            assert_eq!(
+                made.matches("\r\nAuthorization: Bearer k\r\n").count(),
+                1,
+                "{made}"
+            );
+        }
     }
 
     #[test]

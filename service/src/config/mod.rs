@@ -4,6 +4,7 @@ mod admission;
 mod command_line;
 mod file;
 mod print;
+mod keys;
 mod probes;
 mod secret;
 mod start;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
 pub use command_line::{Invocation, command, flags, read};
+pub use keys::{KeysAt, KeysCommand, KeysConfig};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
@@ -45,6 +47,12 @@ pub struct Cli {
 pub enum Command {
     /// Serve until SIGTERM or SIGINT.
     Serve(ServeConfig),
+    /// Make, list and revoke API keys.
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Ask a running server whether it is ready; exit 0 if so. For container health checks.
     Probe {
         /// The server's address.
@@ -70,6 +78,10 @@ pub struct ServeConfig {
     /// Listen on an address that other machines reach although no caller has to authenticate.
     #[arg(long, env = "TIDEMARK_INSECURE")]
     pub insecure: bool,
+
+    /// Who may ask.
+    #[command(flatten)]
+    pub keys: KeysConfig,
 
     /// Fit a handful of real example series, if they are not there, and say where to look.
     #[arg(long, env = "TIDEMARK_DEMO")]
@@ -127,6 +139,18 @@ pub struct ServeConfig {
 }
 
 impl ServeConfig {
+    /// Where the API keys are.
+    #[must_use]
+    pub fn keys_file(&self) -> PathBuf {
+        self.keys.file(&self.data_dir)
+    }
+
+    /// Whether other machines reach the main port.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        !self.addr.ip().is_loopback()
+    }
+
     /// Refuses what would expose the server without its operator knowing. `--health-addr` is not
     /// asked about: it shows no series and lets other machines change nothing, and one who needs it on every address of
     /// a pod should not have to say `--insecure` for the main port as well.
@@ -134,12 +158,29 @@ impl ServeConfig {
     /// # Errors
     /// A sentence for the operator.
     pub fn check(&self) -> Result<(), String> {
-        if !self.addr.ip().is_loopback() && !self.insecure {
+        let keys = self.keys_file();
+        let has_keys = keys.exists();
+        if self.keys.keys.is_some() && !has_keys {
             return Err(format!(
-                "{} can be reached from other machines and no caller has to authenticate: listen on a loopback \
-                 address such as 127.0.0.1:{}, or add --insecure if the network around it is trusted",
+                "--keys {} is not there: without it no caller would have to authenticate; make a key with `tidemark \
+                 keys create`, or leave --keys out",
+                keys.display()
+            ));
+        }
+        if self.is_public() && !has_keys && !self.insecure {
+            return Err(format!(
+                "{} can be reached from other machines and no caller has to authenticate: make a key with `tidemark \
+                 keys create --data-dir {}`, listen on a loopback address such as 127.0.0.1:{}, or add --insecure if \
+                 the network around it is trusted",
                 self.addr,
+                self.data_dir.display(),
                 self.addr.port()
+            ));
+        }
+        if has_keys && self.admission.tenant_header.is_some() {
+            return Err(format!(
+                "--tenant-header and the keys in {} would both name the tenant of a request: leave out --tenant-header",
+                keys.display()
             ));
         }
         self.admission.budget().map(|_| ())
@@ -194,7 +235,7 @@ mod tests {
             let line = ["tidemark", "serve"].iter().chain(arguments);
             match Cli::try_parse_from(line).unwrap().command {
                 Command::Serve(config) => config.check(),
-                Command::Probe { .. } => unreachable!("`serve` was parsed"),
+                Command::Keys { .. } | Command::Probe { .. } => unreachable!("`serve` was parsed"),
             }
         };
         assert!(serve(&[]).is_ok() && serve(&["--addr", "[::1]:0"]).is_ok());

@@ -105,11 +105,20 @@ fn tenant(call: &Call<'_>) -> Tenant {
     name.map_or(Tenant::ALL, |name| call.state.admission.tenant(name))
 }
 
-/// The tenant as the request names it, if tenants are told apart and it does.
+/// The tenant as the caller's key names it; without keys as the request does, if tenants are told apart. The tenant
+/// `default` has the empty name, which is that of a server without keys, so that a retry finds its answer on both.
 pub(super) fn tenant_name<'a>(call: &Call<'a>) -> Option<&'a [u8]> {
+    if let Some(tenant) = call.caller.tenant() {
+        return Some(tenant.prefix().unwrap_or_default().as_bytes());
+    }
     let name = call.state.admission.tenant_header.as_deref()?;
     let value = call.request.headers().get(name)?;
     Some(value.as_bytes())
+}
+
+/// As [`drain`], of a request that was refused for who asks.
+pub(super) async fn drain_refused(call: &Call<'_>, payload: &mut Payload) {
+    drain(payload, declared(call)).await;
 }
 
 /// Reads what there is of a small body that nobody wants: a connection with a body that was not read has

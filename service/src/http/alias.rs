@@ -5,10 +5,10 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use api::{
-    Alias, AliasReply, AliasRequest, AliasesReply, Code, FieldError, Loc, Rejection, SeriesId,
-    decode,
+    Alias, AliasReply, AliasRequest, AliasesReply, Code, FieldError, Loc, Rejection, decode,
 };
 
+use super::scoped::Series;
 use super::{Call, body, convert, ok};
 use crate::store::{AliasRecord, Condition};
 
@@ -16,15 +16,14 @@ use crate::store::{AliasRecord, Condition};
 const BODY_MAX_BYTES: usize = 4 * 1024;
 
 /// `GET`: all aliases of a series.
-pub(super) async fn list(call: &Call<'_>, id: &str) -> Result<HttpResponse, Rejection> {
-    let series = SeriesId::parse(id)?;
+pub(super) async fn list(call: &Call<'_>, series: &Series<'_>) -> Result<HttpResponse, Rejection> {
     api::query::read(call.request.query_string(), [])?;
-    let aliases = call.state.registry()?.read_aliases(series.as_str()).await;
+    let aliases = call.state.registry()?.read_aliases(series.name()).await;
     let aliases = aliases.map_err(|error| convert::rejection(&error))?;
     let tags: Vec<String> = aliases.iter().map(|(_, record)| tag_of(record)).collect();
     let told = aliases.iter().zip(&tags);
     Ok(ok(&AliasesReply {
-        series_id: series.as_str(),
+        series_id: series.id(),
         aliases: told
             .map(|((alias, record), tag)| told_of(series, alias, record, tag))
             .collect(),
@@ -35,16 +34,16 @@ pub(super) async fn list(call: &Call<'_>, id: &str) -> Result<HttpResponse, Reje
 pub(super) async fn handle(
     call: &Call<'_>,
     payload: Payload,
-    (id, alias): (&str, &str),
+    series: &Series<'_>,
+    alias: &str,
 ) -> Result<HttpResponse, Rejection> {
     let Call { request, state, .. } = *call;
-    let series = SeriesId::parse(id)?;
     let alias = Alias::parse(alias, ["path", "alias"])?;
     api::query::read(request.query_string(), [])?;
     let registry = state.registry()?;
     let is_change = [Method::PUT, Method::DELETE].contains(request.method());
     if !is_change {
-        let found = registry.read_alias(series.as_str(), alias.as_str()).await;
+        let found = registry.read_alias(series.name(), alias.as_str()).await;
         let record = found.map_err(|error| convert::rejection(&error))?;
         return Ok(reply(series, alias, &record, StatusCode::OK));
     }
@@ -56,7 +55,7 @@ pub(super) async fn handle(
     } else {
         None
     };
-    let changed = registry.change_alias(series.as_str(), alias.as_str(), version, condition);
+    let changed = registry.change_alias(series.name(), alias.as_str(), version, condition);
     let changed = changed.await.map_err(|error| convert::rejection(&error))?;
     Ok(match changed.now {
         Some(record) if changed.before.is_none() => {
@@ -68,7 +67,7 @@ pub(super) async fn handle(
 }
 
 fn reply(
-    series: SeriesId<'_>,
+    series: &Series<'_>,
     alias: Alias<'_>,
     record: &AliasRecord,
     status: StatusCode,
@@ -82,13 +81,13 @@ fn reply(
 }
 
 fn told_of<'a>(
-    series: SeriesId<'a>,
+    series: &'a Series<'_>,
     alias: &'a str,
     record: &AliasRecord,
     etag: &'a str,
 ) -> AliasReply<'a> {
     AliasReply {
-        series_id: series.as_str(),
+        series_id: series.id(),
         alias,
         version: record.version,
         updated_at: i64::try_from(record.updated_at_ms / 1_000).unwrap_or(i64::MAX),

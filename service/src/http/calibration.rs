@@ -5,15 +5,18 @@ use api::calibration::{
     CalibrationReply, Drift, Episode, Histogram, ObservedRate, OnlineControl, RateInterval,
     UnderAlarming,
 };
-use api::{Code, FieldError, Loc, Rejection, SeriesId, VersionSelector};
+use api::{Code, FieldError, Loc, Rejection, VersionSelector};
 use detectors::envelope::digest_hex;
 use detectors::monitor::{self, CONFIDENCE, EDGES, Monitor, RateReport, Report};
 
+use super::scoped::Series;
 use super::{Call, convert, ok};
 use crate::registry::{ONLINE, Observed};
 
-pub(super) async fn handle(call: &Call<'_>, id: &str) -> Result<HttpResponse, Rejection> {
-    let series = SeriesId::parse(id)?;
+pub(super) async fn handle(
+    call: &Call<'_>,
+    series: &Series<'_>,
+) -> Result<HttpResponse, Rejection> {
     let query = call.request.query_string();
     let [version, state] = api::query::read(query, ["version", "state"])?;
     if let Some(state) = state {
@@ -25,12 +28,12 @@ pub(super) async fn handle(call: &Call<'_>, id: &str) -> Result<HttpResponse, Re
     })?;
     let registry = call.state.registry()?;
     let model = registry
-        .model(series.as_str(), selector)
+        .model(series.name(), selector)
         .await
         .map_err(|error| convert::rejection(&error))?;
-    let observed = registry.monitors().read(series.as_str(), model.version);
+    let observed = registry.monitors().read(series.name(), model.version);
     let watched = Watched {
-        series,
+        series: series.id(),
         model_version: model.version,
         digest: model.digest,
         alarm_rate: model.fitted.alarm_rate(),
@@ -40,15 +43,15 @@ pub(super) async fn handle(call: &Call<'_>, id: &str) -> Result<HttpResponse, Re
 }
 
 /// The online state instead of a version.
-async fn online(call: &Call<'_>, series: SeriesId<'_>) -> Result<HttpResponse, Rejection> {
+async fn online(call: &Call<'_>, series: &Series<'_>) -> Result<HttpResponse, Rejection> {
     let registry = call.state.registry()?;
-    let summary = registry.online().summary(series.as_str()).await;
+    let summary = registry.online().summary(series.name()).await;
     let summary = summary.map_err(|error| convert::rejection(&error))?;
-    let observed = registry.monitors().read(series.as_str(), ONLINE);
+    let observed = registry.monitors().read(series.name(), ONLINE);
     let control = summary.control;
     let share = control.alarms as f64 / control.points as f64;
     let watched = Watched {
-        series,
+        series: series.id(),
         model_version: summary.origin.version,
         digest: summary.origin.digest,
         alarm_rate: summary.alarm_rate,
@@ -80,7 +83,7 @@ fn check_state(state: &str, has_version: bool) -> Result<(), Rejection> {
 
 /// What the reply is about.
 struct Watched<'a> {
-    series: SeriesId<'a>,
+    series: &'a str,
     model_version: u64,
     digest: [u8; 16],
     alarm_rate: f64,
@@ -101,7 +104,7 @@ fn reply(watched: &Watched<'_>, observed: Option<&Observed>) -> HttpResponse {
         ..
     } = report;
     ok(&CalibrationReply {
-        series_id: watched.series.as_str(),
+        series_id: watched.series,
         model_version: watched.model_version,
         model_hash: &digest_hex(&watched.digest),
         since: observed.map(|observed| observed.since),

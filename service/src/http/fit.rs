@@ -5,29 +5,32 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
-use api::{Calibration, FitReply, FitRequest, Rejection, SeriesId, Warning, decode};
+use api::{Calibration, FitReply, FitRequest, Rejection, Warning, decode};
 use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
+use super::authenticate::insufficient;
 use super::idempotency::Begun;
+use super::scoped::Series;
 use super::{Call, admit, body, convert, idempotency, json};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
+use crate::keys::Scope;
 use crate::metrics::WorkTimes;
 use crate::registry::{FitJob, Fitting, RegistryOptions};
 
 pub(super) async fn handle(
     call: &Call<'_>,
     mut payload: Payload,
-    id: &str,
+    series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
         request,
         state,
         received,
+        caller,
     } = *call;
-    let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
     let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
@@ -40,9 +43,10 @@ pub(super) async fn handle(
         Begun::Anew(named) => named,
     };
     let options = registry.options();
+    let may_set_alias = caller.has(Scope::Admin);
     let work = Arc::clone(&state.metrics.work);
     let mut fitting = if body.len() < POOL_FROM_BYTES {
-        let job = read(&body)?;
+        let job = read(&body, may_set_alias)?;
         if job.is_light() {
             let _work = ticket.work();
             run(job, &options, &work)?
@@ -54,9 +58,9 @@ pub(super) async fn handle(
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
-        let fitted = state
-            .compute
-            .run(&mut ticket, move || run(read(&body)?, &options, &work));
+        let fitted = state.compute.run(&mut ticket, move || {
+            run(read(&body, may_set_alias)?, &options, &work)
+        });
         fitted.await.map_err(convert::compute_rejection)??
     };
     let write = |fitting: &Fitting, version| {
@@ -80,14 +84,19 @@ pub(super) async fn handle(
     Ok(reply)
 }
 
-fn read(body: &Bytes) -> Result<FitJob, Rejection> {
+/// An alias decides what others are answered: to set it needs the same scope wherever it is set.
+fn read(body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejection> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    convert::fit_job(
+    let job = convert::fit_job(
         decode::<FitRequest>(body)?,
         i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-    )
+    )?;
+    if job.set_alias.is_some() && !may_set_alias {
+        return Err(insufficient(Scope::Admin, "`set_alias`"));
+    }
+    Ok(job)
 }
 
 fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {
@@ -97,14 +106,14 @@ fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitti
 
 /// What is told of a version that is stored.
 pub(super) fn fit_reply<'a>(
-    series: SeriesId<'a>,
+    series: &'a Series<'_>,
     version: u64,
     fitting: &'a Fitting,
     (summary, model_hash): (&'a Summary, &'a str),
     duration_ms: f64,
 ) -> FitReply<'a> {
     FitReply {
-        series_id: series.as_str(),
+        series_id: series.id(),
         version,
         alias: fitting.set_alias.as_deref(),
         points_used: fitting.points_used,

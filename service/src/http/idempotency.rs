@@ -2,9 +2,10 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use api::{IdempotencyKey, Rejection, SeriesId};
+use api::{IdempotencyKey, Rejection};
 use bytes::Bytes;
 
+use super::scoped::Series;
 use super::{Call, admit, convert, ok_bytes};
 use crate::registry::{Asked, Fitting, Registry};
 use crate::store::{Answer, BodyDigest, Request, RequestKey, Stored};
@@ -48,14 +49,14 @@ pub(super) enum Begun {
 /// `idempotency_key_reused`, or as a read of the store.
 pub(super) async fn begin(
     registry: &Registry,
-    series: SeriesId<'_>,
+    series: &Series<'_>,
     key: Option<RequestKey>,
     body: &Bytes,
 ) -> Result<Begun, Rejection> {
     let Some(key) = key else {
         return Ok(Begun::Anew(None));
     };
-    match registry.asked(series.as_str(), key, body.clone()).await {
+    match registry.asked(series.name(), key, body.clone()).await {
         Ok(Asked::Before(answer)) => Ok(Begun::Before(replayed(answer))),
         Ok(Asked::Anew(digest)) => Ok(Begun::Anew(Some((key, digest)))),
         Err(error) => Err(convert::rejection(&error)),
@@ -68,7 +69,7 @@ pub(super) async fn begin(
 /// As [`Registry::store_once`].
 pub(super) async fn store(
     registry: &Registry,
-    series: SeriesId<'_>,
+    series: &Series<'_>,
     fitting: &mut Fitting,
     named: Named,
     write: impl Fn(&Fitting, u64) -> Bytes,
@@ -79,7 +80,7 @@ pub(super) async fn store(
         answer: around_the_number(&write(fitting, 0)),
     });
     let answer = request.as_ref().map(|request| request.answer.clone());
-    let stored = registry.store_once(series.as_str(), fitting, request).await;
+    let stored = registry.store_once(series.name(), fitting, request).await;
     Ok(match stored.map_err(|error| convert::rejection(&error))? {
         Stored::New { version, .. } => {
             let told = answer.map(|answer| Bytes::from(answer.of_version(version)));

@@ -2,6 +2,7 @@
 
 mod admit;
 mod alias;
+mod authenticate;
 mod body;
 mod calibration;
 mod columns;
@@ -23,6 +24,8 @@ mod refusal;
 mod request_log;
 pub mod route;
 pub mod router;
+mod scoped;
+mod scopes;
 pub mod stamp;
 mod trace;
 mod update;
@@ -35,11 +38,13 @@ use actix_web::body::BoxBody;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use api::Code;
+use api::{Code, Rejection, SeriesId};
 use bytes::Bytes;
 
 use crate::admission::Ticket;
 use crate::startup::State;
+pub use authenticate::AuthenticationCounts;
+use authenticate::{Caller, Reason};
 pub use counts::{HttpCounts, Replies};
 pub use probes::dispatch_probe;
 use route::Route;
@@ -47,10 +52,12 @@ use router::Resource;
 use stamp::Received;
 
 /// A request whose head was read, with what its handler needs.
+#[derive(Clone, Copy)]
 struct Call<'a> {
     request: &'a HttpRequest,
     state: &'a Data<State>,
     received: &'a Received,
+    caller: &'a Caller,
 }
 
 /// Answers every request: the one handler the framework knows.
@@ -60,6 +67,7 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
         request: &request,
         state: &state,
         received: &received,
+        caller: &authenticate::UNNAMED,
     };
     // The raw path: what the framework matches on would be decoded.
     let resource = Resource::at(request.uri().path());
@@ -107,7 +115,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> HttpResponse {
+async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -> HttpResponse {
     if resource == Resource::Unknown {
         let path = call.request.uri().path();
         return problems::refuse_with(call, Code::NotFound, format!("there is nothing at {path}"));
@@ -115,16 +123,27 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> Ht
     if !resource.allows(call.request.method()) {
         return problems::method_not_allowed(call, resource.allow());
     }
+    let caller = match authenticate::caller(call, resource) {
+        Ok(caller) => caller,
+        Err(rejection) => {
+            admit::drain_refused(call, &mut payload).await;
+            return problems::refuse(call, &rejection);
+        }
+    };
+    let call = &Call {
+        caller: &caller,
+        ..*call
+    };
     let _in_flight = call.state.enter();
     let outcome = match resource {
-        Resource::Predict(id) => predict::handle(call, payload, id).await,
-        Resource::Update(id) => update::handle(call, payload, id).await,
-        Resource::Versions(id) => versions::handle(call, payload, id).await,
-        Resource::Aliases(id) => alias::list(call, id).await,
-        Resource::Alias(id, name) => alias::handle(call, payload, (id, name)).await,
-        Resource::Fit(id) => fit::handle(call, payload, id).await,
+        Resource::Predict(id)
+        | Resource::Update(id)
+        | Resource::Versions(id)
+        | Resource::Aliases(id)
+        | Resource::Alias(id, _)
+        | Resource::Fit(id)
+        | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
         Resource::Detect => detect::handle(call, payload).await,
-        Resource::Calibration(id) => calibration::handle(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
         Resource::Plot => plot::handle(call, payload).await,
@@ -134,7 +153,42 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> Ht
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
         Resource::Unknown => unreachable!("answered above"),
     };
-    outcome.unwrap_or_else(|rejection| problems::refuse(call, &rejection))
+    outcome.unwrap_or_else(|rejection| {
+        // Of a handler that needs a further scope.
+        if rejection.code == Code::InsufficientScope {
+            call.state.metrics.authentication.refused(Reason::Scope);
+        }
+        problems::refuse(call, &rejection)
+    })
+}
+
+/// Answers a request whose path names a series.
+async fn answer_of_series(
+    call: &Call<'_>,
+    payload: Payload,
+    resource: Resource<'_>,
+    id: &str,
+) -> Result<HttpResponse, Rejection> {
+    let series = &call.series(SeriesId::parse(id)?)?;
+    let outcome = match resource {
+        Resource::Predict(_) => predict::handle(call, payload, series).await,
+        Resource::Update(_) => update::handle(call, payload, series).await,
+        Resource::Versions(_) => versions::handle(call, payload, series).await,
+        Resource::Aliases(_) => alias::list(call, series).await,
+        Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
+        Resource::Fit(_) => fit::handle(call, payload, series).await,
+        Resource::Calibration(_) => calibration::handle(call, series).await,
+        Resource::Detect
+        | Resource::Healthcheck
+        | Resource::Metrics
+        | Resource::Plot
+        | Resource::Live
+        | Resource::Ready
+        | Resource::Startup
+        | Resource::ProblemPage(_)
+        | Resource::Unknown => unreachable!("its path names no series"),
+    };
+    outcome.map_err(|rejection| series.in_callers_words(rejection))
 }
 
 /// Whether `/health/ready` answers 200.

@@ -9,16 +9,14 @@ use api::{Code, FieldError, Loc, Rejection, SeriesId, VersionSelector};
 use std::sync::Arc;
 
 use super::held::Held;
+use super::scoped::Series;
 use super::{Call, admit, convert, plot_page};
 use crate::admission::Class;
 
 /// What a point takes on its way to a page: the columns, their text, and the page.
 const BYTES_A_POINT: usize = 128;
 
-pub(super) async fn handle(
-    call: &Call<'_>,
-    mut payload: Payload,
-) -> Result<HttpResponse, Rejection> {
+pub(super) async fn handle(call: &Call<'_>, payload: Payload) -> Result<HttpResponse, Rejection> {
     let [series, version] =
         api::query::read(call.request.query_string(), ["series_id", "version"])?;
     let series = series.ok_or_else(|| {
@@ -28,14 +26,24 @@ pub(super) async fn handle(
         );
         Rejection::one(Code::MissingField, error)
     })?;
-    let series = SeriesId::parse_at(&series, "query")?;
+    let series = call.series(SeriesId::parse_at(&series, "query")?)?;
     let selector = version.map_or(Ok(VersionSelector::Latest), |text| {
         VersionSelector::parse(&text)
     })?;
+    let page = page(call, payload, &series, selector).await;
+    page.map_err(|rejection| series.in_callers_words(rejection))
+}
+
+async fn page(
+    call: &Call<'_>,
+    mut payload: Payload,
+    series: &Series<'_>,
+    selector: VersionSelector,
+) -> Result<HttpResponse, Rejection> {
     let registry = call.state.registry()?;
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || true).await?;
     let (model, points) = registry
-        .training(series.as_str(), selector)
+        .training(series.name(), selector)
         .await
         .map_err(|error| convert::rejection(&error))?;
     let gate = call.state.compute.gate(Class::Fit);
@@ -49,7 +57,7 @@ pub(super) async fn handle(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'self'"
     );
-    let name = series.as_str().to_owned();
+    let name = series.id().to_owned();
     let html = call
         .state
         .compute

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::{
-    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, SeriesId,
-    VersionSelector, decode,
+    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, VersionSelector,
+    decode,
 };
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
+use super::scoped::Series;
 use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
@@ -31,14 +32,14 @@ pub(super) struct Asked {
 pub(super) async fn handle(
     call: &Call<'_>,
     mut payload: Payload,
-    id: &str,
+    series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
         request,
         state,
         received,
+        ..
     } = *call;
-    let series = SeriesId::parse(id)?;
     let query = request.query_string();
     let [version, alias, fields, explain] =
         api::query::read(query, ["version", "alias", "fields", "explain"])?;
@@ -75,12 +76,12 @@ pub(super) async fn handle(
     // A window is compared with thousands of others: not on a thread that serves connections.
     let reply = if is_small && !model.fitted.is_windowed() {
         let _work = ticket.work();
-        let watch = Watch::of_version(registry.monitors(), series.as_str(), &model);
+        let watch = Watch::of_version(registry.monitors(), series.name(), &model);
         let scores = &state.metrics.work.scores;
         scores.time(|| answer(watch, &model, points, asked))?
     } else {
         let work = Arc::clone(&state.metrics.work);
-        let (monitors, name) = (Arc::clone(registry.monitors()), series.as_str().to_owned());
+        let (monitors, name) = (Arc::clone(registry.monitors()), series.name().to_owned());
         let scored = move || {
             let watch = Watch::of_version(&monitors, &name, &model);
             work.scores.time(|| answer(watch, &model, points, asked))
@@ -113,32 +114,28 @@ impl<'q> Which<'q> {
         }
     }
 
-    fn peek(self, registry: &Registry, series: SeriesId<'_>) -> Option<Arc<ServedModel>> {
+    fn peek(self, registry: &Registry, series: &Series<'_>) -> Option<Arc<ServedModel>> {
         match self {
-            Self::Version(selector) => registry.peek(series.as_str(), selector),
-            Self::Alias(alias) => registry.peek_alias(series.as_str(), alias.as_str()),
+            Self::Version(selector) => registry.peek(series.name(), selector),
+            Self::Alias(alias) => registry.peek_alias(series.name(), alias.as_str()),
         }
     }
 
-    fn resident(self, registry: &Registry, series: SeriesId<'_>) -> Option<Arc<ServedModel>> {
+    fn resident(self, registry: &Registry, series: &Series<'_>) -> Option<Arc<ServedModel>> {
         match self {
-            Self::Version(selector) => registry.resident(series.as_str(), selector),
-            Self::Alias(alias) => registry.resident_alias(series.as_str(), alias.as_str()),
+            Self::Version(selector) => registry.resident(series.name(), selector),
+            Self::Alias(alias) => registry.resident_alias(series.name(), alias.as_str()),
         }
     }
 
     async fn find(
         self,
         registry: &Registry,
-        series: SeriesId<'_>,
+        series: &Series<'_>,
     ) -> Result<Arc<ServedModel>, Rejection> {
         let model = match self {
-            Self::Version(selector) => registry.model(series.as_str(), selector).await,
-            Self::Alias(alias) => {
-                registry
-                    .model_of_alias(series.as_str(), alias.as_str())
-                    .await
-            }
+            Self::Version(selector) => registry.model(series.name(), selector).await,
+            Self::Alias(alias) => registry.model_of_alias(series.name(), alias.as_str()).await,
         };
         model.map_err(|error| convert::rejection(&error))
     }

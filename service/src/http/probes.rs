@@ -5,6 +5,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
 
+use super::authenticate::UNNAMED;
 use super::router::Resource;
 use super::stamp::Received;
 use super::{Call, health, log_level, metrics, problems};
@@ -21,6 +22,7 @@ pub async fn dispatch_probe(
         request: &request,
         state: &state,
         received: &received,
+        caller: &UNNAMED,
     };
     let mut reply = match request.uri().path() {
         log_level::PATH => log_level::answer(&call, payload).await,

@@ -26,6 +26,9 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
         // The rest of the body may come yet, and would be read as the next request.
         reply.force_close();
     }
+    if status == StatusCode::UNAUTHORIZED {
+        reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         // Everybody meets a store that is gone at the same moment, and should not come back at one.
         let seconds = call.state.admission.retry_after_s();
@@ -94,6 +97,7 @@ mod tests {
             request: &request,
             state: &state,
             received: &received,
+            caller: &crate::http::authenticate::UNNAMED,
         };
         let seconds = || {
             let reply = refuse_with(&call, Code::StoreUnavailable, "the disk is gone");

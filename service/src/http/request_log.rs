@@ -121,6 +121,7 @@ mod tests {
             request: &request,
             state: &state,
             received: &received,
+            caller: &crate::http::authenticate::UNNAMED,
         };
         tracing::subscriber::with_default(subscriber, || {
             let reply = problems::refuse(&call, &Rejection::new(code, "why"));

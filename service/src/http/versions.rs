@@ -3,25 +3,26 @@
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::update::{FrozenReply, VersionRequest};
-use api::{Rejection, SeriesId, decode};
+use api::{Rejection, decode};
 use detectors::envelope::digest_hex;
 
 use super::fit::fit_reply;
 use super::idempotency::Begun;
+use super::scoped::Series;
 use super::{Call, body, convert, idempotency, json};
 use crate::registry::Fitting;
 
 pub(super) async fn handle(
     call: &Call<'_>,
     payload: Payload,
-    id: &str,
+    series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
         request,
         state,
         received,
+        ..
     } = *call;
-    let series = SeriesId::parse(id)?;
     api::query::read(request.query_string(), [])?;
     let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
@@ -37,7 +38,7 @@ pub(super) async fn handle(
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,
     };
-    let frozen = registry.online().freeze(series.as_str()).await;
+    let frozen = registry.online().freeze(series.name()).await;
     let mut frozen = frozen.map_err(|error| convert::rejection(&error))?;
     let write = |fitting: &Fitting, version| {
         let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));

@@ -16,7 +16,7 @@ pub use work::WorkTimes;
 
 use std::sync::{Arc, OnceLock};
 
-use crate::http::HttpCounts;
+use crate::http::{AuthenticationCounts, HttpCounts};
 
 /// Bounds of times, in seconds: from what a predict takes to what nobody waits for any more.
 pub const SECONDS: &[f64] = &[
@@ -33,6 +33,8 @@ pub struct Metrics {
     pub training: LatencyWindow,
     /// Replies.
     pub http: HttpCounts,
+    /// Requests refused for who asks.
+    pub authentication: AuthenticationCounts,
     /// Connections.
     pub connections: Connections,
     /// Times of the work itself.

@@ -34,6 +34,7 @@ pub(crate) fn serve_arguments(command: &mut Command, data_dir: &Path, flags: &[&
         "TIDEMARK_ADDR",
         "TIDEMARK_DATA_DIR",
         "TIDEMARK_HEALTH_ADDR",
+        "TIDEMARK_KEYS",
         "TIDEMARK_LOG_FILTER",
         "TIDEMARK_LOG_FORMAT",
         "TIDEMARK_OTLP_ENDPOINT",

@@ -18,6 +18,7 @@ mod golden;
 mod http;
 mod idempotency;
 mod idle_connections;
+mod keys;
 mod logs;
 mod payload;
 mod probes;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use api::update::{Start, read_line};
-use api::{Code, FieldError, Loc, Problem, Rejection, SeriesId};
+use api::{Code, FieldError, Loc, Problem, Rejection};
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 use futures_core::Stream;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::super::body::NDJSON;
+use super::super::scoped::Series;
 use super::super::{Call, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, apply, durable, open, reply};
 use crate::admission::Ticket;
@@ -37,11 +38,11 @@ pub(super) async fn handle(
     call: &Call<'_>,
     mut ticket: Ticket,
     registry: &Registry,
-    series: SeriesId<'_>,
+    series: &Series<'_>,
     start: Start,
     body: Bytes,
 ) -> Result<HttpResponse, Rejection> {
-    let updating = open(call.state, &ticket, registry, series, start).await?;
+    let updating = open(call.state, &ticket, registry, series.name(), start).await?;
     let is_small = body.len() <= SMALL_BYTES;
     if !is_small {
         // The place in the queue before the head of the reply, which says 200: refused is the whole or nothing.
@@ -51,6 +52,7 @@ pub(super) async fn handle(
     let mut job = Job {
         state: Data::clone(call.state),
         ticket,
+        series: series.clone().into_owned(),
         request_id: call.received.id().to_owned(),
         ticks_per_second: updating.time_unit().ticks_per_second(),
         updating: Ok(updating),
@@ -100,6 +102,7 @@ type Verdicts = (Vec<Scored>, Origin);
 struct Job {
     state: Data<State>,
     ticket: Ticket,
+    series: Series<'static>,
     request_id: String,
     /// An error once a piece was refused: no later line is learnt, or points would be left out.
     updating: Result<Updating, Rejection>,
@@ -190,6 +193,7 @@ impl Job {
                 Ok(verdicts)
             }
             Err(rejection) => {
+                let rejection = self.series.in_callers_words(rejection);
                 self.updating = Err(rejection.clone());
                 Err(rejection)
             }

@@ -8,12 +8,13 @@ mod tests;
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::update::{Start, UpdateQuery, UpdateReply};
-use api::{Code, FieldError, Loc, Points, Rejection, SeriesId, Timestamp};
+use api::{Code, FieldError, Loc, Points, Rejection, Timestamp};
 use detectors::envelope::digest_hex;
 use detectors::online::Observed;
 
 use super::body::{self, Media};
 use super::predict::{self, Asked};
+use super::scoped::Series;
 use super::{Call, admit, convert, ok, ok_held};
 use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
@@ -30,10 +31,9 @@ const PIECE_POINTS: usize = 1_024;
 pub(super) async fn handle(
     call: &Call<'_>,
     mut payload: Payload,
-    id: &str,
+    series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let Call { request, state, .. } = *call;
-    let series = SeriesId::parse(id)?;
     let query = UpdateQuery::read(request.query_string())?;
     let registry = state.registry()?;
     // A small update is learnt on this thread, unless others work on its state.
@@ -67,7 +67,7 @@ pub(super) async fn handle(
         let error = FieldError::new(loc, "there is no point");
         return Err(Rejection::one(Code::TooFewPoints, error));
     }
-    let updating = open(state, &ticket, registry, series, query.start).await?;
+    let updating = open(state, &ticket, registry, series.name(), query.start).await?;
     match points {
         Points::One(timestamp, value) => one(state, &mut ticket, updating, timestamp, value).await,
         Points::Columns(timestamps, values) => {
@@ -106,11 +106,11 @@ async fn open(
     state: &State,
     ticket: &Ticket,
     registry: &Registry,
-    series: SeriesId<'_>,
+    series: &str,
     start: Start,
 ) -> Result<Updating, Rejection> {
     let request = convert::start_request(start)?;
-    let opened = registry.online().open(series.as_str(), request).await;
+    let opened = registry.online().open(series, request).await;
     let job = match opened.map_err(|error| convert::start_rejection(&error))? {
         Opened::Ready(updating) => return Ok(updating),
         Opened::Start(job) => job,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::super::Call;
+use super::super::authenticate::Caller;
 use super::super::predict::Asked;
 use super::super::stamp::Received;
 use super::{INLINE_POINTS, apply, columns, lines, open};
@@ -52,9 +53,15 @@ fn jobs(state: &State) -> f64 {
 async fn opened(state: &State, series: &str) -> Updating {
     let series = SeriesId::parse(series).unwrap();
     let registry = state.registry().unwrap();
-    open(state, &ticket(), registry, series, Start::default())
-        .await
-        .unwrap()
+    open(
+        state,
+        &ticket(),
+        registry,
+        series.as_str(),
+        Start::default(),
+    )
+    .await
+    .unwrap()
 }
 
 async fn points(state: Data<State>, series: &'static str) -> Result<(), Rejection> {
@@ -110,17 +117,18 @@ async fn lines_are_in_flight_until_the_last_is_answered() {
         request: &request,
         state: &state,
         received: &received,
+        caller: &Caller::Anybody,
     };
     let body: String = (0..1_000)
         .map(|t| format!("{{\"timestamp\":{t},\"value\":1}}\n"))
         .collect();
-    let series = SeriesId::parse("a").unwrap();
+    let series = call.series(SeriesId::parse("a").unwrap()).unwrap();
     let registry = state.registry().unwrap();
     let reply = lines::handle(
         &call,
         ticket(),
         registry,
-        series,
+        &series,
         Start::default(),
         Bytes::from(body),
     )

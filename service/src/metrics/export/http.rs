@@ -33,6 +33,15 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
         http.seconds()
             .map(|(route, seconds)| ([("route", route.template())], seconds)),
     )?;
+    out.counters(
+        "tidemark_authentication_refusals",
+        "Requests refused for who asks: no API key, none that is valid, or one without the scope",
+        state
+            .metrics
+            .authentication
+            .all()
+            .map(|(reason, count)| ([("reason", reason.as_str())], count)),
+    )?;
     out.gauge(
         "tidemark_http_requests_in_flight",
         "Requests whose reply is not made, or is being streamed",

@@ -1,0 +1,78 @@
+//! The one place where the series that a caller names gets the name under which it is kept.
+//!
+//! Series of a tenant are kept as `<tenant>/<id>`: `/` is in no id and in no tenant's name, so that no two callers meet
+//! at one name unless they have one tenant. Series of the tenant `default`, and all of a server without keys, are
+//! kept under their ids. Registry and store see names alone; a series of another tenant is not refused but is not
+//! there, by the same path as one that never was.
+
+use std::borrow::Cow;
+
+use api::{Code, Rejection, SeriesId};
+use compact_str::{CompactString, format_compact};
+
+use super::Call;
+use super::authenticate::Caller;
+
+/// A series as the caller names it, and as it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Series<'a> {
+    id: Cow<'a, str>,
+    /// None if it is kept under its id.
+    name: Option<CompactString>,
+}
+
+impl Series<'_> {
+    /// The id as the caller has it: for replies.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name under which it is kept: for registry and store.
+    pub(super) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The same, for what outlives the request.
+    pub(super) fn into_owned(self) -> Series<'static> {
+        Series {
+            id: Cow::Owned(self.id.into_owned()),
+            name: self.name,
+        }
+    }
+
+    /// The refusal of a request for this series, with its id where registry or store have told its name.
+    pub(super) fn in_callers_words(&self, mut rejection: Rejection) -> Rejection {
+        let Some(name) = self.name.as_deref() else {
+            return rejection;
+        };
+        let errors = rejection.errors.iter_mut().map(|error| &mut error.msg);
+        for text in errors.chain([&mut rejection.detail]) {
+            if text.contains(name) {
+                *text = text.replace(name, &self.id);
+            }
+        }
+        rejection
+    }
+}
+
+impl Call<'_> {
+    /// The series `id` of the caller.
+    ///
+    /// # Errors
+    /// `internal` of a request for which nobody had to authenticate although there are keys: such a request has no series.
+    pub(super) fn series<'a>(&self, id: SeriesId<'a>) -> Result<Series<'a>, Rejection> {
+        let id = id.as_str();
+        let prefix = match self.caller {
+            Caller::Anybody => None,
+            Caller::Known(identity) => identity.tenant.prefix(),
+            Caller::Unnamed => {
+                let words = "a series was asked for and the caller is not known";
+                return Err(Rejection::new(Code::Internal, words));
+            }
+        };
+        Ok(Series {
+            id: Cow::Borrowed(id),
+            name: prefix.map(|tenant| format_compact!("{tenant}/{id}")),
+        })
+    }
+}

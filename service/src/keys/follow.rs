@@ -1,0 +1,95 @@
+//! Follows the file of keys, so that rotation and revocation need no restart.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::{KeyFile, KeyRing};
+
+/// A revoked key is served for so long at most, and for as long as one read of the file takes.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Reads the file at `path`, if it is there or `has_to_be`, and follows it on a thread of its own for as long as anybody
+/// has the ring.
+///
+/// # Errors
+/// A sentence for the operator, when the file cannot be read or is damaged, or when there is no thread.
+pub(crate) fn follow(path: PathBuf, has_to_be: bool) -> Result<Arc<KeyRing>, String> {
+    let ring = Arc::new(KeyRing::default());
+    let words = |reason: &dyn std::fmt::Display| {
+        format!(
+            "the API keys in {} cannot be read: {reason}",
+            path.display()
+        )
+    };
+    let found = std::fs::read(&path);
+    match &found {
+        Ok(bytes) => {
+            let file = KeyFile::open(bytes).map_err(|reason| words(&reason))?;
+            tell(&file);
+            ring.replace(&file);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_to_be => {}
+        Err(error) => return Err(words(error)),
+    }
+    let follower = Follower {
+        path,
+        ring: Arc::downgrade(&ring),
+        seen: found.map_err(|error| error.kind()),
+    };
+    let thread = std::thread::Builder::new().name("tidemark-keys".into());
+    let thread = thread.spawn(move || follower.run());
+    thread.map_err(|error| format!("there is no thread to follow the API keys: {error}"))?;
+    Ok(ring)
+}
+
+fn tell(file: &KeyFile) {
+    let live = file.keys().iter().filter(|key| key.revoked.is_none());
+    tracing::info!(live = live.count(), "callers have to authenticate");
+}
+
+struct Follower {
+    path: PathBuf,
+    ring: Weak<KeyRing>,
+    /// What the last look has found: bytes, or why there were none. What is the same again is not told again.
+    seen: Result<Vec<u8>, io::ErrorKind>,
+}
+
+impl Follower {
+    fn run(mut self) {
+        loop {
+            std::thread::sleep(LOOK_EVERY);
+            let Some(ring) = self.ring.upgrade() else {
+                return;
+            };
+            self.look(&ring);
+        }
+    }
+
+    /// Compares the bytes and not the times of the file: two changes may have one time.
+    fn look(&mut self, ring: &KeyRing) {
+        let found = std::fs::read(&self.path).map_err(|error| error.kind());
+        if self.seen == found {
+            return;
+        }
+        match &found {
+            Ok(bytes) => match KeyFile::open(bytes) {
+                Ok(file) => {
+                    ring.replace(&file);
+                    tell(&file);
+                }
+                Err(reason) => tracing::error!(
+                    path = %self.path.display(), reason,
+                    "the file of API keys is damaged: the keys read last stay in force"
+                ),
+            },
+            Err(io::ErrorKind::NotFound) if !ring.is_on() => {}
+            Err(kind) => tracing::error!(
+                path = %self.path.display(), reason = %kind,
+                "the file of API keys cannot be read: the keys read last stay in force"
+            ),
+        }
+        self.seen = found;
+    }
+}
