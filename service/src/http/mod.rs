@@ -39,6 +39,7 @@ use api::Code;
 use bytes::Bytes;
 
 use crate::admission::Ticket;
+use crate::connection::Working;
 use crate::startup::State;
 pub use counts::{HttpCounts, Replies};
 pub use probes::dispatch_probe;
@@ -55,6 +56,7 @@ struct Call<'a> {
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    let _working = Working::on(&request);
     let received = Received::now(request.headers()).traced(trace::begin(&state, &request));
     let call = Call {
         request: &request,

@@ -9,7 +9,7 @@ pub mod histogram;
 pub mod latency;
 mod work;
 
-pub use connections::{Connection, Connections};
+pub use connections::{Closed, Connection, Connections};
 pub use histogram::Histogram;
 pub use latency::LatencyWindow;
 pub use work::WorkTimes;
