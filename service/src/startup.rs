@@ -198,7 +198,7 @@ impl Application {
                 config.connections.max_connections_per_peer,
                 config.admission.max_connections,
             ),
-            tls: tls(config).map_err(StartupError::Config)?,
+            tls: tls(config, &state.metrics).map_err(StartupError::Config)?,
         };
         let socket = listener.share().map_err(bind_error)?;
         let server = connection::serve(socket, serving, shared, http::dispatch);
@@ -288,7 +288,7 @@ impl Application {
     }
 }
 
-fn tls(config: &ServeConfig) -> Result<Option<Tls>, String> {
+fn tls(config: &ServeConfig, metrics: &Metrics) -> Result<Option<Tls>, String> {
     let connections = &config.connections;
     match (&connections.tls_cert, &connections.tls_key) {
         (Some(certificates), Some(key)) => {
@@ -296,7 +296,7 @@ fn tls(config: &ServeConfig) -> Result<Option<Tls>, String> {
                 certificates: certificates.clone(),
                 key: key.clone(),
             };
-            Tls::start(files).map(Some)
+            Tls::start(files, Arc::clone(&metrics.certificate)).map(Some)
         }
         _ => Ok(None),
     }

@@ -100,6 +100,13 @@ impl GuardedIo {
         io::Error::new(io::ErrorKind::TimedOut, why.reason())
     }
 
+    /// Counts a peer that the system gave up.
+    fn failed(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::TimedOut {
+            self.counted.closed(Closed::SlowReader);
+        }
+    }
+
     fn fire_by(&mut self, due: Instant) {
         if self.timer.deadline() > due.into() {
             self.timer.as_mut().reset(due.into());
@@ -132,7 +139,8 @@ impl AsyncRead for GuardedIo {
                     this.fire_by(Instant::now() + this.limits.head);
                 }
             }
-            Poll::Ready(_) => {}
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(ref error)) => this.failed(error),
             Poll::Pending => this.check(cx)?,
         }
         read
@@ -153,7 +161,7 @@ impl AsyncWrite for GuardedIo {
                     reply.moved(*bytes, Instant::now());
                 }
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(error)) => this.failed(error),
             Poll::Pending => this.blocked(cx)?,
         }
         written

@@ -149,8 +149,7 @@ async fn arrived(
     }
     let mut stream = payload.into_inner();
     let mut next = async || {
-        let chunk =
-            poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
+        let chunk = poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
         if let Some(Ok(chunk)) = &chunk {
             let mut moved = pace.get();
             moved.moved(chunk.len(), Instant::now());

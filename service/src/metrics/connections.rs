@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::SystemTime;
 
 /// Why a connection was closed although its peer had not asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,24 @@ impl Closed {
 struct Counts {
     open: AtomicUsize,
     closed: [AtomicU64; Closed::ALL.len()],
+}
+
+/// When the certificate of the main port ends.
+#[derive(Debug, Default)]
+pub struct NotAfter(AtomicU64);
+
+impl NotAfter {
+    pub(crate) fn set(&self, not_after: SystemTime) {
+        let since_1970 = not_after.duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = since_1970.map_or(1, |it| it.as_secs().max(1));
+        self.0.store(seconds, Relaxed);
+    }
+
+    /// Unix seconds; `None` without a certificate.
+    #[must_use]
+    pub fn unix_s(&self) -> Option<u64> {
+        Some(self.0.load(Relaxed)).filter(|seconds| *seconds > 0)
+    }
 }
 
 /// How many connections are open, and how many were closed by us.

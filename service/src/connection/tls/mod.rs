@@ -6,7 +6,6 @@ mod watch;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -16,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::metrics::NotAfter;
 use certificate::Certificate;
 
 /// Where the certificate and its key are.
@@ -29,47 +29,49 @@ pub(crate) struct CertificateFiles {
 
 /// The certificate that new sessions begin with.
 #[derive(Debug)]
-struct Current(RwLock<Certificate>);
+struct Current {
+    key: RwLock<Arc<CertifiedKey>>,
+    not_after: Arc<NotAfter>,
+}
 
 impl Current {
+    fn new(certificate: Certificate, not_after: Arc<NotAfter>) -> Self {
+        let current = Self {
+            key: RwLock::new(Arc::clone(&certificate.key)),
+            not_after,
+        };
+        current.exchange(certificate);
+        current
+    }
+
     fn exchange(&self, certificate: Certificate) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = certificate;
-    }
-
-    fn key(&self) -> Arc<CertifiedKey> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current.key)
-    }
-
-    fn not_after(&self) -> SystemTime {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        current.not_after
+        certificate.warn_if_expired();
+        self.not_after.set(certificate.not_after);
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = certificate.key;
     }
 }
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.key())
+        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&key))
     }
 }
 
 /// Sessions for connections.
 #[derive(Clone)]
-pub(crate) struct Tls {
-    acceptor: TlsAcceptor,
-    current: Arc<Current>,
-}
+pub(crate) struct Tls(TlsAcceptor);
 
 impl Tls {
-    /// Reads the files, and from then on looks whether they have changed.
+    /// Reads the files, and from then on looks whether they have changed. `not_after` is kept told of the
+    /// certificate in use.
     ///
     /// # Errors
     /// A sentence that names the file and what is wrong with it.
-    pub(crate) fn start(files: CertificateFiles) -> Result<Self, String> {
+    pub(crate) fn start(files: CertificateFiles, not_after: Arc<NotAfter>) -> Result<Self, String> {
         let seen = watch::Seen::read(&files)?;
         let certificate = Certificate::parse(&files, &seen)?;
-        certificate.warn_if_expired();
-        let current = Arc::new(Current(RwLock::new(certificate)));
+        let current = Arc::new(Current::new(certificate, not_after));
         let failed = |error: &dyn std::fmt::Display| format!("TLS cannot be set up: {error}");
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -78,19 +80,11 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         watch::start(files, seen.hash(), &current).map_err(|error| failed(&error))?;
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            current,
-        })
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
     /// Agrees on a session.
     pub(super) async fn accept(&self, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        self.acceptor.accept(socket).await
-    }
-
-    /// When the certificate in use ends.
-    pub(crate) fn not_after(&self) -> SystemTime {
-        self.current.not_after()
+        self.0.accept(socket).await
     }
 }

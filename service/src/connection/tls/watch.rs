@@ -90,7 +90,6 @@ impl Watch {
         let certificate = seen.and_then(|seen| Certificate::parse(&self.files, &seen));
         match certificate {
             Ok(certificate) => {
-                certificate.warn_if_expired();
                 current.exchange(certificate);
                 tracing::info!("new TLS sessions begin with the changed certificate");
             }

@@ -263,7 +263,10 @@ fn put(written: &mut Vec<u8>, reply: &impl Serialize) {
 /// The pieces of a reply as they become ready.
 struct Pieces(
     mpsc::Receiver<Bytes>,
-    #[expect(dead_code, reason = "it is held: the client waits for us between two pieces")]
+    #[expect(
+        dead_code,
+        reason = "it is held: the client waits for us between two pieces"
+    )]
     Option<Working>,
 );
 

@@ -42,6 +42,13 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
             .closed()
             .map(|(why, count)| ([("reason", why.reason())], count)),
     )?;
+    if let Some(not_after) = state.metrics.certificate.unix_s() {
+        out.gauge(
+            "tidemark_tls_certificate_not_after_seconds",
+            "When the TLS certificate in use ends, in Unix seconds",
+            not_after,
+        )?;
+    }
     out.gauge(
         "tidemark_http_requests_in_flight",
         "Requests whose reply is not made, or is being streamed",
