@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod compute;
 pub mod config;
+mod connection;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;

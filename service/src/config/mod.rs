@@ -2,9 +2,10 @@
 
 mod admission;
 mod command_line;
+mod connections;
 mod file;
-mod print;
 mod keys;
+mod print;
 mod probes;
 mod secret;
 mod start;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
 pub use command_line::{Invocation, command, flags, read};
 pub use keys::{KeysAt, KeysCommand, KeysConfig};
+pub use connections::ConnectionsConfig;
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
@@ -120,6 +122,10 @@ pub struct ServeConfig {
     /// always syncs.
     #[arg(skip = Durability::Synced)]
     pub durability: Durability,
+
+    /// How connections are kept.
+    #[command(flatten)]
+    pub connections: ConnectionsConfig,
 
     /// Where probes are answered.
     #[command(flatten)]

@@ -42,6 +42,7 @@ use api::{Code, Rejection, SeriesId};
 use bytes::Bytes;
 
 use crate::admission::Ticket;
+use crate::connection::Working;
 use crate::startup::State;
 pub use authenticate::AuthenticationCounts;
 use authenticate::{Caller, Reason};
@@ -62,6 +63,7 @@ struct Call<'a> {
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    let _working = Working::on(&request);
     let received = Received::now(request.headers()).traced(trace::begin(&state, &request));
     let call = Call {
         request: &request,

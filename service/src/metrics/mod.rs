@@ -9,7 +9,7 @@ pub mod histogram;
 pub mod latency;
 mod work;
 
-pub use connections::{Connection, Connections};
+pub use connections::{Closed, Connection, Connections, NotAfter};
 pub use histogram::Histogram;
 pub use latency::LatencyWindow;
 pub use work::WorkTimes;
@@ -37,6 +37,8 @@ pub struct Metrics {
     pub authentication: AuthenticationCounts,
     /// Connections.
     pub connections: Connections,
+    /// When the certificate ends.
+    pub certificate: Arc<NotAfter>,
     /// Times of the work itself.
     pub work: Arc<WorkTimes>,
     /// Bytes for models, requests and connections.

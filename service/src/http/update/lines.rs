@@ -22,6 +22,7 @@ use super::super::scoped::Series;
 use super::super::{Call, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, apply, durable, open, reply};
 use crate::admission::Ticket;
+use crate::connection::Working;
 use crate::registry::{Origin, Registry, Scored, Updating};
 use crate::startup::State;
 
@@ -79,7 +80,8 @@ pub(super) async fn handle(
             }
         }
     });
-    Ok(reply.streaming(Pieces(receiver)))
+    let working = Working::on(call.request);
+    Ok(reply.streaming(Pieces(receiver, working)))
 }
 
 /// A line as it was read: a point, or what is wrong with it.
@@ -263,7 +265,14 @@ fn put(written: &mut Vec<u8>, reply: &impl Serialize) {
 }
 
 /// The pieces of a reply as they become ready.
-struct Pieces(mpsc::Receiver<Bytes>);
+struct Pieces(
+    mpsc::Receiver<Bytes>,
+    #[expect(
+        dead_code,
+        reason = "it is held: the client waits for us between two pieces"
+    )]
+    Option<Working>,
+);
 
 impl Stream for Pieces {
     type Item = Result<Bytes, Infallible>;
