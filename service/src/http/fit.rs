@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
-use api::{Calibration, FitReply, FitRequest, Rejection, SeriesId, Warning, decode};
+use api::{Calibration, FitReply, Rejection, SeriesId, Warning};
 use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
 use super::idempotency::Begun;
-use super::{Call, admit, body, convert, idempotency, json};
+use super::{Call, admit, bodies, body, convert, idempotency, json};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::metrics::WorkTimes;
@@ -84,15 +84,11 @@ fn read(body: &Bytes) -> Result<FitJob, Rejection> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    convert::fit_job(
-        decode::<FitRequest>(body)?,
-        i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-    )
+    bodies::fit(body, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {
-    let fitted = work.fits.time(|| job.run(options));
-    fitted.map_err(|error| convert::rejection(&error))
+    work.fits.time(|| bodies::run_fit(job, options))
 }
 
 /// What is told of a version that is stored.

@@ -14,7 +14,7 @@ use detectors::online::Observed;
 
 use super::body::{self, Media};
 use super::predict::{self, Asked};
-use super::{Call, admit, convert, ok, ok_held};
+use super::{Call, admit, bodies, convert, ok, ok_held};
 use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Applied, Opened, Origin, Pending, Registry, Scored, Updating};
@@ -109,7 +109,7 @@ async fn open(
     series: SeriesId<'_>,
     start: Start,
 ) -> Result<Updating, Rejection> {
-    let request = convert::start_request(start)?;
+    let request = bodies::start(start)?;
     let opened = registry.online().open(series.as_str(), request).await;
     let job = match opened.map_err(|error| convert::start_rejection(&error))? {
         Opened::Ready(updating) => return Ok(updating),
