@@ -4,7 +4,9 @@
 //! The first byte chooses the decoder.
 
 use api::update::{VersionRequest, read_line};
-use api::{Alias, AliasRequest, FitRequest, Loc, Points, PredictRequest, Rejection, Timestamp, decode};
+use api::{
+    Alias, AliasRequest, FitRequest, Loc, Points, PredictRequest, Rejection, Timestamp, decode,
+};
 use serde_json::json;
 use service::http::bodies;
 
@@ -53,7 +55,12 @@ fn columns(timestamps: &[i64], values: &[f64]) -> Outcome {
     let again = json!({ "timestamps": timestamps, "values": values }).to_string();
     let again = decode::<FitRequest>(again.as_bytes()).and_then(|mut fit| fit.take_columns());
     let (again_timestamps, again_values) = again.map_err(|rejection| rejection.detail)?;
-    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let bits = |values: &[f64]| {
+        values
+            .iter()
+            .map(|value| value.to_bits())
+            .collect::<Vec<_>>()
+    };
     if again_timestamps != timestamps || bits(&again_values) != bits(values) {
         return Err("columns that are written are not those that were read".to_owned());
     }

@@ -44,8 +44,15 @@ fn of_body(body: &[u8]) -> Outcome {
         Err(rejection) => return refusal::check(&rejection),
     };
     let (from, to) = (fitting.trained_from, fitting.trained_to);
-    if fitting.points_used < OPTIONS.min_training_points || from > to || Some(from) < first || Some(to) > last {
-        return Err(format!("a fit of {} points from {from} to {to}", fitting.points_used));
+    if fitting.points_used < OPTIONS.min_training_points
+        || from > to
+        || Some(from) < first
+        || Some(to) > last
+    {
+        return Err(format!(
+            "a fit of {} points from {from} to {to}",
+            fitting.points_used
+        ));
     }
     let bytes = fitting.fitted.encode();
     let read = Fitted::decode(&bytes).map_err(|error| error.to_string())?;
@@ -90,16 +97,28 @@ fn parameter(u: &mut Unstructured<'_>) -> Result<(&'static str, Value)> {
         0 | 1 => ("model", json!(u.choose(MODELS)?)),
         2 => ("alarm_rate", json!(number(u)?)),
         3 => ("sigma", json!(number(u)?)),
-        4 => ("direction", json!(u.choose(&["both", "above", "below", "up", ""])?)),
-        5 => ("min_deviation", json!({ "abs": number(u)?, "rel": number(u)? })),
+        4 => (
+            "direction",
+            json!(u.choose(&["both", "above", "below", "up", ""])?),
+        ),
+        5 => (
+            "min_deviation",
+            json!({ "abs": number(u)?, "rel": number(u)? }),
+        ),
         6 => ("seasonality", json!([u.arbitrary::<i32>()?, 3_600])),
         7 => ("seasonality", json!("auto")),
-        8 => ("timezone", json!(u.choose(&["Europe/Rome", "UTC", "Nowhere", "../etc/passwd"])?)),
+        8 => (
+            "timezone",
+            json!(u.choose(&["Europe/Rome", "UTC", "Nowhere", "../etc/passwd"])?),
+        ),
         9 => ("time_unit", json!(u.choose(&["s", "ms", "us", "ns", "h"])?)),
         10 => {
             let (from, to) = (u.int_in_range(0..=90_i64)?, u.int_in_range(0..=90_i64)?);
             let at = |step: i64| 1_772_928_000 + 60 * step;
-            ("exclude", json!([{ "from": at(from), "to": at(to).to_string() }]))
+            (
+                "exclude",
+                json!([{ "from": at(from), "to": at(to).to_string() }]),
+            )
         }
         _ => ("set_alias", json!(u.arbitrary::<String>()?)),
     })

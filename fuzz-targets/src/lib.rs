@@ -39,7 +39,10 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target {
         name: "fit_score",
-        check: |data| case::Case::arbitrary(&mut Unstructured::new(data)).map_or(Ok(false), |case| case.check()),
+        check: |data| {
+            case::Case::arbitrary(&mut Unstructured::new(data))
+                .map_or(Ok(false), |case| case.check())
+        },
     },
     Target {
         name: "decode",

@@ -42,7 +42,9 @@ fn models() -> &'static [Fitted] {
     static FITTED: OnceLock<Vec<Fitted>> = OnceLock::new();
     FITTED.get_or_init(|| {
         let timestamps: Vec<i64> = (0..320).map(|i| 1_772_928_000 + 60 * i).collect();
-        let values: Vec<f64> = (0..320_i64).map(|i| ((i * 37) % 101) as f64 / 8.0).collect();
+        let values: Vec<f64> = (0..320_i64)
+            .map(|i| ((i * 37) % 101) as f64 / 8.0)
+            .collect();
         let series = Series::new(&timestamps, &values).expect("the history is in order");
         let fit = |model: &&str| {
             let params = Params {

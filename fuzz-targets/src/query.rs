@@ -11,7 +11,8 @@ pub(crate) fn check(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else {
         return Ok(false);
     };
-    let of_predict = of_predict(text).map_or_else(|rejection| refusal::check(&rejection), |()| Ok(true))?;
+    let of_predict =
+        of_predict(text).map_or_else(|rejection| refusal::check(&rejection), |()| Ok(true))?;
     let start = UpdateQuery::read(text).and_then(|query| bodies::start(query.start));
     let of_update = match start {
         // What is wrong with a parameter is found by the check; it is not to panic.
@@ -22,9 +23,14 @@ pub(crate) fn check(data: &[u8]) -> Outcome {
 }
 
 fn of_predict(text: &str) -> Result<(), Rejection> {
-    let [version, alias, fields, explain] = api::query::read(text, ["version", "alias", "fields", "explain"])?;
-    version.map(|text| VersionSelector::parse(&text)).transpose()?;
-    alias.map(|text| Alias::parse(&text, ["query", "alias"]).map(|_| ())).transpose()?;
+    let [version, alias, fields, explain] =
+        api::query::read(text, ["version", "alias", "fields", "explain"])?;
+    version
+        .map(|text| VersionSelector::parse(&text))
+        .transpose()?;
+    alias
+        .map(|text| Alias::parse(&text, ["query", "alias"]).map(|_| ()))
+        .transpose()?;
     fields.map(|text| Columns::parse(&text)).transpose()?;
     api::query::switch("explain", explain.as_deref())?;
     Ok(())

@@ -11,10 +11,15 @@ const DOCUMENT_MAX_BYTES: usize = 16 * 1024;
 pub(crate) fn check(rejection: &Rejection) -> Outcome {
     let status = rejection.code.row().status;
     if !(400..500).contains(&status) {
-        return Err(format!("a body is never the server's fault: {status}, {rejection:?}"));
+        return Err(format!(
+            "a body is never the server's fault: {status}, {rejection:?}"
+        ));
     }
     let is_told = !rejection.detail.is_empty()
-        && rejection.errors.iter().all(|error| !error.loc.is_empty() && !error.msg.is_empty());
+        && rejection
+            .errors
+            .iter()
+            .all(|error| !error.loc.is_empty() && !error.msg.is_empty());
     if !is_told {
         return Err(format!("a refusal says where and why: {rejection:?}"));
     }

@@ -26,26 +26,82 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
     const FIT: &str = r#"{"timestamps":[1,2,3,4],"values":[1,-0.0,5e-324,1.7976931348623157e308],"model":"gaussian","alarm_rate":0.01,"direction":"above","min_deviation":{"abs":1,"rel":0.1},"seasonality":[60],"timezone":"Europe/Rome","time_unit":"ms","exclude":[{"from":1,"to":"2026-01-31T08:00:00Z"}],"set_alias":"champion"}"#;
     let seeds = [
         ("fit", "f", FIT),
-        ("fit-sigma", "f", r#"{"values":[1,2,3],"timestamps":[1,2,3],"sigma":3,"seasonality":"auto"}"#),
-        ("fit-not-finite", "f", r#"{"timestamps":[1,2,3],"values":[1,NaN,-1e999]}"#),
-        ("fit-escaped-twice", "f", r#"{"values":[1],"\u0076alues":[2]}"#),
-        ("fit-surrogate", "f", r#"{"model":"\ud800","timestamps":[],"values":[]}"#),
-        ("fit-deep", "f", r#"{"seasonality":[[[[[[[[[[[[]]]]]]]]]]]]}"#),
+        (
+            "fit-sigma",
+            "f",
+            r#"{"values":[1,2,3],"timestamps":[1,2,3],"sigma":3,"seasonality":"auto"}"#,
+        ),
+        (
+            "fit-not-finite",
+            "f",
+            r#"{"timestamps":[1,2,3],"values":[1,NaN,-1e999]}"#,
+        ),
+        (
+            "fit-escaped-twice",
+            "f",
+            r#"{"values":[1],"\u0076alues":[2]}"#,
+        ),
+        (
+            "fit-surrogate",
+            "f",
+            r#"{"model":"\ud800","timestamps":[],"values":[]}"#,
+        ),
+        (
+            "fit-deep",
+            "f",
+            r#"{"seasonality":[[[[[[[[[[[[]]]]]]]]]]]]}"#,
+        ),
         ("fit-two", "f", r#"{"timestamps":[1],"values":[1]}{}"#),
-        ("detect", "d", r#"{"timestamps":[1,2,3,4],"values":[1,2,3,4],"min_points":3,"alarm_rate":0.1}"#),
-        ("detect-of-fit", "d", r#"{"timestamps":[1],"values":[1],"model":"pca","exclude":[]}"#),
-        ("predict-one", "p", r#"{"timestamp":"1769846400","value":1.5}"#),
-        ("predict-instant", "p", r#"{"timestamp":"2026-01-31T09:00:00.9+01:00","value":1}"#),
-        ("predict-late", "p", r#"{"timestamp":"9000-01-01T00:00:00Z","value":1}"#),
-        ("predict-columns", "p", r#"{"timestamps":[1,"2","2026-01-31T08:00:00Z"],"values":[1,2,3e5]}"#),
+        (
+            "detect",
+            "d",
+            r#"{"timestamps":[1,2,3,4],"values":[1,2,3,4],"min_points":3,"alarm_rate":0.1}"#,
+        ),
+        (
+            "detect-of-fit",
+            "d",
+            r#"{"timestamps":[1],"values":[1],"model":"pca","exclude":[]}"#,
+        ),
+        (
+            "predict-one",
+            "p",
+            r#"{"timestamp":"1769846400","value":1.5}"#,
+        ),
+        (
+            "predict-instant",
+            "p",
+            r#"{"timestamp":"2026-01-31T09:00:00.9+01:00","value":1}"#,
+        ),
+        (
+            "predict-late",
+            "p",
+            r#"{"timestamp":"9000-01-01T00:00:00Z","value":1}"#,
+        ),
+        (
+            "predict-columns",
+            "p",
+            r#"{"timestamps":[1,"2","2026-01-31T08:00:00Z"],"values":[1,2,3e5]}"#,
+        ),
         ("predict-both", "p", r#"{"timestamps":[1],"value":1}"#),
-        ("lines", "u", "{\"timestamp\":1,\"value\":2}\n{\"timestamp\":\"3\",\"value\":4.25}\n\n[1]\n{\"timestamp\":2}\n"),
+        (
+            "lines",
+            "u",
+            "{\"timestamp\":1,\"value\":2}\n{\"timestamp\":\"3\",\"value\":4.25}\n\n[1]\n{\"timestamp\":2}\n",
+        ),
         ("alias", "a", r#"{"version":"v3"}"#),
         ("alias-latest", "a", r#"{"version":"0"}"#),
         ("version", "v", r#"{"from":"online"}"#),
-        ("query-predict", "q", "version=%20v2&fields=p_value,anomaly&explain=true"),
+        (
+            "query-predict",
+            "q",
+            "version=%20v2&fields=p_value,anomaly&explain=true",
+        ),
         ("query-alias", "q", "alias=champion"),
-        ("query-update", "q", "from=v2&alarm_rate=0.01&timezone=Europe/Rome&time_unit=ms&seasonality=60,3600&fields=p_value"),
+        (
+            "query-update",
+            "q",
+            "from=v2&alarm_rate=0.01&timezone=Europe/Rome&time_unit=ms&seasonality=60,3600&fields=p_value",
+        ),
         ("query-percent", "q", "version=%ff&alias=%"),
         ("name-id", "n", "A-Z.a_z:0@9"),
         ("name-key", "n", "\"a\\\"b\\\\\""),
@@ -53,19 +109,33 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
         ("name-time", "n", "2026-01-31T08:00:00.123456789Z"),
         ("name-dots", "n", ".."),
     ];
-    let seeds = seeds.map(|(name, kind, body)| (name.to_owned(), [kind, body].concat().into_bytes()));
+    let seeds =
+        seeds.map(|(name, kind, body)| (name.to_owned(), [kind, body].concat().into_bytes()));
     seeds.into()
 }
 
 fn fits() -> Vec<(String, Vec<u8>)> {
-    let models = ["gaussian", "robust", "ewma", "seasonal", "holt_winters", "tail_views", "pca", "nearest", "auto"];
+    let models = [
+        "gaussian",
+        "robust",
+        "ewma",
+        "seasonal",
+        "holt_winters",
+        "tail_views",
+        "pca",
+        "nearest",
+        "auto",
+    ];
     let body = |model: &str| {
         let n = if model == "seasonal" { 80 } else { 40 };
         let timestamps: Vec<i64> = (0..n).map(|i| 1_772_928_000 + 60 * i).collect();
         let values: Vec<i64> = (0..n).map(|i| (i * 37) % 11).collect();
         format!(r#"{{"timestamps":{timestamps:?},"values":{values:?},"model":"{model}"}}"#)
     };
-    let mut seeds: Vec<_> = models.iter().map(|model| ((*model).to_owned(), body(model).into_bytes())).collect();
+    let mut seeds: Vec<_> = models
+        .iter()
+        .map(|model| ((*model).to_owned(), body(model).into_bytes()))
+        .collect();
     seeds.extend(draws(128).into_iter().take(12));
     seeds
 }
@@ -98,7 +168,12 @@ fn updates() -> Vec<(String, Vec<u8>)> {
     let mut lines = String::new();
     for i in 0..12 {
         let value = if i == 9 { 900 } else { (i * 37) % 11 };
-        writeln!(lines, r#"{{"timestamp":{},"value":{value}}}"#, 1_772_928_000 + 60 * i).expect("a string takes all");
+        writeln!(
+            lines,
+            r#"{{"timestamp":{},"value":{value}}}"#,
+            1_772_928_000 + 60 * i
+        )
+        .expect("a string takes all");
     }
     lines.push_str("{\"timestamp\":1772928000,\"value\":1}\nnone\n");
     let mut seeds = Vec::new();
@@ -116,10 +191,18 @@ fn records() -> Vec<(String, Vec<u8>)> {
     for kind in 0..8_u8 {
         seeds.push((format!("whole-{kind}"), vec![kind, 1]));
         seeds.push((format!("bit-{kind}"), vec![kind, 1, 0, 20, 1]));
-        seeds.push((format!("forged-{kind}"), vec![kind, 2, 0, 0, 0, 0, 9, 255, 0, 30, 128]));
+        seeds.push((
+            format!("forged-{kind}"),
+            vec![kind, 2, 0, 0, 0, 0, 9, 255, 0, 30, 128],
+        ));
         seeds.push((format!("cut-{kind}"), vec![kind, 2, 0, 0, 7]));
     }
-    for (name, magic) in [("version", b"TVER"), ("training", b"TTRN"), ("state", b"TSTA"), ("number", b"TNUM")] {
+    for (name, magic) in [
+        ("version", b"TVER"),
+        ("training", b"TTRN"),
+        ("state", b"TSTA"),
+        ("number", b"TNUM"),
+    ] {
         let mut bytes = vec![0, 0];
         bytes.extend_from_slice(magic);
         bytes.extend_from_slice(&[1, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4]);
@@ -131,13 +214,33 @@ fn records() -> Vec<(String, Vec<u8>)> {
 
 fn paths() -> Vec<(String, Vec<u8>)> {
     let paths = [
-        "/predict/a", "/update/A-Z.a_z:0@9", "/fit/a%2Fb", "/fit/..", "/detect", "/series/a/calibration",
-        "/series/a/versions", "/series/a/aliases", "/series/a/aliases/champion", "/series//aliases/", "/healthcheck",
-        "/metrics", "/plot", "/health", "/health/live", "/health/ready", "/health/startup", "/problems/not_found",
-        "/series/a/aliases/b/c", "//fit/a", "*", "",
+        "/predict/a",
+        "/update/A-Z.a_z:0@9",
+        "/fit/a%2Fb",
+        "/fit/..",
+        "/detect",
+        "/series/a/calibration",
+        "/series/a/versions",
+        "/series/a/aliases",
+        "/series/a/aliases/champion",
+        "/series//aliases/",
+        "/healthcheck",
+        "/metrics",
+        "/plot",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+        "/problems/not_found",
+        "/series/a/aliases/b/c",
+        "//fit/a",
+        "*",
+        "",
     ];
     let named = paths.iter().enumerate();
-    named.map(|(index, path)| (format!("path-{index}"), path.as_bytes().to_vec())).collect()
+    named
+        .map(|(index, path)| (format!("path-{index}"), path.as_bytes().to_vec()))
+        .collect()
 }
 
 /// Bytes without a shape, the same ones every time: SplitMix64.
@@ -153,5 +256,7 @@ fn draws(length: usize) -> Vec<(String, Vec<u8>)> {
         });
         bytes.take(length).collect()
     };
-    (1..=16).map(|seed| (format!("draw-{seed}"), draw(seed))).collect()
+    (1..=16)
+        .map(|seed| (format!("draw-{seed}"), draw(seed)))
+        .collect()
 }

@@ -68,7 +68,12 @@ fn forged(kind: &Kind, rest: &[u8]) -> Outcome {
     payload.truncate(payload.len().saturating_sub(usize::from(*cut)));
     flip(&mut payload, rest);
     let other = |real: u16, flipped: &u8| real ^ u16::from(*flipped);
-    let bytes = envelope::seal(magic, other(real.format, format), other(real.tag, tag), &payload);
+    let bytes = envelope::seal(
+        magic,
+        other(real.format, format),
+        other(real.tag, tag),
+        &payload,
+    );
     settles(kind, &bytes)
 }
 
@@ -123,7 +128,8 @@ fn kinds() -> &'static [Kind] {
             },
         };
         let kind = |real, again| Kind { real, again };
-        let training: fn(&[u8]) -> Result<Vec<u8>, String> = |b| Ok(TrainingPoints::open(b)?.seal());
+        let training: fn(&[u8]) -> Result<Vec<u8>, String> =
+            |b| Ok(TrainingPoints::open(b)?.seal());
         vec![
             kind(version.seal(), |b| Ok(VersionRecord::open(b)?.seal())),
             kind(points(20).seal(), training),

@@ -48,9 +48,14 @@ pub(crate) fn check(data: &[u8]) -> Outcome {
     // From here on beside one that was written and read.
     let mut twin = read_again(&online)?;
     for (ticks, value) in &points {
-        let (one, other) = (observe(&mut online, *ticks, *value)?, observe(&mut twin, *ticks, *value)?);
+        let (one, other) = (
+            observe(&mut online, *ticks, *value)?,
+            observe(&mut twin, *ticks, *value)?,
+        );
         if one != other {
-            return Err(format!("a state that was read judges as before: {one} and {other}"));
+            return Err(format!(
+                "a state that was read judges as before: {one} and {other}"
+            ));
         }
     }
     if online.encode() != twin.encode() || online.freeze().encode() != twin.freeze().encode() {
@@ -68,7 +73,9 @@ fn observe(online: &mut Online, ticks: i64, value: f64) -> Result<String, String
     check_rule(value, online.alarm_rate(), &observed.score)?;
     let learnt = online.learnt() - before;
     if observed.learnt != is_later || learnt != u64::from(is_later) {
-        return Err(format!("at {ticks} {learnt} points were learnt: {observed:?}"));
+        return Err(format!(
+            "at {ticks} {learnt} points were learnt: {observed:?}"
+        ));
     }
     Ok(format!("{observed:?}"))
 }

@@ -21,12 +21,15 @@ const INPUT_MAX_BYTES: usize = 4_096;
 type Corpus = BTreeMap<String, Vec<u8>>;
 
 fn folder(target: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "corpus", target].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "corpus", target]
+        .iter()
+        .collect()
 }
 
 fn corpus(target: &str) -> Corpus {
     let folder = folder(target);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let read = entries.map(|entry| {
         let entry = entry.expect("the folder is read");
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -54,7 +57,9 @@ fn feed(corpus: &Corpus, changed: u64, check: impl Fn(&[u8]) -> Outcome) -> Seen
     let mut seen = Seen::default();
     let mut random = StdRng::seed_from_u64(number("TIDEMARK_SEED", 1));
     let whole: Vec<&Vec<u8>> = corpus.values().collect();
-    let made = (0..changed).map(|_| change(&whole, &mut random)).collect::<Vec<_>>();
+    let made = (0..changed)
+        .map(|_| change(&whole, &mut random))
+        .collect::<Vec<_>>();
     for input in whole.iter().copied().chain(&made) {
         seen.cases += 1;
         let outcome = catch_unwind(AssertUnwindSafe(|| check(input)));
@@ -73,8 +78,18 @@ fn feed(corpus: &Corpus, changed: u64, check: impl Fn(&[u8]) -> Outcome) -> Seen
 /// An input with a few changes: bytes flipped, put in, taken out, copied from another one; numbers that are hard.
 fn change(corpus: &[&Vec<u8>], random: &mut StdRng) -> Vec<u8> {
     const HARD: [&[u8]; 12] = [
-        b"1e999", b"-1e999", b"NaN", b"null", b"\\u0000", b"\\ud800", b"-0.0", b"9223372036854775807", b"[[[[", b"\xff",
-        b"\0\0\0\0", b"\xff\xff\xff\xff",
+        b"1e999",
+        b"-1e999",
+        b"NaN",
+        b"null",
+        b"\\u0000",
+        b"\\ud800",
+        b"-0.0",
+        b"9223372036854775807",
+        b"[[[[",
+        b"\xff",
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
     ];
     let mut input = corpus.choose(random).expect("there is an input").to_vec();
     for _ in 0..random.random_range(1..=4) {
@@ -176,20 +191,38 @@ fn any_path_names_one_resource_or_none() {
 fn a_seeded_defect_is_found() {
     let inputs = corpus("body");
     let check = target("body").unwrap().check;
-    assert!(feed(&inputs, 0, check).find.is_none(), "the corpus itself holds");
+    assert!(
+        feed(&inputs, 0, check).find.is_none(),
+        "the corpus itself holds"
+    );
     let is_hard = |input: &[u8]| {
         let is_points = input.first() == Some(&b'p');
         is_points && input.windows(6).any(|part| part == b"-1e999")
     };
-    assert!(!inputs.values().any(|input| is_hard(input)), "the corpus does not meet it");
+    assert!(
+        !inputs.values().any(|input| is_hard(input)),
+        "the corpus does not meet it"
+    );
     let panics = |input: &[u8]| {
         assert!(!is_hard(input), "a seeded panic");
         check(input)
     };
-    let (input, broken) = feed(&inputs, 20_000, panics).find.expect("the panic is found");
+    let (input, broken) = feed(&inputs, 20_000, panics)
+        .find
+        .expect("the panic is found");
     assert!(is_hard(&input), "{broken}");
     let lies = |input: &[u8]| {
-        if is_hard(input) { Err("a seeded lie".to_owned()) } else { check(input) }
+        if is_hard(input) {
+            Err("a seeded lie".to_owned())
+        } else {
+            check(input)
+        }
     };
-    assert_eq!(feed(&inputs, 20_000, lies).find.map(|(_, broken)| broken).as_deref(), Some("a seeded lie"));
+    assert_eq!(
+        feed(&inputs, 20_000, lies)
+            .find
+            .map(|(_, broken)| broken)
+            .as_deref(),
+        Some("a seeded lie")
+    );
 }

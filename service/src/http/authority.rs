@@ -20,7 +20,10 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), Rejection> {
         return Err(at("Host", "it is given twice"));
     }
     if host.is_some_and(|host| !is_authority(host)) {
-        return Err(at("Host", "it is not a name or an address with a port or without"));
+        return Err(at(
+            "Host",
+            "it is not a name or an address with a port or without",
+        ));
     }
     if let Some(authority) = request.uri().authority() {
         let named = authority.as_str().as_bytes();
@@ -34,7 +37,10 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), Rejection> {
     }
     // The framework takes the rest of the connection for the body of these two, whatever length they tell.
     if request.method() == Method::CONNECT {
-        return Err(Rejection::new(Code::MalformedRequest, "there are no tunnels here"));
+        return Err(Rejection::new(
+            Code::MalformedRequest,
+            "there are no tunnels here",
+        ));
     }
     let is_websocket = |value: &header::HeaderValue| {
         let mut protocols = value.as_bytes().split(|byte| *byte == b',');
@@ -53,7 +59,10 @@ fn is_authority(text: &[u8]) -> bool {
         let digits = port.iter().all(u8::is_ascii_digit);
         digits && (port.is_empty() || parse_port(port).is_some())
     });
-    let is_host = match host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
+    let is_host = match host
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"))
+    {
         Some(address) => std::str::from_utf8(address)
             .is_ok_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
         None => !host.is_empty() && host.iter().all(|byte| is_of_name(*byte)),
@@ -68,7 +77,10 @@ fn is_of_name(byte: u8) -> bool {
 
 /// Host and port; a colon within brackets is part of the host.
 fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let after = text.iter().rposition(|byte| *byte == b']').map_or(0, |at| at + 1);
+    let after = text
+        .iter()
+        .rposition(|byte| *byte == b']')
+        .map_or(0, |at| at + 1);
     match text[after..].iter().position(|byte| *byte == b':') {
         Some(colon) => (&text[..after + colon], Some(&text[after + colon + 1..])),
         None => (text, None),
@@ -81,7 +93,11 @@ fn parse_port(digits: &[u8]) -> Option<u16> {
 
 /// Whether both name one authority under the scheme of `target`.
 fn is_same(target: &Uri, one: &[u8], other: &[u8]) -> bool {
-    let default = if target.scheme_str() == Some("https") { 443 } else { 80 };
+    let default = if target.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
     let told = |text| {
         let (host, port) = split(text);
         (host, port.and_then(parse_port).unwrap_or(default))
@@ -104,13 +120,20 @@ mod tests {
     #[test]
     fn a_host_is_a_name_or_an_address() {
         for host in [
-            "a", "localhost", "LocalHost:8000", "10.0.0.1", "10.0.0.1:", "[::1]", "[::1]:80", "a-b.c_d:65535",
+            "a",
+            "localhost",
+            "LocalHost:8000",
+            "10.0.0.1",
+            "10.0.0.1:",
+            "[::1]",
+            "[::1]:80",
+            "a-b.c_d:65535",
         ] {
             assert!(is_authority(host.as_bytes()), "{host}");
         }
         for host in [
-            "", ":80", "a b", "a,b", "a/b", "a@b", "u:p@b", "a:65536", "a:-1", "a:+1", "a:b", "a:1:2", "[::1", "::1",
-            "[::1]x", "[a]", "[]", "a\\b", "a?b", "a#b", "ä", "%61", "a\t",
+            "", ":80", "a b", "a,b", "a/b", "a@b", "u:p@b", "a:65536", "a:-1", "a:+1", "a:b",
+            "a:1:2", "[::1", "::1", "[::1]x", "[a]", "[]", "a\\b", "a?b", "a#b", "ä", "%61", "a\t",
         ] {
             assert!(!is_authority(host.as_bytes()), "{host}");
         }
