@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;
+pub mod framing;
 mod health_listener;
 pub mod http;
 mod listener;

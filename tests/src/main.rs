@@ -37,6 +37,7 @@ mod restart;
 mod scenario;
 mod seasons;
 mod server;
+mod smuggling;
 mod time_units;
 mod update;
 mod versions;
