@@ -35,6 +35,18 @@ pub struct Target {
     pub check: fn(&[u8]) -> Outcome,
 }
 
+impl Target {
+    /// Feeds it `data`.
+    ///
+    /// # Panics
+    /// When a law is broken: what libFuzzer takes for a find.
+    pub fn run(&self, data: &[u8]) {
+        if let Err(broken) = (self.check)(data) {
+            panic!("{}: {broken}", self.name);
+        }
+    }
+}
+
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target {
@@ -81,15 +93,4 @@ pub const TARGETS: &[Target] = &[
 #[must_use]
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
-}
-
-/// Feeds `data` to the target `name`.
-///
-/// # Panics
-/// When a law is broken, or there is no such target: what libFuzzer takes for a find.
-pub fn run(name: &str, data: &[u8]) {
-    let target = target(name).expect("the target is in the table");
-    if let Err(broken) = (target.check)(data) {
-        panic!("{broken}");
-    }
 }

@@ -19,6 +19,7 @@ mod fit_parameters;
 mod golden_vectors;
 mod headers;
 mod histories;
+mod hostile_bodies;
 mod hostile_ids;
 mod hot_swap;
 mod idempotency;
