@@ -25,19 +25,27 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection without a place.
+    /// A rejection without a place. A long detail is cut: much of it is what the caller has sent.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        cut(&mut detail, TOLD_MAX_BYTES);
         Self {
             code,
-            detail: detail.into(),
+            detail,
             errors: Vec::new(),
         }
     }
 
-    /// A rejection for one place.
+    /// A rejection for one place; what is long is cut as by [`Rejection::new`].
     #[must_use]
     pub fn one(code: Code, mut error: FieldError) -> Self {
         error.kind = code.slug();
+        cut(&mut error.msg, TOLD_MAX_BYTES);
+        for step in &mut error.loc {
+            if let Loc::Name(name) = step {
+                cut(name, NAME_MAX_BYTES);
+            }
+        }
         Self {
             code,
             detail: format!("{}: {}", place(&error.loc), error.msg),
@@ -77,6 +85,21 @@ impl Rejection {
                 format!("there are {timestamps} timestamps and {values} values"),
             ),
         )
+    }
+}
+
+/// Most bytes of a sentence that a refusal tells.
+const TOLD_MAX_BYTES: usize = 1_024;
+/// Most bytes of a name in a place: longer than any of ours.
+const NAME_MAX_BYTES: usize = 128;
+
+/// Cuts `text` to `max` bytes. A name or a string of 60 MB would be sent back three times.
+fn cut(text: &mut String, max: usize) {
+    const MARK: &str = "…";
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max - MARK.len()));
+        text.push_str(MARK);
+        text.shrink_to_fit();
     }
 }
 
@@ -457,6 +480,23 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn a_refusal_is_short_whatever_was_sent() {
+        let long = "ä".repeat(100_000);
+        let bodies = [
+            format!(r#"{{"{long}":1}}"#),
+            format!(r#"{{"timestamp":"{long}","value":1}}"#),
+            format!(r#"{{"timestamp":{{"{long}":1}}}}"#),
+        ];
+        for body in bodies {
+            let rejection = decode::<PredictRequest>(body.as_bytes()).unwrap_err();
+            let told = format!("{rejection:?}").len();
+            assert!(told < 4 * TOLD_MAX_BYTES, "{told}: {:?}", rejection.code);
+        }
+        let refused = Rejection::new(Code::NotFound, long);
+        assert!(refused.detail.len() <= TOLD_MAX_BYTES && refused.detail.ends_with('…'));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod connection;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;
+pub mod framing;
 mod health_listener;
 pub mod http;
 pub mod keys;

@@ -204,15 +204,20 @@ fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Res
 }
 
 fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
-    if let Some(encoding) = header_text(request, header::CONTENT_ENCODING)
-        && !encoding.eq_ignore_ascii_case("identity")
-    {
-        return Err(unsupported("Content-Encoding", encoding));
+    for encoding in request.headers().get_all(header::CONTENT_ENCODING) {
+        let encoding = text_of(encoding);
+        if !encoding.eq_ignore_ascii_case("identity") {
+            return Err(unsupported("Content-Encoding", encoding));
+        }
     }
+    let mut media_types = request.headers().get_all(header::CONTENT_TYPE);
     // A body without a media type is read as what it can only be.
-    let Some(media_type) = header_text(request, header::CONTENT_TYPE) else {
+    let Some(media_type) = media_types.next().map(text_of) else {
         return Ok(Media::Json);
     };
+    if let Some(other) = media_types.next() {
+        return Err(unsupported("A second Content-Type", text_of(other)));
+    }
     if media_type == "application/json" {
         return Ok(Media::Json);
     }
@@ -220,11 +225,11 @@ fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     let essence = essence.trim().to_ascii_lowercase();
     let is_json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
-    let charset = parameters
-        .split(';')
-        .find_map(|p| p.trim().strip_prefix("charset="));
-    let utf8 =
-        charset.is_none_or(|charset| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    let mut parameters = parameters.split(';').filter_map(|p| p.split_once('='));
+    let utf8 = parameters.all(|(name, value)| {
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        !is_charset || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
     match essence.as_str() {
         NDJSON if utf8 => Ok(Media::Lines),
         _ if is_json && utf8 => Ok(Media::Json),
@@ -241,8 +246,11 @@ fn unsupported(what: &str, value: &str) -> Rejection {
 }
 
 fn header_text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
-    let value = request.headers().get(name)?;
-    Some(value.to_str().unwrap_or("not text"))
+    request.headers().get(name).map(text_of)
+}
+
+fn text_of(value: &header::HeaderValue) -> &str {
+    value.to_str().unwrap_or("not text")
 }
 
 fn too_large(limit: usize) -> Rejection {

@@ -2,11 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
-use api::{Calibration, Columns, DetectReply, DetectRequest, Rejection, Warning, decode};
+use api::{Calibration, Columns, DetectReply, Rejection, Warning};
 use bytes::Bytes;
 use detectors::whole::Scores;
 
-use super::{Call, admit, body, columns, convert, ok_held};
+use super::{Call, admit, bodies, body, columns, convert, ok_held};
 use crate::admission::Class;
 use crate::compute::PoolWorkers;
 use crate::detection::Detection;
@@ -31,7 +31,7 @@ pub(super) async fn handle(
 }
 
 fn answer(body: &Bytes, fields: Columns) -> Result<Bytes, Rejection> {
-    let detection = convert::detection(decode::<DetectRequest>(body)?)?;
+    let detection = bodies::detection(body)?;
     let scores = detection
         .run(&PoolWorkers)
         .map_err(|error| convert::detection_rejection(&error))?;

@@ -2,7 +2,12 @@
 
 mod admit;
 mod alias;
+<<<<<<< HEAD
 mod authenticate;
+=======
+mod authority;
+pub mod bodies;
+>>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
 mod body;
 mod calibration;
 mod columns;
@@ -74,9 +79,12 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     // The raw path: what the framework matches on would be decoded.
     let resource = Resource::at(request.uri().path());
     let counted = Counted::from(resource, &state.metrics.http);
-    let mut reply = answer(&call, resource, payload).await;
-    if state.is_draining() {
-        // The client opens its next connection elsewhere.
+    let (mut reply, is_clear) = match authority::check(&request) {
+        Ok(()) => (answer(&call, resource, payload).await, true),
+        Err(rejection) => (problems::refuse(&call, &rejection), false),
+    };
+    if !is_clear || state.is_draining() {
+        // The client opens its next connection elsewhere; or what comes next is nobody's.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
     request_log::write(&call, &reply);

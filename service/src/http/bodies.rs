@@ -1,0 +1,42 @@
+//! What a body or a query asks for, without a request around it.
+//!
+//! The handlers call these, and so does whoever feeds them any bytes: `fuzz-targets`.
+
+use api::update::Start;
+use api::{DetectRequest, FitRequest, Rejection, decode};
+
+use super::convert;
+use crate::detection::Detection;
+use crate::registry::{FitJob, Fitting, RegistryOptions, StartRequest};
+
+/// The fit that `body` asks for.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn fit(body: &[u8], fitted_at_ms: i64) -> Result<FitJob, Rejection> {
+    convert::fit_job(decode::<FitRequest>(body)?, fitted_at_ms)
+}
+
+/// Runs a fit; what is wrong with it as callers are told.
+///
+/// # Errors
+/// When the history or a parameter does not hold, or the model cannot be fitted.
+pub fn run_fit(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
+    job.run(options).map_err(|error| convert::rejection(&error))
+}
+
+/// The detection that `body` asks for.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn detection(body: &[u8]) -> Result<Detection, Rejection> {
+    convert::detection(decode::<DetectRequest>(body)?)
+}
+
+/// How the query of an update says to start an online state.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn start(start: Start) -> Result<StartRequest, Rejection> {
+    convert::start_request(start)
+}
