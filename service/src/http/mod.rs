@@ -14,6 +14,7 @@ mod held;
 mod idempotency;
 mod log_level;
 mod metrics;
+pub mod openapi;
 mod plot;
 mod plot_page;
 mod predict;
@@ -132,6 +133,7 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, payload: Payload) -> Ht
         Resource::Ready => Ok(health::ready(call.state)),
         Resource::Startup => Ok(health::startup(call.state)),
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
+        Resource::OpenApi => openapi::handle(call),
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| problems::refuse(call, &rejection))
