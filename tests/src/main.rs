@@ -25,6 +25,7 @@ mod idempotency;
 mod load;
 mod load_client;
 mod metrics;
+mod openapi;
 mod plot;
 mod problem;
 mod quality;
