@@ -289,14 +289,14 @@ pub struct ColumnsReply<'a> {
     /// The columns.
     #[serde(flatten)]
     pub verdicts: VerdictColumns<'a>,
-    /// See [`PointReply::reasons`]; empty for a point that is no anomaly.
+    /// See `PointReply::reasons`; empty for a point that is no anomaly.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reasons: Option<Vec<Vec<Reason<'a>>>>,
 }
 
 /// Columns of equal length, an entry a point. A column that was not asked for is left out. Each entry
-/// is what [`PointReply`] has.
+/// is what `PointReply` has.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct VerdictColumns<'a> {
     /// Length of every column.
@@ -315,39 +315,39 @@ pub struct VerdictColumns<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub anomaly: Option<Vec<bool>>,
-    /// See [`PointReply::anomaly_score`].
+    /// See `PointReply::anomaly_score`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub anomaly_score: Option<Vec<f64>>,
-    /// See [`PointReply::p_value`].
+    /// See `PointReply::p_value`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub p_value: Option<Vec<f64>>,
-    /// See [`PointReply::severity`].
+    /// See `PointReply::severity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub severity: Option<Vec<f64>>,
-    /// See [`PointReply::expected_value`].
+    /// See `PointReply::expected_value`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expected_value: Option<Vec<f64>>,
-    /// See [`PointReply::lower_bound`].
+    /// See `PointReply::lower_bound`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub lower_bound: Option<Vec<f64>>,
-    /// See [`PointReply::upper_bound`].
+    /// See `PointReply::upper_bound`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub upper_bound: Option<Vec<f64>>,
-    /// See [`PointReply::direction`].
+    /// See `PointReply::direction`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = crate::schema::sides, required = false)]
     pub direction: Option<Vec<&'static str>>,
-    /// See [`PointReply::status`].
+    /// See `PointReply::status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = crate::schema::statuses, required = false)]
     pub status: Option<Vec<&'static str>>,
-    /// See [`PointReply::tail_extrapolated`].
+    /// See `PointReply::tail_extrapolated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub tail_extrapolated: Option<Vec<bool>>,

@@ -152,7 +152,7 @@ pub struct UpdateReply<'a> {
     pub alert: bool,
 }
 
-/// The verdicts on many points; see [`UpdateReply`].
+/// The verdicts on many points; see `UpdateReply`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UpdateColumnsReply<'a> {
     /// The version from which the state was started, 0 for nothing, as a bare number.
@@ -169,11 +169,11 @@ pub struct UpdateColumnsReply<'a> {
     pub n_learnt: usize,
     /// How many of them are alerts.
     pub n_alerts: usize,
-    /// See [`UpdateReply::state_seq`].
+    /// See `UpdateReply::state_seq`.
     pub state_seq: &'a [u64],
-    /// See [`UpdateReply::learnt`].
+    /// See `UpdateReply::learnt`.
     pub learnt: &'a [bool],
-    /// See [`UpdateReply::alert`].
+    /// See `UpdateReply::alert`.
     pub alert: &'a [bool],
 }
 

@@ -20,10 +20,13 @@ const POOL_NEAR_EXHAUSTION: f64 = 0.9;
 pub(super) struct Probe {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pool_utilization: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     cache_hit_ratio: Option<f64>,
 }
 

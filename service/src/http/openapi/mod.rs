@@ -22,8 +22,10 @@ use actix_web::http::header;
 use api::{AliasReply, AliasesReply, ColumnsReply, DetectReply, FitReply, Health, PointReply};
 use api::{Problem, Rejection, calibration, update};
 use bytes::Bytes;
+use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, PathItem, PathsBuilder};
 use utoipa::openapi::response::Response;
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
@@ -35,8 +37,7 @@ use super::{Call, health, ok_bytes};
 
 /// The document as it is sent: written once.
 static BYTES: LazyLock<Bytes> = LazyLock::new(|| {
-    let mut text = serde_json::to_string_pretty(&document()).expect("text and numbers serialise");
-    text.push('\n');
+    let text = serde_json::to_vec(&document()).expect("text and numbers serialise");
     Bytes::from(text)
 });
 
@@ -135,20 +136,13 @@ fn components() -> Components {
         .description(Some("A key of `tidemark keys create`; needed where the server has keys."));
     let components = ComponentsBuilder::new()
         .security_scheme("bearer", SecurityScheme::Http(bearer.build()))
-        .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)))
-        .schema_from::<Problem>()
-        .schema_from::<FitReply>()
-        .schema_from::<PointReply>()
-        .schema_from::<ColumnsReply>()
-        .schema_from::<DetectReply>()
-        .schema_from::<update::UpdateReply>()
-        .schema_from::<update::UpdateColumnsReply>()
-        .schema_from::<update::FrozenReply>()
-        .schema_from::<AliasReply>()
-        .schema_from::<AliasesReply>()
-        .schema_from::<calibration::CalibrationReply>()
-        .schema_from::<Health>()
-        .schema_from::<health::Probe>()
+        .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
+    let components = derived()
+        .into_iter()
+        .fold(components, |components, (name, schema)| {
+            components.schema(name, schema)
+        });
+    let components = components
         .schema("Time", fields::time())
         .schema("Point", fields::point())
         .schema("Columns", fields::columns(0))
@@ -157,6 +151,29 @@ fn components() -> Components {
         .schema("VersionRequest", versions::request())
         .schema("AliasRequest", aliases::request());
     components.build()
+}
+
+/// The schemas of replies, and of what they are made of.
+fn derived() -> Vec<(String, RefOr<Schema>)> {
+    fn add<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+        all.push((T::name().into_owned(), T::schema()));
+        T::schemas(all);
+    }
+    let mut all = Vec::new();
+    add::<Problem<'_>>(&mut all);
+    add::<FitReply<'_>>(&mut all);
+    add::<PointReply<'_>>(&mut all);
+    add::<ColumnsReply<'_>>(&mut all);
+    add::<DetectReply<'_>>(&mut all);
+    add::<update::UpdateReply<'_>>(&mut all);
+    add::<update::UpdateColumnsReply<'_>>(&mut all);
+    add::<update::FrozenReply<'_>>(&mut all);
+    add::<AliasReply<'_>>(&mut all);
+    add::<AliasesReply<'_>>(&mut all);
+    add::<calibration::CalibrationReply<'_>>(&mut all);
+    add::<Health>(&mut all);
+    add::<health::Probe>(&mut all);
+    all
 }
 
 /// What can be got can be asked for without its content (RFC 9110, 9.3.2).

@@ -61,7 +61,8 @@ fn operations_have_names_of_their_own() {
 fn the_committed_document_is_the_one_that_is_served() {
     if std::env::var_os("TIDEMARK_WRITE_DOCS").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
-        std::fs::write(path, &BYTES[..]).unwrap();
+        let text = serde_json::to_string_pretty(&document()).unwrap();
+        std::fs::write(path, text + "\n").unwrap();
         return;
     }
     let committed: Value = serde_json::from_str(COMMITTED).unwrap();
