@@ -1,6 +1,7 @@
 //! Aliases: names of a series' versions that can be pointed elsewhere.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::decode::{present, required};
 use crate::limits::ALIAS_MAX_BYTES;
@@ -78,25 +79,30 @@ impl AliasRequest {
 }
 
 /// Where an alias points.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AliasReply<'a> {
     /// The series.
+    #[schema(schema_with = crate::schema::series_id)]
     pub series_id: &'a str,
     /// The alias.
+    #[schema(schema_with = crate::schema::alias)]
     pub alias: &'a str,
     /// The bare number.
     #[serde(serialize_with = "crate::version_as_text")]
+    #[schema(schema_with = crate::schema::version)]
     pub version: u64,
     /// Wall clock of the last change, Unix seconds.
     pub updated_at: i64,
     /// The entity tag of this state, quoted as in the `ETag` header.
+    #[schema(schema_with = crate::schema::etag)]
     pub etag: &'a str,
 }
 
 /// All aliases of a series, in the order of their names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AliasesReply<'a> {
     /// The series.
+    #[schema(schema_with = crate::schema::series_id)]
     pub series_id: &'a str,
     /// Its aliases.
     pub aliases: Vec<AliasReply<'a>>,

@@ -1,6 +1,7 @@
 //! `POST /detect`: a whole series in, verdicts on all of its points out, nothing stored.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Rejection;
 use crate::decode::{object, objects, present, required};
@@ -61,11 +62,13 @@ impl DetectRequest {
 }
 
 /// The verdicts on a whole series.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DetectReply<'a> {
     /// The share of normal points that may alarm.
+    #[schema(schema_with = crate::schema::probability)]
     pub alarm_rate: f64,
     /// What one tick of every timestamp is.
+    #[schema(schema_with = crate::schema::time_unit)]
     pub time_unit: &'a str,
     /// Seasonal periods that were looked at, in `time_unit`, shortest first.
     pub periods: &'a [i64],

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Rejection;
 use crate::decode::{object, objects, present, required};
@@ -119,15 +120,18 @@ impl FitRequest {
 }
 
 /// The reply of a fit whose version is stored durably.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FitReply<'a> {
     /// As in the path.
+    #[schema(schema_with = crate::schema::series_id)]
     pub series_id: &'a str,
     /// The bare number, `"1"` for the first version.
     #[serde(serialize_with = "crate::version_as_text")]
+    #[schema(schema_with = crate::schema::version)]
     pub version: u64,
     /// The alias that points to it, if the request set one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::schema::alias, required = false)]
     pub alias: Option<&'a str>,
     /// Points the model was fitted on: those sent, less those that `exclude` leaves out.
     pub points_used: usize,
@@ -135,31 +139,37 @@ pub struct FitReply<'a> {
     pub model: &'a str,
     /// Why `auto` chose it; absent when the caller named the model.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub chosen_because: Option<&'a str>,
     /// The share of normal points that may alarm.
+    #[schema(schema_with = crate::schema::probability)]
     pub alarm_rate: f64,
     /// `both`, `above` or `below`.
+    #[schema(schema_with = crate::schema::direction)]
     pub direction: &'a str,
     /// What one tick of every timestamp is.
+    #[schema(schema_with = crate::schema::time_unit)]
     pub time_unit: &'a str,
     /// Seasonal periods in `time_unit`, shortest first; empty for a model without seasons.
     pub periods: &'a [i64],
     /// What the p-values rest on.
     pub calibration: Calibration<'a>,
     /// Hash of the model's bytes: equal data and parameters give an equal hash.
+    #[schema(schema_with = crate::schema::model_hash)]
     pub model_hash: &'a str,
     /// First timestamp of the points used.
     pub trained_from: i64,
     /// Last timestamp of the points used.
     pub trained_to: i64,
     /// From the first byte of the body read to the synced commit, in milliseconds.
+    #[schema(minimum = 0)]
     pub duration_ms: f64,
     /// What a careful reader of the model should know; empty when there is nothing.
     pub warnings: Vec<Warning<'a>>,
 }
 
 /// What the p-values of a model rest on.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Calibration<'a> {
     /// Points the reference distribution was estimated from.
     pub n: u64,
@@ -171,7 +181,7 @@ pub struct Calibration<'a> {
 }
 
 /// A warning with a stable code.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Warning<'a> {
     /// Stable, for programs.
     pub code: &'a str,

@@ -1,9 +1,10 @@
 //! The reply of `GET /healthcheck`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How many series are trained and how long requests took.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Health {
     /// Distinct series with at least one version, counted in the store: it survives a restart.
     pub series_trained: u64,
@@ -14,7 +15,7 @@ pub struct Health {
 }
 
 /// Latency in milliseconds; 0 before the first request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Latency {
     /// Arithmetic mean.
     pub avg: f64,

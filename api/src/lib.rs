@@ -15,6 +15,7 @@ pub mod limits;
 pub mod predict;
 pub mod problem;
 pub mod query;
+pub mod schema;
 pub mod series_id;
 pub mod timestamp;
 pub mod update;

@@ -1,6 +1,7 @@
 //! `POST /predict/{series_id}`: points in, verdicts out, one or in columns.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Rejection;
 use crate::decode::{present, required};
@@ -96,12 +97,13 @@ impl PredictRequest {
 ///
 /// `anomaly` ⇔ `p_value < alarm_rate` ⇔ `anomaly_score > 1` ⇔ `value` outside
 /// [`lower_bound`, `upper_bound`], exactly, in every reply.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PointReply<'a> {
     /// The verdict.
     pub anomaly: bool,
     /// The version that gave it, as a bare number.
     #[serde(serialize_with = "crate::version_as_text")]
+    #[schema(schema_with = crate::schema::version_or_none)]
     pub model_version: u64,
     /// Ticks since 1970 in the unit of the model, seconds by default.
     pub timestamp: i64,
@@ -110,8 +112,10 @@ pub struct PointReply<'a> {
     /// `ln(p_value) / ln(alarm_rate)`.
     pub anomaly_score: f64,
     /// Probability of a normal point at least as far out.
+    #[schema(schema_with = crate::schema::probability)]
     pub p_value: f64,
     /// 0 when normal, rising towards 1 with the score.
+    #[schema(schema_with = crate::schema::probability)]
     pub severity: f64,
     /// What the model expects at that time.
     pub expected_value: f64,
@@ -120,21 +124,25 @@ pub struct PointReply<'a> {
     /// Upper end of the normal range; the highest finite double where the model has no such end.
     pub upper_bound: f64,
     /// `above` or `below`: the side of the expected value on which the point lies; `none` on it.
+    #[schema(schema_with = crate::schema::side)]
     pub direction: &'a str,
     /// `ok`, `warming_up` or `extrapolated`.
+    #[schema(schema_with = crate::schema::status)]
     pub status: &'a str,
     /// Whether `p_value` lies beyond what the calibration's points can show and rests on the tail
     /// fitted to them.
     pub tail_extrapolated: bool,
     /// Hash of the model's bytes.
+    #[schema(schema_with = crate::schema::model_hash)]
     pub model_hash: &'a str,
     /// With `?explain=true`: why, the strongest reason first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reasons: Option<Vec<Reason<'a>>>,
 }
 
 /// Why a point has its score.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Reason<'a> {
     /// Stable, for programs.
     pub code: &'static str,
@@ -142,6 +150,7 @@ pub struct Reason<'a> {
     pub detail: &'a str,
     /// The numbers in it.
     #[serde(serialize_with = "as_map")]
+    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
     pub numbers: &'a [(&'static str, f64)],
 }
 
@@ -268,24 +277,27 @@ impl Columns {
 }
 
 /// The verdicts on many points, as columns of equal length in the order of the request.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ColumnsReply<'a> {
     /// The version that gave the verdicts, as a bare number.
     #[serde(serialize_with = "crate::version_as_text")]
+    #[schema(schema_with = crate::schema::version_or_none)]
     pub model_version: u64,
     /// Hash of the model's bytes.
+    #[schema(schema_with = crate::schema::model_hash)]
     pub model_hash: &'a str,
     /// The columns.
     #[serde(flatten)]
     pub verdicts: VerdictColumns<'a>,
-    /// See [`PointReply::reasons`]; empty for a point that is no anomaly.
+    /// See `PointReply::reasons`; empty for a point that is no anomaly.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reasons: Option<Vec<Vec<Reason<'a>>>>,
 }
 
 /// Columns of equal length, an entry a point. A column that was not asked for is left out. Each entry
-/// is what [`PointReply`] has.
-#[derive(Clone, Debug, Default, Serialize)]
+/// is what `PointReply` has.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct VerdictColumns<'a> {
     /// Length of every column.
     pub n_points: usize,
@@ -293,38 +305,50 @@ pub struct VerdictColumns<'a> {
     pub n_anomalies: usize,
     /// Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub timestamps: Option<&'a [i64]>,
     /// As sent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub values: Option<&'a [f64]>,
     /// The verdicts.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub anomaly: Option<Vec<bool>>,
-    /// See [`PointReply::anomaly_score`].
+    /// See `PointReply::anomaly_score`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub anomaly_score: Option<Vec<f64>>,
-    /// See [`PointReply::p_value`].
+    /// See `PointReply::p_value`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub p_value: Option<Vec<f64>>,
-    /// See [`PointReply::severity`].
+    /// See `PointReply::severity`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub severity: Option<Vec<f64>>,
-    /// See [`PointReply::expected_value`].
+    /// See `PointReply::expected_value`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub expected_value: Option<Vec<f64>>,
-    /// See [`PointReply::lower_bound`].
+    /// See `PointReply::lower_bound`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub lower_bound: Option<Vec<f64>>,
-    /// See [`PointReply::upper_bound`].
+    /// See `PointReply::upper_bound`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub upper_bound: Option<Vec<f64>>,
-    /// See [`PointReply::direction`].
+    /// See `PointReply::direction`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::schema::sides, required = false)]
     pub direction: Option<Vec<&'static str>>,
-    /// See [`PointReply::status`].
+    /// See `PointReply::status`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::schema::statuses, required = false)]
     pub status: Option<Vec<&'static str>>,
-    /// See [`PointReply::tail_extrapolated`].
+    /// See `PointReply::tail_extrapolated`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub tail_extrapolated: Option<Vec<bool>>,
 }

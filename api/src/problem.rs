@@ -1,6 +1,7 @@
 //! Problems: one table of codes, and the RFC 9457 document that carries one.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One row of the table of problems.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +153,7 @@ impl Code {
 }
 
 /// One step of the way to the offending place, such as `"body"`, `"timestamps"`, `4`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Loc {
     /// A part of the request or a field.
@@ -174,7 +175,7 @@ impl From<usize> for Loc {
 }
 
 /// One thing that is wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where.
     pub loc: Vec<Loc>,
@@ -182,6 +183,7 @@ pub struct FieldError {
     pub msg: String,
     /// What, for programs: the problem's code.
     #[serde(rename = "type")]
+    #[schema(schema_with = crate::schema::code)]
     pub kind: &'static str,
 }
 
@@ -197,14 +199,17 @@ impl FieldError {
 }
 
 /// An RFC 9457 problem document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Problem<'a> {
     /// A relative reference to the problem's page on the same server.
     #[serde(rename = "type")]
+    #[schema(schema_with = crate::schema::problem_type)]
     kind: String,
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     detail: &'a str,
+    #[schema(schema_with = crate::schema::code)]
     code: &'static str,
     errors: &'a [FieldError],
     request_id: &'a str,

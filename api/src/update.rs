@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::decode::{decode, present, required};
 use crate::fit::{FitReply, Seasonality};
@@ -138,7 +139,7 @@ pub fn read_line(index: usize, line: &[u8]) -> Result<(Timestamp, f64), Rejectio
 }
 
 /// The verdict on one point, from before it was learnt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UpdateReply<'a> {
     /// As of a predict; `model_version` and `model_hash` are of what the state was started from.
     #[serde(flatten)]
@@ -151,13 +152,15 @@ pub struct UpdateReply<'a> {
     pub alert: bool,
 }
 
-/// The verdicts on many points; see [`UpdateReply`].
-#[derive(Clone, Debug, Serialize)]
+/// The verdicts on many points; see `UpdateReply`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UpdateColumnsReply<'a> {
     /// The version from which the state was started, 0 for nothing, as a bare number.
     #[serde(serialize_with = "crate::version_as_text")]
+    #[schema(schema_with = crate::schema::version_or_none)]
     pub model_version: u64,
     /// Hash of what the state was started from.
+    #[schema(schema_with = crate::schema::model_hash)]
     pub model_hash: &'a str,
     /// As of a predict.
     #[serde(flatten)]
@@ -166,11 +169,11 @@ pub struct UpdateColumnsReply<'a> {
     pub n_learnt: usize,
     /// How many of them are alerts.
     pub n_alerts: usize,
-    /// See [`UpdateReply::state_seq`].
+    /// See `UpdateReply::state_seq`.
     pub state_seq: &'a [u64],
-    /// See [`UpdateReply::learnt`].
+    /// See `UpdateReply::learnt`.
     pub learnt: &'a [bool],
-    /// See [`UpdateReply::alert`].
+    /// See `UpdateReply::alert`.
     pub alert: &'a [bool],
 }
 
@@ -199,7 +202,7 @@ impl VersionRequest {
 }
 
 /// The reply of a version that an online state was frozen into.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FrozenReply<'a> {
     /// As of a fit.
     #[serde(flatten)]

@@ -28,6 +28,7 @@ mod keys;
 mod load;
 mod load_client;
 mod metrics;
+mod openapi;
 mod plot;
 mod problem;
 mod quality;

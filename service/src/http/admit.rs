@@ -17,11 +17,11 @@ use crate::admission::{Class, Refusal, Tenant, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 
 const DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline-ms");
-const DEADLINE_NAME: &str = "X-Request-Deadline-Ms";
+pub(super) const DEADLINE_NAME: &str = "X-Request-Deadline-Ms";
 /// The deadline of a request that names none.
 pub(super) const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 /// A day: more is a mistake.
-const DEADLINE_MAX_MS: u64 = 86_400_000;
+pub(super) const DEADLINE_MAX_MS: u64 = 86_400_000;
 /// Bodies up to here are part of what a connection takes.
 const SMALL_BYTES: usize = 4 * 1024;
 /// A body up to here that has arrived is read although its request is refused: the connection stays.

@@ -5,23 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
-<<<<<<< HEAD
-use api::{Calibration, FitReply, FitRequest, Rejection, Warning, decode};
-=======
-use api::{Calibration, FitReply, Rejection, SeriesId, Warning};
->>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
+use api::{Calibration, FitReply, Rejection, Warning};
 use bytes::Bytes;
 use detectors::Summary;
 use detectors::envelope::digest_hex;
 
 use super::authenticate::insufficient;
 use super::idempotency::Begun;
-<<<<<<< HEAD
 use super::scoped::Series;
-use super::{Call, admit, body, convert, idempotency, json};
-=======
 use super::{Call, admit, bodies, body, convert, idempotency, json};
->>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::keys::Scope;
@@ -97,18 +89,11 @@ fn read(body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejection> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-<<<<<<< HEAD
-    let job = convert::fit_job(
-        decode::<FitRequest>(body)?,
-        i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-    )?;
+    let job = bodies::fit(body, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))?;
     if job.set_alias.is_some() && !may_set_alias {
         return Err(insufficient(Scope::Admin, "`set_alias`"));
     }
     Ok(job)
-=======
-    bodies::fit(body, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
->>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
 }
 
 fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {

@@ -2,12 +2,9 @@
 
 mod admit;
 mod alias;
-<<<<<<< HEAD
 mod authenticate;
-=======
 mod authority;
 pub mod bodies;
->>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
 mod body;
 mod calibration;
 mod columns;
@@ -20,6 +17,7 @@ mod held;
 mod idempotency;
 mod log_level;
 mod metrics;
+pub mod openapi;
 mod plot;
 mod plot_page;
 mod predict;
@@ -161,6 +159,7 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Ready => Ok(health::ready(call.state)),
         Resource::Startup => Ok(health::startup(call.state)),
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
+        Resource::OpenApi => openapi::handle(call),
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| {

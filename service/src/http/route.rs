@@ -41,6 +41,7 @@ routes! {
     Ready = "/health/ready",
     Startup = "/health/startup",
     Problem = "/problems/{code}",
+    OpenApi = "/openapi.json",
     Unmatched = "unmatched",
 }
 
@@ -62,6 +63,7 @@ impl From<Resource<'_>> for Route {
             Resource::Ready => Self::Ready,
             Resource::Startup => Self::Startup,
             Resource::ProblemPage(_) => Self::Problem,
+            Resource::OpenApi => Self::OpenApi,
             Resource::Unknown => Self::Unmatched,
         }
     }

@@ -38,6 +38,8 @@ pub enum Resource<'a> {
     Startup,
     /// `/problems/{code}`
     ProblemPage(&'a str),
+    /// `/openapi.json`
+    OpenApi,
     /// Nothing of ours.
     Unknown,
 }
@@ -80,6 +82,7 @@ impl<'a> Resource<'a> {
             "/health/live" => Self::Live,
             "/health/ready" | "/health" => Self::Ready,
             "/health/startup" => Self::Startup,
+            "/openapi.json" => Self::OpenApi,
             _ => Self::Unknown,
         }
     }
@@ -112,6 +115,7 @@ impl<'a> Resource<'a> {
             | Self::Ready
             | Self::Startup
             | Self::ProblemPage(_)
+            | Self::OpenApi
             | Self::Unknown => "GET, HEAD",
         }
     }
@@ -172,6 +176,8 @@ mod tests {
             "/%70redict/a",
             "//predict/a",
             "/healthcheck/",
+            "/openapi.json/",
+            "/openapi",
             "/Healthcheck",
         ] {
             assert_eq!(Resource::at(path), Resource::Unknown, "{path}");

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use api::{Health, Rejection};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ok;
 use crate::startup::State;
@@ -14,14 +15,18 @@ use crate::startup::State;
 /// Above this share of the compute queue a balancer should look elsewhere.
 const POOL_NEAR_EXHAUSTION: f64 = 0.9;
 
-#[derive(Serialize)]
-struct Probe {
+/// What a probe is told.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Probe {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pool_utilization: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     cache_hit_ratio: Option<f64>,
 }
 

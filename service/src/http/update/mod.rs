@@ -14,12 +14,8 @@ use detectors::online::Observed;
 
 use super::body::{self, Media};
 use super::predict::{self, Asked};
-<<<<<<< HEAD
 use super::scoped::Series;
-use super::{Call, admit, convert, ok, ok_held};
-=======
 use super::{Call, admit, bodies, convert, ok, ok_held};
->>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
 use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Applied, Opened, Origin, Pending, Registry, Scored, Updating};
@@ -113,13 +109,8 @@ async fn open(
     series: &str,
     start: Start,
 ) -> Result<Updating, Rejection> {
-<<<<<<< HEAD
-    let request = convert::start_request(start)?;
-    let opened = registry.online().open(series, request).await;
-=======
     let request = bodies::start(start)?;
-    let opened = registry.online().open(series.as_str(), request).await;
->>>>>>> 347945823b6db62bf517a73d0a920a71ee2c9ef7
+    let opened = registry.online().open(series, request).await;
     let job = match opened.map_err(|error| convert::start_rejection(&error))? {
         Opened::Ready(updating) => return Ok(updating),
         Opened::Start(job) => job,

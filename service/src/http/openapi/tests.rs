@@ -1,0 +1,74 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::http::route::Route;
+use crate::http::router::Resource;
+
+const COMMITTED: &str = include_str!("../../../../docs/openapi.json");
+
+fn value() -> Value {
+    serde_json::to_value(document()).unwrap()
+}
+
+/// Path and method of each operation.
+fn operations(document: &Value) -> BTreeSet<(String, String)> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().keys();
+        methods.map(|method| (path.clone(), method.to_uppercase()))
+    });
+    operations.collect()
+}
+
+/// Path and method of each resource, as the router has them.
+fn routed() -> BTreeSet<(String, String)> {
+    let routes = Route::ALL.iter().filter(|route| **route != Route::Unmatched);
+    let paths = routes.map(|route| route.template()).chain(["/health"]);
+    let methods = paths.flat_map(|path| {
+        let allowed = Resource::at(path).allow().split(", ");
+        allowed.map(move |method| (path.to_owned(), method.to_owned()))
+    });
+    methods.collect()
+}
+
+#[test]
+fn the_document_has_the_operations_of_the_router_and_no_others() {
+    assert_eq!(operations(&value()), routed());
+}
+
+#[test]
+fn an_operation_that_is_not_described_is_noticed() {
+    let mut document = value();
+    let alias = &mut document["paths"]["/series/{series_id}/aliases/{alias}"];
+    alias.as_object_mut().unwrap().remove("delete").unwrap();
+    assert_ne!(operations(&document), routed());
+}
+
+#[test]
+fn operations_have_names_of_their_own() {
+    let document = value();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|item| item.as_object().unwrap().values());
+    let ids: Vec<_> = operations
+        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+}
+
+#[test]
+fn the_committed_document_is_the_one_that_is_served() {
+    if std::env::var_os("TIDEMARK_WRITE_DOCS").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+        let text = serde_json::to_string_pretty(&document()).unwrap();
+        std::fs::write(path, text + "\n").unwrap();
+        return;
+    }
+    let committed: Value = serde_json::from_str(COMMITTED).unwrap();
+    let served: Value = serde_json::from_slice(&BYTES).unwrap();
+    assert!(
+        committed == served,
+        "docs/openapi.json is not the document: run TIDEMARK_WRITE_DOCS=1 cargo test -p service --lib openapi"
+    );
+}

@@ -1,0 +1,267 @@
+//! `GET /openapi.json`: what the document says of requests and replies is what the server does.
+//!
+//! Schemathesis asks the same of generated requests (`tests/schemathesis`); these are the document's own examples, and the
+//! refusals of each code that a plain request can meet.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::reply::Reply;
+use crate::server::Server;
+
+/// Operations with an example, in an order in which each finds what it needs.
+const IN_ORDER: &[(&str, &str)] = &[
+    ("post", "/fit/{series_id}"),
+    ("post", "/predict/{series_id}"),
+    ("post", "/update/{series_id}"),
+    ("post", "/detect"),
+    ("post", "/series/{series_id}/versions"),
+    ("put", "/series/{series_id}/aliases/{alias}"),
+    ("get", "/series/{series_id}/aliases/{alias}"),
+    ("get", "/series/{series_id}/aliases"),
+    ("get", "/series/{series_id}/calibration"),
+    ("get", "/plot"),
+    ("get", "/healthcheck"),
+    ("get", "/metrics"),
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+    ("get", "/health"),
+    ("get", "/health/startup"),
+    ("get", "/problems/{code}"),
+    ("get", "/openapi.json"),
+    ("delete", "/series/{series_id}/aliases/{alias}"),
+];
+
+/// The document, and its schemas closed: a member that is not described is a fault.
+struct Document {
+    open: Value,
+    closed: Value,
+}
+
+impl Document {
+    async fn of(server: &Server) -> Self {
+        let open = server.get("/openapi.json").await.ok();
+        let mut closed = open["components"]["schemas"].clone();
+        let mut parts = BTreeSet::new();
+        parts_of_others(&closed, &mut parts);
+        for (name, schema) in closed.as_object_mut().expect("schemas by name") {
+            let has_members = schema.get("properties").is_some() || schema.get("allOf").is_some();
+            let is_part = parts.contains(&format!("#/components/schemas/{name}"));
+            if has_members && !is_part && schema.get("additionalProperties").is_none() {
+                schema["unevaluatedProperties"] = json!(false);
+            }
+        }
+        Self { open, closed }
+    }
+
+    fn operation(&self, method: &str, path: &str) -> &Value {
+        let operation = &self.open["paths"][path][method];
+        assert!(operation.is_object(), "{method} {path} is not described");
+        operation
+    }
+
+    /// What is wrong with `instance` by `schema`.
+    fn faults(&self, schema: &Value, instance: &Value) -> Vec<String> {
+        let mut schema = json!({ "allOf": [schema], "components": { "schemas": self.closed } });
+        if instance.is_object() {
+            schema["unevaluatedProperties"] = json!(false);
+        }
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let faults = validator.iter_errors(instance);
+        faults.map(|fault| fault.to_string()).collect()
+    }
+
+    /// What is wrong with a reply by the description of its operation.
+    fn faults_of_reply(&self, operation: &Value, reply: &Reply) -> Vec<String> {
+        let described = &operation["responses"][reply.status.to_string()];
+        if described.is_null() {
+            return vec![format!("{} is not described", reply.status)];
+        }
+        let headers = described["headers"].as_object().into_iter().flatten();
+        let lost = headers.filter(|(name, header)| {
+            header["required"] == json!(true) && reply.header(name).is_none()
+        });
+        let mut faults: Vec<_> = lost.map(|(name, _)| format!("{name} is not there")).collect();
+        let Some(content) = described["content"].as_object() else {
+            if !reply.body.is_empty() {
+                faults.push("there is content".into());
+            }
+            return faults;
+        };
+        let media_type = reply.header("content-type").unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default();
+        match content.get(essence) {
+            None => faults.push(format!("{media_type} is not described")),
+            Some(content) if essence.ends_with("json") => {
+                faults.extend(self.faults(&content["schema"], &reply.json()));
+            }
+            Some(_) => {}
+        }
+        faults
+    }
+}
+
+/// Schemas that are a part of others in an `allOf`, and so cannot be closed themselves.
+fn parts_of_others(schema: &Value, found: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            let parts = members.get("allOf").and_then(Value::as_array);
+            let refs = parts.into_iter().flatten().filter_map(|part| part["$ref"].as_str());
+            found.extend(refs.map(str::to_owned));
+            members.values().for_each(|member| parts_of_others(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| parts_of_others(item, found)),
+        _ => {}
+    }
+}
+
+/// The path with the examples of its parameters, and those of the query that are required.
+fn target(path: &str, operation: &Value) -> String {
+    let mut target = path.to_owned();
+    let parameters = operation["parameters"].as_array().expect("parameters");
+    let mut query = Vec::new();
+    for parameter in parameters.iter().filter(|it| it["required"] == json!(true)) {
+        let name = parameter["name"].as_str().expect("a name");
+        let example = parameter["example"].as_str().expect("an example");
+        match parameter["in"].as_str() {
+            Some("path") => target = target.replace(&format!("{{{name}}}"), example),
+            _ => query.push(format!("{name}={example}")),
+        }
+    }
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{target}{mark}{}", query.join("&"))
+}
+
+/// The examples of a body, or none where there is no body.
+fn examples(operation: &Value) -> Vec<Option<Value>> {
+    let json = &operation["requestBody"]["content"]["application/json"];
+    let Some(examples) = json["examples"].as_object() else {
+        return vec![None];
+    };
+    examples.values().map(|example| Some(example["value"].clone())).collect()
+}
+
+async fn send(server: &Server, method: &str, target: &str, body: Option<&Value>) -> Reply {
+    let json = [("content-type", "application/json")];
+    let body = body.map(Value::to_string).unwrap_or_default();
+    server.send(&method.to_uppercase(), target, &json, body).await
+}
+
+#[tokio::test]
+async fn every_example_is_valid_and_answered_as_described() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let mut described: BTreeSet<(String, String)> = BTreeSet::new();
+    for (path, item) in document.open["paths"].as_object().expect("paths") {
+        let methods = item.as_object().expect("operations").keys();
+        let methods = methods.filter(|method| *method != "head");
+        described.extend(methods.map(|method| (method.clone(), path.clone())));
+    }
+    for (method, path) in IN_ORDER {
+        assert!(described.remove(&((*method).to_owned(), (*path).to_owned())), "{method} {path}");
+        let operation = document.operation(method, path);
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        for example in examples(operation) {
+            if let Some(example) = &example {
+                assert_eq!(document.faults(schema, example), [""; 0], "{method} {path}: {example}");
+            }
+            let reply = send(&server, method, &target(path, operation), example.as_ref()).await;
+            assert!((200..300).contains(&reply.status), "{method} {path}: {reply:?}");
+            let faults = document.faults_of_reply(operation, &reply);
+            assert_eq!(faults, [""; 0], "{method} {path}: {reply:?}");
+        }
+    }
+    assert_eq!(described, BTreeSet::new(), "these have no example");
+}
+
+#[tokio::test]
+async fn refusals_are_described_with_their_codes() {
+    let server = Server::with(&["--max-body", "4KiB"]).await;
+    let document = Document::of(&server).await;
+    let long = " ".repeat(5_000);
+    for (method, path) in IN_ORDER {
+        let operation = document.operation(method, path);
+        let at = target(path, operation);
+        let mut asked = vec![(at.clone(), "application/json", String::new())];
+        if operation["parameters"].to_string().contains("series_id") {
+            let wrong = at.replace("checkout-latency", "a%2fb");
+            asked.push((wrong, "application/json", String::new()));
+        }
+        if operation["responses"]["422"].to_string().contains("invalid_query") {
+            let mark = if at.contains('?') { '&' } else { '?' };
+            asked.push((format!("{at}{mark}no=1"), "application/json", String::new()));
+        }
+        if operation.get("requestBody").is_some() {
+            for body in ["", "[", "{}", "[]", r#"{"x":1}"#, &long] {
+                asked.push((at.clone(), "application/json", body.to_owned()));
+            }
+            for example in examples(operation).into_iter().flatten() {
+                asked.push((at.clone(), "application/json", example.to_string()));
+            }
+            asked.push((at, "text/plain", "1".to_owned()));
+        }
+        for (target, media_type, body) in asked {
+            let media_type = [("content-type", media_type)];
+            let reply = server.send(&method.to_uppercase(), &target, &media_type, body.clone());
+            let reply = reply.await;
+            let faults = document.faults_of_reply(operation, &reply);
+            assert_eq!(faults, [""; 0], "{method} {target} {body}: {reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_the_fields_that_are_described_and_no_others() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let schemas = &document.open["components"]["schemas"];
+    let fields = |name: &str| -> BTreeSet<String> {
+        let properties = schemas[name]["properties"].as_object().expect("properties");
+        properties.keys().cloned().collect()
+    };
+    // A detection refuses these by their names, so that they are no part of its body.
+    let of_fits = ["exclude", "min_deviation", "model", "sigma"].map(str::to_owned);
+    for (target, method, described) in [
+        ("/fit/a", "POST", fields("FitRequest")),
+        ("/detect", "POST", &fields("DetectRequest") | &BTreeSet::from(of_fits)),
+        ("/predict/a", "POST", &fields("Point") | &fields("Columns")),
+        ("/series/a/versions", "POST", fields("VersionRequest")),
+        ("/series/a/aliases/b", "PUT", fields("AliasRequest")),
+    ] {
+        let reply = send(&server, &method.to_lowercase(), target, Some(&json!({ "?": 1 }))).await;
+        let problem = reply.json();
+        assert_eq!(problem["code"], "unknown_field", "{target}");
+        // The decoder lists what it knows: "unknown field `?`, expected one of `a`, `b`".
+        let detail = problem["detail"].as_str().expect("a sentence");
+        let names = detail.split('`').skip(3).step_by(2).map(str::to_owned);
+        assert_eq!(names.collect::<BTreeSet<_>>(), described, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_not_as_described_is_noticed() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let operation = document.operation("get", "/healthcheck");
+    let reply = server.get("/healthcheck").await;
+    assert_eq!(document.faults_of_reply(operation, &reply), [""; 0]);
+    let changed = |change: &dyn Fn(&mut Reply)| {
+        let mut reply = reply.clone();
+        change(&mut reply);
+        document.faults_of_reply(operation, &reply).len()
+    };
+    let with_body = |change: &dyn Fn(&mut Value)| {
+        changed(&|reply: &mut Reply| {
+            let mut body = reply.json();
+            change(&mut body);
+            reply.body = body.to_string().into();
+        })
+    };
+    assert_eq!(changed(&|reply| reply.status = 206), 1);
+    assert_eq!(changed(&|reply| reply.headers.retain(|it| it.0 != "x-request-id")), 1);
+    assert_eq!(changed(&|reply| reply.headers.retain(|it| it.0 != "content-type")), 1);
+    assert_eq!(with_body(&|body| body["more"] = json!(1)), 1);
+    assert_eq!(with_body(&|body| body["series_trained"] = json!("many")), 1);
+    assert_eq!(with_body(&|body| body["inference_latency_ms"]["more"] = json!(1)), 1);
+}
