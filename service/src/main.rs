@@ -6,7 +6,7 @@ use clap::Parser;
 use service::config::{Cli, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
-use service::{descriptors, probe, telemetry};
+use service::{backup, descriptors, probe, telemetry};
 
 /// Saves about 5 % of a predict against the system's allocator.
 #[global_allocator]
@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(config) => serve(config),
         Command::Probe { addr, path } => probe::ask(addr, &path),
+        Command::Backup(config) => backup::make(&config),
+        Command::Restore(config) => backup::restore(&config),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

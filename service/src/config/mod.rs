@@ -1,6 +1,7 @@
 //! What an operator may set: flags, each also an environment variable.
 
 mod admission;
+mod backup;
 mod probes;
 mod start;
 mod store;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
+pub use backup::{BackupConfig, RestoreConfig};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
@@ -49,6 +51,10 @@ pub enum Command {
         #[arg(long, default_value = "/health/ready")]
         path: String,
     },
+    /// Write a backup of the store, of a running server or of none.
+    Backup(BackupConfig),
+    /// Make a store from a backup, or only check the backup.
+    Restore(RestoreConfig),
 }
 
 /// How to serve.
@@ -189,7 +195,7 @@ mod tests {
             let line = ["tidemark", "serve"].iter().chain(arguments);
             match Cli::try_parse_from(line).unwrap().command {
                 Command::Serve(config) => config.check(),
-                Command::Probe { .. } => unreachable!("`serve` was parsed"),
+                _ => unreachable!("`serve` was parsed"),
             }
         };
         assert!(serve(&[]).is_ok() && serve(&["--addr", "[::1]:0"]).is_ok());
