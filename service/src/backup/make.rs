@@ -62,13 +62,20 @@ pub fn make(config: &BackupConfig) -> Result<(), String> {
     let mut copied = Progress::new("backed up", source, target);
     let verified = Reader::open(&mut copied).and_then(Reader::verify);
     if let Some(error) = copied.failed {
-        return Err(format!("{} cannot be written: {error}", config.to.display()));
+        return Err(format!(
+            "{} cannot be written: {error}",
+            config.to.display()
+        ));
     }
     let summary = verified.map_err(|error| error.to_string())?;
     let (mut target, told) = copied.end();
     target.flush().map_err(|error| error.to_string())?;
     target.keep()?;
-    let told = format!("{}: {}\n{told} ({by})", config.to.display(), sentence(&summary));
+    let told = format!(
+        "{}: {}\n{told} ({by})",
+        config.to.display(),
+        sentence(&summary)
+    );
     if is_stream(&config.to) {
         eprintln!("{told}");
     } else {

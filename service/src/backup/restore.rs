@@ -94,9 +94,9 @@ impl Place {
         let unusable = |path: &Path, error: &dyn std::fmt::Display| {
             format!("{} cannot be used: {error}", path.display())
         };
-        let made = data_dir.ancestors().take_while(|path| {
-            !path.as_os_str().is_empty() && path.symlink_metadata().is_err()
-        });
+        let made = data_dir
+            .ancestors()
+            .take_while(|path| !path.as_os_str().is_empty() && path.symlink_metadata().is_err());
         let made = made.last().map(Path::to_owned);
         let folder = data_dir.join("restoring");
         std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, &error))?;
@@ -128,12 +128,14 @@ impl Place {
     /// Gives everything its name: the files first, since a server with its keys and no store is
     /// harmless, and one with a store and without its keys is not.
     fn keep(mut self, files: &[CarriedFile]) -> Result<(), String> {
-        let unwritable =
-            |path: &Path, error: io::Error| format!("{} cannot be written: {error}", path.display());
+        let unwritable = |path: &Path, error: io::Error| {
+            format!("{} cannot be written: {error}", path.display())
+        };
         let mut named = Named(Vec::new());
         for file in files {
             let path = self.data_dir.join(&file.name);
-            named.write(&path, &file.bytes)
+            named
+                .write(&path, &file.bytes)
                 .map_err(|error| unwritable(&path, error))?;
         }
         let store = store_of(&self.data_dir);

@@ -83,7 +83,8 @@ impl Target {
                 force,
             } => (file, unfinished, path, force),
         };
-        let unwritable = |error: io::Error| format!("{} cannot be written: {error}", path.display());
+        let unwritable =
+            |error: io::Error| format!("{} cannot be written: {error}", path.display());
         let file = file
             .into_inner()
             .map_err(|error| unwritable(error.into_error()))?;

@@ -189,12 +189,15 @@ impl Served {
         if self.is_backing_up.swap(true, Ordering::SeqCst) {
             return frames.fail("another backup is under way");
         }
-        let _end = Ends(&self.is_backing_up);
+        let under_way = Ends(&self.is_backing_up);
         if let Err(error) = rustix::process::nice(NICENESS) {
             tracing::warn!(%error, "a backup keeps its priority");
         }
         let begun = std::time::Instant::now();
-        match (self.make_backup)(&mut frames) {
+        let made = (self.make_backup)(&mut frames);
+        // Before its peer hears of it, who may ask for the next one at once.
+        drop(under_way);
+        match made {
             Ok(summary) => {
                 tracing::info!(
                     series = summary.series,

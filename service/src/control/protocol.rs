@@ -213,7 +213,10 @@ mod tests {
         let whole = sent(|frames| frames.end().unwrap());
         assert_eq!(received(&whole).unwrap().len(), 5 + 2 * MAX_DATA);
         for length in [0, 3, 8, 12, 1_000, whole.len() - 6, whole.len() - 1] {
-            assert_eq!(received(&whole[..length]), Err("the server has gone".into()));
+            assert_eq!(
+                received(&whole[..length]),
+                Err("the server has gone".into())
+            );
         }
         let failed = sent(|frames| frames.fail("the disk is gone").unwrap());
         assert_eq!(received(&failed), Err("the disk is gone".into()));

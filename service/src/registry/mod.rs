@@ -133,7 +133,11 @@ impl Registry {
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub fn back_up(&self, files: &[CarriedFile], out: &mut dyn Write) -> Result<Summary, BackupError> {
+    pub fn back_up(
+        &self,
+        files: &[CarriedFile],
+        out: &mut dyn Write,
+    ) -> Result<Summary, BackupError> {
         self.store.back_up(files, out)
     }
 

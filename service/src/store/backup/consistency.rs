@@ -7,12 +7,12 @@
 use std::fmt::Display;
 use std::iter::Peekable;
 
+use crate::store::StoreError;
 use crate::store::aliases::{AliasRecord, REVISION_KEY};
 use crate::store::committer::Tables;
 use crate::store::embedded::{read_number, unavailable};
 use crate::store::record::{SERIES_COUNT_KEY, open_number};
 use crate::store::state::{Learnt, StateRecord};
-use crate::store::StoreError;
 
 /// Most sentences that are kept; beyond them they are counted.
 const SENTENCES: usize = 20;
@@ -88,7 +88,8 @@ fn series_of(key: &[u8]) -> &[u8] {
 
 /// The number at the end of a key.
 fn number_of(key: &[u8]) -> u64 {
-    key.last_chunk::<8>().map_or(0, |end| u64::from_be_bytes(*end))
+    key.last_chunk::<8>()
+        .map_or(0, |end| u64::from_be_bytes(*end))
 }
 
 /// What does not fit together in a store that nobody writes to.
@@ -160,7 +161,10 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
             }
         }
         let state = states.next_of(&series)?;
-        let mut learnt = match state.map(|(_, value)| StateRecord::open(&value)).transpose() {
+        let mut learnt = match state
+            .map(|(_, value)| StateRecord::open(&value))
+            .transpose()
+        {
             Ok(state) => state.map(|state| state.seq),
             Err(reason) => {
                 found.damaged(format_args!("the online state of {name}: {reason}"));

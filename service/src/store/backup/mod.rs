@@ -29,8 +29,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use consistency::inconsistencies;
 pub use consistency::Inconsistencies;
+pub(super) use consistency::inconsistencies;
 pub use read::{Part, Reader, Records};
 pub use restore::{as_it_is, restore};
 pub(super) use write::write;

@@ -167,7 +167,9 @@ impl<R: Read> Reader<R> {
     fn records(&mut self, frame: &Frame, at: u64) -> Result<Part, BackupError> {
         let (name, length, compressed) =
             opened(&frame.payload).ok_or_else(|| damaged(at, "it is too short"))?;
-        let known = keyspaces::ALL.into_iter().find(|known| known.as_bytes() == name);
+        let known = keyspaces::ALL
+            .into_iter()
+            .find(|known| known.as_bytes() == name);
         let Some(keyspace) = known else {
             return Err(BackupError::Newer(format!(
                 "it has the keyspace {:?}, which this release does not know",
@@ -233,7 +235,8 @@ fn decompress(compressed: &[u8], length: u32) -> Result<Vec<u8>, String> {
         return Err("its length cannot be".to_owned());
     }
     let length = length as usize;
-    let bytes = lz4_flex::block::decompress(compressed, length).map_err(|error| error.to_string())?;
+    let bytes =
+        lz4_flex::block::decompress(compressed, length).map_err(|error| error.to_string())?;
     if bytes.len() == length {
         Ok(bytes)
     } else {

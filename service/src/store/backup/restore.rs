@@ -50,10 +50,7 @@ pub fn restore<R: Read>(
     Ok((files, inconsistencies))
 }
 
-fn fill<R: Read>(
-    reader: &mut Reader<R>,
-    folder: &Path,
-) -> Result<Vec<CarriedFile>, BackupError> {
+fn fill<R: Read>(reader: &mut Reader<R>, folder: &Path) -> Result<Vec<CarriedFile>, BackupError> {
     let db = keyspaces::open_database(folder).map_err(|error| open_error(folder, error))?;
     let mut files = Vec::new();
     let mut part = reader.next()?;
