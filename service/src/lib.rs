@@ -3,9 +3,11 @@
 //! [`startup::Application`] is the whole server, for the binary and for tests alike.
 
 pub mod admission;
+pub mod backup;
 pub mod compute;
 pub mod config;
 mod connection;
+pub mod control;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use service::config::{self, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
-use service::{descriptors, keys, probe, telemetry};
+use service::{backup, descriptors, keys, probe, telemetry};
 
 /// Saves about 5 % of a predict against the system's allocator.
 #[global_allocator]
@@ -28,6 +28,8 @@ fn main() -> ExitCode {
             }
         }),
         Command::Probe { addr, path } => probe::ask(addr, &path),
+        Command::Backup(config) => backup::make(&config),
+        Command::Restore(config) => backup::restore(&config),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

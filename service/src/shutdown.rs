@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::control::Control;
 use crate::listener::Listener;
 use crate::startup::State;
 use crate::warm_start::WarmStart;
@@ -81,6 +82,7 @@ pub(crate) struct Serving {
     pub(crate) listener: Listener,
     pub(crate) state: Arc<State>,
     pub(crate) warm_start: Option<WarmStart>,
+    pub(crate) control: Option<Control>,
 }
 
 impl Serving {
@@ -110,8 +112,10 @@ impl Serving {
         }
         // The framework's share of the socket is gone already.
         drop(self.listener);
-        let (state, warm_start) = (self.state, self.warm_start);
+        let (state, warm_start, control) = (self.state, self.warm_start, self.control);
         let closing = tokio::task::spawn_blocking(move || {
+            // A backup that is under way ends here, and its client is told so.
+            drop(control);
             if let Ok(registry) = state.registry() {
                 if let Some(warm_start) = warm_start {
                     warm_start.end(registry);

@@ -3,8 +3,10 @@
 //! Probes are answered from the first millisecond; requests that need the store are refused with
 //! 503 until it is open.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,9 +15,11 @@ use actix_web::web::Data;
 use api::{Code, Rejection};
 
 use crate::admission::Admission;
+use crate::backup;
 use crate::compute::Compute;
 use crate::config::ServeConfig;
 use crate::connection::{self, CertificateFiles, Limits, Peers, Tls};
+use crate::control::{self, Control};
 use crate::demo;
 use crate::health_listener::HealthListener;
 use crate::http;
@@ -24,7 +28,7 @@ use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryOptions};
 use crate::shutdown::{Drain, Serving, StopRequests};
-use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
+use crate::store::{BackupError, EmbeddedOptions, EmbeddedStore, StoreError};
 use crate::telemetry::Telemetry;
 use crate::warm_start::WarmStart;
 
@@ -280,6 +284,7 @@ impl Application {
         } else {
             "http"
         };
+        let control = serve_control(&config.data_dir, &state);
         println!("listening on {scheme}://{addr}");
         let traces = state.telemetry.traces.clone();
         tokio::select! {
@@ -288,7 +293,7 @@ impl Application {
                 return ended.map_err(StartupError::Server);
             }
             cause = stops.next() => {
-                let serving = Serving { server: handle, listener, state, warm_start };
+                let serving = Serving { server: handle, listener, state, warm_start, control };
                 serving.drain(cause, drain, &mut stops).await;
             }
         }
@@ -314,6 +319,26 @@ fn tls(config: &ServeConfig, metrics: &Metrics) -> Result<Option<Tls>, String> {
     }
 }
 
+/// Serves the control socket. Without it there are no backups of a running server, and all else goes on.
+fn serve_control(data_dir: &Path, state: &Arc<State>) -> Option<Control> {
+    let (folder, shared) = (data_dir.to_owned(), Arc::clone(state));
+    let make_backup = move |out: &mut dyn Write| {
+        let files = backup::carried_files(&folder)?;
+        let registry = shared.registry.get().ok_or(BackupError::Unsupported)?;
+        registry.back_up(&files, out)
+    };
+    Control::start(data_dir, Box::new(make_backup))
+        .inspect_err(|error| {
+            let socket = data_dir.join(control::SOCKET);
+            tracing::warn!(
+                %error,
+                socket = %socket.display(),
+                "there is no control socket: this server cannot be backed up while it runs"
+            );
+        })
+        .ok()
+}
+
 async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), StartupError> {
     let budget = config.admission.budget().map_err(StartupError::Config)?;
     let model_cache_bytes = budget.models;
@@ -321,7 +346,7 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         let options = EmbeddedOptions {
             durability: config.durability,
             answers: config.store.answers(),
-            ..EmbeddedOptions::at(config.data_dir.join("store"))
+            ..EmbeddedOptions::at(backup::store_of(&config.data_dir))
         };
         let store = EmbeddedStore::open(&options)?;
         let options = RegistryOptions {

@@ -1,6 +1,7 @@
 //! What an operator may set: flags, each also an environment variable and a key of a file.
 
 mod admission;
+mod backup;
 mod command_line;
 mod connections;
 mod file;
@@ -20,9 +21,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
+pub use backup::{BackupConfig, RestoreConfig};
 pub use command_line::{Invocation, command, flags, read};
-pub use keys::{KeysAt, KeysCommand, KeysConfig};
 pub use connections::ConnectionsConfig;
+pub use keys::{KeysAt, KeysCommand, KeysConfig};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
@@ -64,6 +66,10 @@ pub enum Command {
         #[arg(long, default_value = "/health/ready")]
         path: String,
     },
+    /// Write a backup of the store, of a running server or of none.
+    Backup(BackupConfig),
+    /// Make a store from a backup, or only check the backup.
+    Restore(RestoreConfig),
 }
 
 /// How to serve.
@@ -241,7 +247,7 @@ mod tests {
             let line = ["tidemark", "serve"].iter().chain(arguments);
             match Cli::try_parse_from(line).unwrap().command {
                 Command::Serve(config) => config.check(),
-                Command::Keys { .. } | Command::Probe { .. } => unreachable!("`serve` was parsed"),
+                _ => unreachable!("`serve` was parsed"),
             }
         };
         assert!(serve(&[]).is_ok() && serve(&["--addr", "[::1]:0"]).is_ok());

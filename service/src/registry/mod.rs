@@ -19,6 +19,7 @@ mod reads;
 mod reads_tests;
 pub mod warm;
 
+use std::io::Write;
 use std::sync::Arc;
 
 pub use error::RegistryError;
@@ -31,7 +32,7 @@ pub use online::{
     StartRequest, Updating,
 };
 
-use crate::store::{Commits, Store};
+use crate::store::{BackupError, CarriedFile, Commits, Store, Summary};
 use aliases::AliasCache;
 use cache::ModelCache;
 use reads::{Flights, StoreReads};
@@ -126,6 +127,18 @@ impl Registry {
     #[must_use]
     pub fn online(&self) -> &Arc<OnlineStates> {
         &self.online
+    }
+
+    /// Writes a backup of this moment, with `files` in it, to `out`. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn back_up(
+        &self,
+        files: &[CarriedFile],
+        out: &mut dyn Write,
+    ) -> Result<Summary, BackupError> {
+        self.store.back_up(files, out)
     }
 
     /// Completes what is queued and closes the store. Blocks.

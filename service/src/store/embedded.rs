@@ -3,6 +3,7 @@
 //! fjall takes the writes because it gave the most synced commits a second of the embedded stores
 //! measured (docs/decisions/embedded-store.md).
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -10,11 +11,13 @@ use std::thread::JoinHandle;
 
 use compact_str::CompactString;
 use crossbeam_channel::{Sender, TrySendError};
-use fjall::{KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
+use fjall::PersistMode;
 
 use super::aliases::{self, REVISION_KEY};
 use super::answers::{Answers, KeepAnswers, Sweeper, now_ms};
+use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::committer::{self, Queued, Shared, Tables};
+use super::keyspaces;
 use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
@@ -23,26 +26,6 @@ use super::{
     Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
     StoredState, StoredVersion, VersionSelector, Waits,
 };
-
-/// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
-/// about as much again that is being written.
-const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Writes that are kept in memory until they go into a table. Together well below the journal's
-/// limit, so that it is rarely the journal that forces a table to be written.
-const VERSIONS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
-const HEADS_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
-const ONLINE_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-const POINTS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-const ALIASES_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
-const ANSWERS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-
-/// Training columns above this size stand in a file of values of their own, which compaction
-/// does not rewrite.
-const LARGE_VALUE_BYTES: u32 = 4 * 1024;
-
-/// Table files that are kept open at a time; a store of 10⁶ series has some dozens.
-pub(crate) const CACHED_FILES: usize = 256;
 
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,32 +86,21 @@ impl EmbeddedStore {
         std::fs::create_dir_all(path).map_err(|error| {
             StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
         })?;
-        let db = fjall::Database::builder(path)
-            .max_journaling_size(JOURNAL_BYTES)
-            .max_cached_files(Some(CACHED_FILES))
-            .open()
-            .map_err(|error| open_error(path, error))?;
-        let table = |name: &str, options: KeyspaceCreateOptions| {
-            db.keyspace(name, || options)
-                .map_err(|error| open_error(path, error))
-        };
-        let buffered = |bytes| KeyspaceCreateOptions::default().max_memtable_size(bytes);
-        let large = KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES);
+        let db = keyspaces::open_database(path).map_err(|error| open_error(path, error))?;
+        let table =
+            |name: &str| keyspaces::open(&db, name).map_err(|error| open_error(path, error));
         // `meta` first: a store of a newer format is refused before anything else is touched.
-        let meta = table("meta", KeyspaceCreateOptions::default())?;
+        let meta = table(keyspaces::META)?;
         check_format(&db, &meta)?;
         let tables = Tables {
-            versions: table("versions", buffered(VERSIONS_BUFFER_BYTES))?,
-            heads: table("heads", buffered(HEADS_BUFFER_BYTES))?,
-            training: table(
-                "training",
-                KeyspaceCreateOptions::default().with_kv_separation(Some(large)),
-            )?,
-            online: table("online", buffered(ONLINE_BUFFER_BYTES))?,
-            points: table("points", buffered(POINTS_BUFFER_BYTES))?,
-            aliases: table("aliases", buffered(ALIASES_BUFFER_BYTES))?,
+            versions: table(keyspaces::VERSIONS)?,
+            heads: table(keyspaces::HEADS)?,
+            training: table(keyspaces::TRAINING)?,
+            online: table(keyspaces::ONLINE)?,
+            points: table(keyspaces::POINTS)?,
+            aliases: table(keyspaces::ALIASES)?,
             answers: Answers {
-                table: table("idempotency", buffered(ANSWERS_BUFFER_BYTES))?,
+                table: table(keyspaces::ANSWERS)?,
                 keep: options.answers,
             },
             db: db.clone(),
@@ -185,6 +157,14 @@ impl EmbeddedStore {
         if let Some((queued, error)) = refused {
             queued.fail(error);
         }
+    }
+
+    /// What does not fit together in it. Reads every key and most records.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn inconsistencies(&self) -> Result<Inconsistencies, StoreError> {
+        backup::inconsistencies(&self.tables)
     }
 
     /// The points of `series` from the number `from` on. What a snapshot replaced lies before it and
@@ -298,6 +278,10 @@ impl Store for EmbeddedStore {
         Some(&self.shared.commits)
     }
 
+    fn back_up(&self, files: &[CarriedFile], out: &mut dyn Write) -> Result<Summary, BackupError> {
+        backup::write(&self.tables.db, files, out)
+    }
+
     fn waits(&self) -> Waits {
         Waits {
             read: self.shared.reads.longest(),
@@ -350,7 +334,7 @@ fn check_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), Stor
     }
 }
 
-fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreError> {
+pub(super) fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreError> {
     let Some(bytes) = table.get(key).map_err(unavailable)? else {
         return Ok(None);
     };
@@ -362,11 +346,11 @@ fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreE
         })
 }
 
-fn unavailable(error: fjall::Error) -> StoreError {
+pub(super) fn unavailable(error: fjall::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-fn open_error(path: &Path, error: fjall::Error) -> StoreError {
+pub(super) fn open_error(path: &Path, error: fjall::Error) -> StoreError {
     match error {
         fjall::Error::Locked => StoreError::Locked(path.display().to_string()),
         other => StoreError::Unavailable(format!("{}: {other}", path.display())),

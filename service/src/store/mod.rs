@@ -9,9 +9,11 @@ pub mod aliases;
 #[cfg(test)]
 mod answer_laws;
 pub mod answers;
+pub mod backup;
 mod commits;
 mod committer;
 pub mod embedded;
+pub(crate) mod keyspaces;
 #[cfg(test)]
 mod laws;
 pub mod record;
@@ -22,6 +24,7 @@ mod state_laws;
 pub mod training;
 mod under_way;
 
+use std::io::Write;
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -29,6 +32,7 @@ use compact_str::CompactString;
 pub use aliases::{AliasChanged, AliasCompletion, AliasError, AliasPut, AliasRecord, Condition};
 pub use answers::KeepAnswers;
 pub use api::VersionSelector;
+pub use backup::{BackupError, CarriedFile, Summary};
 pub use commits::Commits;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use record::VersionRecord;
@@ -272,6 +276,18 @@ pub trait Store: Send + Sync + 'static {
     /// Its commits, if it counts them.
     fn commits(&self) -> Option<&Commits> {
         None
+    }
+
+    /// Writes a backup of one moment, with `files` in it, to `out`. Takes long; writes go on beside it.
+    ///
+    /// # Errors
+    /// When it cannot be read or written; stores that live elsewhere have none.
+    fn back_up(
+        &self,
+        _files: &[CarriedFile],
+        _out: &mut dyn Write,
+    ) -> Result<Summary, BackupError> {
+        Err(BackupError::Unsupported)
     }
 
     /// Completes what is queued, syncs and stops taking writes. Idempotent.

@@ -22,16 +22,16 @@ const WRITERS: u64 = 64;
 const CYCLES_A_STORE: u64 = 10;
 
 /// What the writers of all cycles have in common.
-struct Workload {
-    started: Instant,
+pub(crate) struct Workload {
+    pub(crate) started: Instant,
     /// Each fit of the test has a mark of its own, and so a hash of its own.
     marks: AtomicU64,
     /// Every series of which a fit was sent, answered or not.
-    sent: Mutex<BTreeSet<String>>,
+    pub(crate) sent: Mutex<BTreeSet<String>>,
 }
 
 impl Workload {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
             marks: AtomicU64::new(1),
@@ -52,7 +52,14 @@ impl Workload {
         })
     }
 
-    fn write_alone(&self, addr: SocketAddr, cycle: u64, writer: u64, fits: u64) -> Vec<Ack> {
+    /// One writer of them.
+    pub(crate) fn write_alone(
+        &self,
+        addr: SocketAddr,
+        cycle: u64,
+        writer: u64,
+        fits: u64,
+    ) -> Vec<Ack> {
         let mut acks = Vec::new();
         let Ok(mut connection) = Connection::open(addr) else {
             return acks;

@@ -5,6 +5,7 @@
 
 mod aliases;
 mod audit;
+mod backup;
 mod binary;
 mod chaos;
 mod collector;
