@@ -195,6 +195,7 @@ async fn answer_of_series(
         | Resource::Ready
         | Resource::Startup
         | Resource::ProblemPage(_)
+        | Resource::OpenApi
         | Resource::Unknown => unreachable!("its path names no series"),
     };
     outcome.map_err(|rejection| series.in_callers_words(rejection))

@@ -20,7 +20,12 @@ impl Resource<'_> {
             Self::Alias(..) if [Method::GET, Method::HEAD].contains(method) => Some(Scope::Predict),
             // Figures of the whole server tell of all tenants together.
             Self::Alias(..) | Self::Metrics | Self::Healthcheck => Some(Scope::Admin),
-            Self::Live | Self::Ready | Self::Startup | Self::ProblemPage(_) | Self::Unknown => None,
+            Self::Live
+            | Self::Ready
+            | Self::Startup
+            | Self::ProblemPage(_)
+            | Self::OpenApi
+            | Self::Unknown => None,
         }
     }
 }
