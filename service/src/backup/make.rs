@@ -68,19 +68,19 @@ pub fn make(config: &BackupConfig) -> Result<(), String> {
         ));
     }
     let summary = verified.map_err(|error| error.to_string())?;
-    let (mut target, told) = copied.end();
-    target.flush().map_err(|error| error.to_string())?;
+    let (target, told) = copied.end();
     target.keep()?;
     let told = format!(
         "{}: {}\n{told} ({by})",
         config.to.display(),
         sentence(&summary)
     );
-    if is_stream(&config.to) {
-        eprintln!("{told}");
+    // The backup is there, whether or not anybody can be told.
+    let _ = if is_stream(&config.to) {
+        writeln!(std::io::stderr(), "{told}")
     } else {
-        println!("{told}");
-    }
+        writeln!(std::io::stdout(), "{told}")
+    };
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `tidemark restore`: a store that is there when all of it has been verified, or not at all.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,12 @@ pub fn restore(config: &RestoreConfig) -> Result<(), String> {
         summary
     };
     let (_, told) = input.end();
-    println!("{shown}: {}\n{what} {told}", sentence(&summary));
+    // It is restored, whether or not anybody can be told.
+    let _ = writeln!(
+        io::stdout(),
+        "{shown}: {}\n{what} {told}",
+        sentence(&summary)
+    );
     Ok(())
 }
 
@@ -173,7 +178,7 @@ impl Named {
             .mode(0o600)
             .open(path)?;
         self.0.push(path.to_owned());
-        io::Write::write_all(&mut file, bytes)?;
+        file.write_all(bytes)?;
         file.sync_all()
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -150,18 +151,16 @@ fn accept(listener: &UnixListener, served: &Arc<Served>, alive: &Sender<()>) {
                 continue;
             }
         };
-        let n_peers = served.n_peers.fetch_add(1, Ordering::SeqCst) + 1;
-        let (shared, alive) = (Arc::clone(served), alive.clone());
+        let here = Here::of(served);
+        let alive = alive.clone();
         let serve = move || {
-            if n_peers <= PEERS {
-                shared.serve(&stream);
+            if here.n_peers <= PEERS {
+                here.served.serve(&stream);
             }
-            shared.n_peers.fetch_sub(1, Ordering::SeqCst);
             drop(alive);
         };
         let thread = std::thread::Builder::new().name("tidemark-backup".into());
         if let Err(error) = thread.spawn(serve) {
-            served.n_peers.fetch_sub(1, Ordering::SeqCst);
             tracing::warn!(%error, "the control socket has no thread for a connection");
         }
     }
@@ -194,7 +193,9 @@ impl Served {
             tracing::warn!(%error, "a backup keeps its priority");
         }
         let begun = std::time::Instant::now();
-        let made = (self.make_backup)(&mut frames);
+        // An assertion inside of the database fails over damaged bytes: its peer has to be told.
+        let make = AssertUnwindSafe(|| (self.make_backup)(&mut frames));
+        let made = catch_unwind(make).unwrap_or(Err(BackupError::Panicked));
         // Before its peer hears of it, who may ask for the next one at once.
         drop(under_way);
         match made {
@@ -213,6 +214,27 @@ impl Served {
                 frames.fail(&error.to_string())
             }
         }
+    }
+}
+
+/// A peer that is counted for as long as this lives.
+struct Here {
+    served: Arc<Served>,
+    n_peers: usize,
+}
+
+impl Here {
+    fn of(served: &Arc<Served>) -> Self {
+        Self {
+            n_peers: served.n_peers.fetch_add(1, Ordering::SeqCst) + 1,
+            served: Arc::clone(served),
+        }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.served.n_peers.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

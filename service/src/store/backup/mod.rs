@@ -145,6 +145,9 @@ pub enum BackupError {
     /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database panicked over what it read.
+    #[error("the database failed over what it read, which is damaged; the log says where")]
+    Panicked,
     /// The backup could not be written.
     #[error("the backup cannot be written: {0}")]
     Write(io::Error),

@@ -105,7 +105,7 @@ impl<R: Read> Reader<R> {
         &self.found.head
     }
 
-    /// What was read so far; all of it once [`Reader::next`] has returned `None`.
+    /// What was read so far; all of it once [`Reader::next_part`] has returned `None`.
     #[must_use]
     pub fn found(&self) -> &Summary {
         &self.found
@@ -114,9 +114,9 @@ impl<R: Read> Reader<R> {
     /// Reads what is left, for its verification alone.
     ///
     /// # Errors
-    /// As [`Reader::next`].
+    /// As [`Reader::next_part`].
     pub fn verify(mut self) -> Result<Summary, BackupError> {
-        while self.next()?.is_some() {}
+        while self.next_part()?.is_some() {}
         Ok(self.found)
     }
 
@@ -124,7 +124,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// When it is damaged or cut off.
-    pub fn next(&mut self) -> Result<Option<Part>, BackupError> {
+    pub fn next_part(&mut self) -> Result<Option<Part>, BackupError> {
         if self.is_ended {
             return Ok(None);
         }

@@ -53,13 +53,13 @@ pub fn restore<R: Read>(
 fn fill<R: Read>(reader: &mut Reader<R>, folder: &Path) -> Result<Vec<CarriedFile>, BackupError> {
     let db = keyspaces::open_database(folder).map_err(|error| open_error(folder, error))?;
     let mut files = Vec::new();
-    let mut part = reader.next()?;
+    let mut part = reader.next_part()?;
     loop {
         part = match part {
             None => return Ok(files),
             Some(Part::File(file)) => {
                 files.push(file);
-                reader.next()?
+                reader.next_part()?
             }
             Some(Part::Records(records)) => ingest(&db, records, reader)?,
         }
@@ -79,7 +79,7 @@ fn ingest<R: Read>(
         for (key, value) in records.iter() {
             ingestion.write(key, value).map_err(unavailable)?;
         }
-        match reader.next()? {
+        match reader.next_part()? {
             Some(Part::Records(more)) if more.keyspace == records.keyspace => records = more,
             other => {
                 ingestion.finish().map_err(unavailable)?;

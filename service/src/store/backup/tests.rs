@@ -231,10 +231,13 @@ fn records_that_no_backup_has_are_refused() {
     }
 }
 
+/// What is done to a store.
+type Change<'a> = &'a dyn Fn(&fjall::Database);
+
 #[test]
 fn what_does_not_fit_together_is_found() {
     let (folder, _, _) = backup_of(&["a", "b", "a"]);
-    let found_after = |change: &dyn Fn(&fjall::Database)| {
+    let found_after = |change: Change<'_>| {
         let copy = tempfile::tempdir().unwrap();
         let mut bytes = Vec::new();
         let store = EmbeddedStore::open(&EmbeddedOptions::at(folder.path())).unwrap();
@@ -252,7 +255,7 @@ fn what_does_not_fit_together_is_found() {
     };
     let table = |db: &fjall::Database, name: &str| keyspaces::open(db, name).unwrap();
     assert_eq!(found_after(&|_| {}), Default::default());
-    let cases: [(&dyn Fn(&fjall::Database), &str); 6] = [
+    let cases: [(Change<'_>, &str); 6] = [
         (
             &|db| table(db, "heads").insert("a", seal_number(3)).unwrap(),
             "a has 2 versions, and 3 according to its head",

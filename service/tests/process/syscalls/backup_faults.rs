@@ -55,7 +55,7 @@ fn a_full_disk_leaves_no_half_of_a_backup_and_no_half_of_a_store() {
     for (call, error, n) in faults {
         let ended = with_fault(call, error, n, &backup);
         if ended.status.success() || (call, n) == ("fsync", 2) {
-            // The fault came after the last write, or met the folder, when the file had its name already.
+            // The fault met what is said of it, or the folder, when the file had its name already.
             assert!(names(&target).iter().all(|name| name == "file"), "{n}");
             std::fs::remove_file(&file).expect("it is there");
         } else {
