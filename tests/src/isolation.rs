@@ -89,7 +89,7 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
         .concat(),
         Route::Alias => {
             let target = format!("/series/{id}/aliases");
-            let version = json!({"version": 1}).to_string();
+            let version = json!({"version": "1"}).to_string();
             let mut rows = get(format!("{target}/champion"), predict).to_vec();
             rows.push(row("PUT", format!("{target}/spare"), version, admin));
             rows.push(row(
@@ -104,7 +104,7 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
             vec![row(
                 "POST",
                 format!("/series/{id}/versions"),
-                "{}".into(),
+                r#"{"from":"online"}"#.into(),
                 fit,
             )]
         }
@@ -186,9 +186,10 @@ impl Keys {
             ("nonsense", Some("nonsense".to_owned())),
             ("wrong", Some(wrong)),
             ("revoked", Some(revoked)),
-            ("fit", Some(made("fit"))),
+            // Who reads before who writes: a series of one's own would hide another's from a HEAD.
             ("predict", Some(made("predict"))),
             ("admin", Some(made("admin"))),
+            ("fit", Some(made("fit"))),
             ("fit,predict", Some(made("fit,predict"))),
             ("fit,predict,admin", Some(all)),
         ];
@@ -233,9 +234,9 @@ fn essence(reply: &Reply, id: &str) -> (u16, Vec<String>, String) {
     if let Ok(mut document) = serde_json::from_str::<Value>(&text) {
         forget(&mut document);
         text = document.to_string();
-        // Of numbers of milliseconds, the length differs, too.
-        headers.retain(|header| !header.starts_with("content-length"));
     }
+    // Numbers that were drawn, counted or timed have lengths of their own; the bytes are compared.
+    headers.retain(|header| !header.starts_with("content-length"));
     while let Some(at) = text.find("nonce=\"") {
         let end = at + 7 + text[at + 7..].find('"').expect("its end") + 1;
         text.replace_range(at..end, "");
@@ -332,14 +333,17 @@ async fn violations(server: &Server, owner: &Keys, other: &Keys) -> (Vec<String>
                 found.push(format!("scope: {kind}, {}: {}", row.name(), reply.status));
             }
             let (essence, expected) = (essence(&reply, SERIES), essence(&like, NEVER));
+            // Not in the whole body: an id that is drawn may have these digits, too.
+            if essence.2.contains("7712") {
+                found.push(format!("leaks: {kind}, {}", row.name()));
+            }
             if essence != expected {
+                let [told, like] = [essence, expected]
+                    .map(|it| format!("{it:?}").chars().take(300).collect::<String>());
                 found.push(format!(
-                    "differs: {kind}, {}: {essence:?}, not {expected:?}",
+                    "differs: {kind}, {}: {told}, not {like}",
                     row.name()
                 ));
-            }
-            if String::from_utf8_lossy(&reply.body).contains("7712") {
-                found.push(format!("leaks: {kind}, {}", row.name()));
             }
         }
     }

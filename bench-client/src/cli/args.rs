@@ -46,7 +46,7 @@ impl TypedValueParser for BaseUrlParser {
 
 /// The key that the server asks for.
 #[derive(Debug, Args)]
-pub struct KeyArgs {
+pub(super) struct KeyArgs {
     /// Environment variable with the API key to send; the key is in no result
     #[arg(long, value_name = "VAR", value_parser = ApiKey::from_env)]
     api_key_env: Option<ApiKey>,

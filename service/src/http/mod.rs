@@ -198,7 +198,14 @@ async fn answer_of_series(
         | Resource::OpenApi
         | Resource::Unknown => unreachable!("its path names no series"),
     };
-    outcome.map_err(|rejection| series.in_callers_words(rejection))
+    outcome.map_err(|rejection| {
+        if rejection.code == Code::StoredRecordDamaged {
+            // For who repairs it, with the tenant; the reply has the caller's words.
+            let (series, reason) = (series.name(), &rejection.detail);
+            tracing::error!(series, reason, "a stored record is damaged");
+        }
+        series.in_callers_words(rejection)
+    })
 }
 
 /// Whether `/health/ready` answers 200.

@@ -76,3 +76,59 @@ impl Call<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use actix_web::web::Data;
+    use api::{FieldError, Loc};
+
+    use super::*;
+    use crate::admission::Admission;
+    use crate::compute::Compute;
+    use crate::http::authenticate::UNNAMED;
+    use crate::http::stamp::Received;
+    use crate::startup::State;
+
+    #[test]
+    fn what_is_told_of_a_series_has_the_callers_id() {
+        let series = |name: Option<&str>| Series {
+            id: Cow::Borrowed("s"),
+            name: name.map(CompactString::from),
+        };
+        let told = "series acme/s version 1 is damaged";
+        let error = FieldError::new([Loc::from("path")], told);
+        let rejection = Rejection::one(Code::StoredRecordDamaged, error);
+        let words = |series: Series<'_>| {
+            let told = series.into_owned().in_callers_words(rejection.clone());
+            assert!(told.detail.contains(&told.errors[0].msg));
+            told.errors[0].msg.clone()
+        };
+        assert_eq!(
+            words(series(Some("acme/s"))),
+            "series s version 1 is damaged"
+        );
+        assert_eq!(
+            words(series(None)),
+            told,
+            "without a tenant nothing is changed"
+        );
+    }
+
+    /// A resource that anybody may ask for has no way to a series.
+    #[test]
+    fn who_is_not_known_has_no_series() {
+        let state = State::new(Compute::new(1).unwrap(), Admission::new(1, None), 0);
+        let (state, request) = (Data::new(state), TestRequest::default().to_http_request());
+        let received = Received::now(request.headers());
+        let call = |caller| Call {
+            request: &request,
+            state: &state,
+            received: &received,
+            caller,
+        };
+        let id = SeriesId::parse("s").unwrap();
+        assert_eq!(call(&UNNAMED).series(id).unwrap_err().code, Code::Internal);
+        assert_eq!(call(&Caller::Anybody).series(id).unwrap().name(), "s");
+    }
+}

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::follow::is_absent;
 use super::{ApiKey, Scopes, TenantName};
 
 const FORMAT: u32 = 1;
@@ -97,7 +98,7 @@ impl KeyFile {
                     path: path.to_owned(),
                     reason,
                 }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_absent(error.kind()) => Ok(None),
             Err(error) => Err(io_error(path, "read", error)),
         }
     }

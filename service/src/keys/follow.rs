@@ -30,7 +30,7 @@ pub(crate) fn follow(path: PathBuf, has_to_be: bool) -> Result<Arc<KeyRing>, Str
             tell(&file);
             ring.replace(&file);
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_to_be => {}
+        Err(error) if is_absent(error.kind()) && !has_to_be => {}
         Err(error) => return Err(words(error)),
     }
     let follower = Follower {
@@ -42,6 +42,11 @@ pub(crate) fn follow(path: PathBuf, has_to_be: bool) -> Result<Arc<KeyRing>, Str
     let thread = thread.spawn(move || follower.run());
     thread.map_err(|error| format!("there is no thread to follow the API keys: {error}"))?;
     Ok(ring)
+}
+
+/// Whether there is no file; what else is wrong with its folder, the store says.
+pub(super) fn is_absent(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn tell(file: &KeyFile) {
@@ -79,17 +84,20 @@ impl Follower {
                     ring.replace(&file);
                     tell(&file);
                 }
-                Err(reason) => tracing::error!(
-                    path = %self.path.display(), reason,
-                    "the file of API keys is damaged: the keys read last stay in force"
-                ),
+                Err(reason) => self.keep(ring, &reason),
             },
-            Err(io::ErrorKind::NotFound) if !ring.is_on() => {}
-            Err(kind) => tracing::error!(
-                path = %self.path.display(), reason = %kind,
-                "the file of API keys cannot be read: the keys read last stay in force"
-            ),
+            Err(kind) if is_absent(*kind) && !ring.is_on() => {}
+            Err(kind) => self.keep(ring, kind),
         }
         self.seen = found;
+    }
+
+    /// The last keys stay in force. Where there are none yet, nobody gets in: who puts a file there wants keys.
+    fn keep(&self, ring: &KeyRing, reason: &dyn std::fmt::Display) {
+        ring.close();
+        tracing::error!(
+            path = %self.path.display(), %reason,
+            "the file of API keys cannot be read: the keys read last stay in force"
+        );
     }
 }

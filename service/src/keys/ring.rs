@@ -72,6 +72,11 @@ impl KeyRing {
         });
         let entries = entries.collect();
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
+        self.close();
+    }
+
+    /// From now on callers have to authenticate, with the keys there are.
+    pub fn close(&self) {
         self.is_on.store(true, Ordering::Release);
     }
 

@@ -139,7 +139,7 @@ fn a_damaged_file_keeps_the_last_keys_and_starts_no_server() {
     let begun = Instant::now();
     while !server
         .log()
-        .contains("is damaged: the keys read last stay in force")
+        .contains("cannot be read: the keys read last stay in force")
     {
         assert!(
             begun.elapsed() < Duration::from_secs(60),
@@ -156,7 +156,22 @@ fn a_damaged_file_keeps_the_last_keys_and_starts_no_server() {
     // Whole again, it is followed again.
     std::fs::write(&path, whole).expect("it can be written");
     let second = create(folder.path(), "a", "predict");
-    until(404, &server, Some(&second));
+    until(200, &server, Some(&second));
+    server.stop();
+}
+
+/// Who puts a file there wants keys: what cannot be read opens nothing.
+#[test]
+fn a_file_that_is_damaged_from_its_beginning_closes_an_open_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Tidemark::start(folder.path(), &[]);
+    assert_eq!(ask(server.addr, None, "/fit/s", &fit(1, 8)).status, 200);
+    let path = folder.path().join("keys.toml");
+    std::fs::write(&path, "format = 1").expect("it can be written");
+    until(401, &server, None);
+    std::fs::remove_file(&path).expect("it is there");
+    let key = create(folder.path(), "default", "predict");
+    until(200, &server, Some(&key));
     server.stop();
 }
 
