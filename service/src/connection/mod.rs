@@ -24,6 +24,9 @@ pub(crate) use tls::{CertificateFiles, Tls};
 /// and the timers take their time, too.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(8_500);
 
+/// After a refusal, what its sender has on the way is read for so long, or the system would drop the reply with it.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// How long a connection may stay in one part of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {

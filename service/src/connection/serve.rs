@@ -20,21 +20,15 @@ use tokio::net::TcpStream;
 use super::guard::GuardedIo;
 use super::stream::Stream;
 use super::tls::Tls;
-use super::{Limits, PATIENCE, Peers};
+use super::{LINGER, Limits, PATIENCE, Peers};
 use crate::metrics::{Closed, Connections};
 use crate::startup::State;
 
 /// What a peer is told that has too many connections.
 const PEER_LIMIT: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// For a refused body: what its sender has on the way is read for so long, or the system would drop the reply with it.
-const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of a reply that the system takes before it has sent those that it took earlier. It asks for more when half of
 /// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`PATIENCE`].
 const UNSENT_BYTES: u32 = 16 * 1024;
-/// The system gives up a peer that acknowledges nothing, or has no room, for so long: also for what it took of a
-/// reply whose connection is idle or closed for us. Where we would cut it, we do so first.
-const UNACKNOWLEDGED: Duration = PATIENCE.saturating_add(Duration::from_secs(1));
-
 /// How to serve.
 pub(crate) struct Serving {
     /// Threads.
@@ -123,10 +117,7 @@ fn set_options(listener: &TcpListener) -> io::Result<()> {
     // acknowledgement of the one before (RFC 896 meets RFC 1122, 4.2.3.2).
     sockopt::set_tcp_nodelay(listener, true)?;
     #[cfg(target_os = "linux")]
-    {
-        sockopt::set_tcp_user_timeout(listener, UNACKNOWLEDGED.as_millis() as u32)?;
-        socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    }
+    socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     Ok(())
 }
 

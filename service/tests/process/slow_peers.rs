@@ -270,7 +270,7 @@ fn slow_peers_lose_their_connections_and_others_are_served() {
     });
     println!("others: {served} predicts, two of them in {slowest:.1?} at most");
     for outcome in outcomes {
-        assert_eq!(outcome.open, 0, "{outcome:?}");
+        assert_eq!(outcome.open, 0, "{}", outcome.class);
     }
     assert!(served > 0);
 }
@@ -388,9 +388,12 @@ fn a_request_that_takes_long_is_answered() {
         sent.expect("it reads");
         connection
     };
-    let started = Instant::now();
-    assert_eq!(send(0).receive().expect("a reply").status, 200);
-    let one = started.elapsed();
+    let cost = (0..3).map(|_| {
+        let started = Instant::now();
+        assert_eq!(send(0).receive().expect("a reply").status, 200);
+        started.elapsed()
+    });
+    let one = cost.min().expect("three of them");
     // So many one after the other that the last has waited for long enough.
     let many = (Duration::from_secs(13).as_secs_f64() / one.as_secs_f64()).ceil() as usize;
     let started = Instant::now();
@@ -430,7 +433,8 @@ fn pipelined_requests_are_answered() {
 /// Connections of one address beyond its number are refused, those of another are not.
 #[test]
 fn a_peer_has_so_many_connections() {
-    let (_folder, server) = fitted(&["--max-connections-per-peer", "5"]);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Tidemark::start(folder.path(), &["--max-connections-per-peer", "5"]);
     let mut open: Vec<_> = (0..5)
         .map(|_| Connection::open(server.addr).expect("it listens"))
         .collect();
