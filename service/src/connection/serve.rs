@@ -20,15 +20,12 @@ use tokio::net::TcpStream;
 use super::guard::GuardedIo;
 use super::stream::Stream;
 use super::tls::Tls;
-use super::{LINGER, Limits, PATIENCE, Peers};
+use super::{LINGER, Limits, PATIENCE, Peers, UNSENT_BYTES};
 use crate::metrics::{Closed, Connections};
 use crate::startup::State;
 
 /// What a peer is told that has too many connections.
 const PEER_LIMIT: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// Bytes of a reply that the system takes before it has sent those that it took earlier. It asks for more when half of
-/// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`PATIENCE`].
-const UNSENT_BYTES: u32 = 16 * 1024;
 /// How to serve.
 pub(crate) struct Serving {
     /// Threads.
