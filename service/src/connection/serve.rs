@@ -138,24 +138,26 @@ impl Accepting {
             counted.closed(Closed::PeerLimit);
             if self.tls.is_none() {
                 // A new connection has room for it; who does not read it learns it from the end.
-                let told = socket.write_all(PEER_LIMIT);
-                let _ = tokio::time::timeout(LINGER, told).await;
+                let told = tokio::time::timeout(LINGER, socket.write_all(PEER_LIMIT));
+                let _ = Box::pin(told).await;
             }
             return Err(io::Error::other("the peer has too many connections").into());
         };
         let stream = match &self.tls {
             None => Stream::Plain(socket),
-            Some(tls) => {
-                let shaken = tokio::time::timeout(PATIENCE, tls.accept(socket)).await;
-                let shaken = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                let stream = shaken.inspect_err(|error| {
-                    counted.closed(Closed::Handshake);
-                    tracing::debug!(%error, "no TLS session");
-                });
-                Stream::Tls(Box::new(stream?))
-            }
+            // In a box: otherwise each connection would keep the room that a handshake takes.
+            Some(tls) => Box::pin(shaken(tls, socket)).await.inspect_err(|error| {
+                counted.closed(Closed::Handshake);
+                tracing::debug!(%error, "no TLS session");
+            })?,
         };
         let io = GuardedIo::new(stream, self.limits, counted, slot);
         Ok((io, Protocol::Http1, Some(peer)))
     }
+}
+
+async fn shaken(tls: &Tls, socket: TcpStream) -> io::Result<Stream> {
+    let shaken = tokio::time::timeout(PATIENCE, tls.accept(socket)).await;
+    let stream = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    Ok(Stream::Tls(Box::new(stream)))
 }
