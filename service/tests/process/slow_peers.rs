@@ -182,8 +182,8 @@ impl Slow {
             Err(error) if error.kind() != ErrorKind::WouldBlock => return false,
             _ => {}
         }
-        match self.stream.write(self.class.dribbled) {
-            Ok(_) => true,
+        match self.stream.write_all(self.class.dribbled) {
+            Ok(()) => true,
             Err(error) => error.kind() == ErrorKind::WouldBlock,
         }
     }
