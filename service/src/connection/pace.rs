@@ -69,8 +69,8 @@ mod tests {
         assert_eq!(ends(0, 1), Some(10));
         assert_eq!(ends(1, 1), Some(10));
         assert_eq!(ends(1_000, 1), Some(10));
-        assert_eq!(ends(1_100, 1), None);
-        assert_eq!(ends(11 * 1_024, 9), None);
+        assert_eq!(ends(1_200, 1), None);
+        assert_eq!(ends(22 * 1_024, 9), None);
         assert_eq!(ends(usize::MAX, 15), Some(10), "it stalls before the first");
         assert_eq!(ends(1 << 20, 11), Some(10));
     }
