@@ -15,6 +15,8 @@ pub(super) enum Awaited {
     Head,
     /// The next request, whenever it likes.
     Request,
+    /// Its end of the connection: it was told that it was too slow.
+    End,
 }
 
 /// The state of a connection that its socket and its handlers share. Both are on one thread.
@@ -47,14 +49,17 @@ impl Activity {
         if self.working.get() > 0 {
             return false;
         }
-        match self.awaited.replace(Awaited::Head) {
+        match self.awaited.get() {
             // A new connection has had its time since its begin.
-            Awaited::FirstByte | Awaited::Head => false,
+            Awaited::FirstByte => self.awaited.set(Awaited::Head),
+            Awaited::Head | Awaited::End => {}
             Awaited::Request => {
+                self.awaited.set(Awaited::Head);
                 self.since.set(Instant::now());
-                true
+                return true;
             }
         }
+        false
     }
 
     /// The reply is with the peer, which was slow to take it: only now it can be expected to go on.
@@ -68,7 +73,9 @@ impl Activity {
 
     fn end(&self) {
         self.working.set(self.working.get() - 1);
-        self.awaited.set(Awaited::Request);
+        if self.awaited.get() != Awaited::End {
+            self.awaited.set(Awaited::Request);
+        }
         self.since.set(Instant::now());
     }
 }
@@ -82,6 +89,11 @@ impl Working {
         let activity: &Rc<Activity> = request.conn_data()?;
         activity.begin();
         Some(Self(Rc::clone(activity)))
+    }
+
+    /// Ends the connection soon after the reply, whatever is still sent of the request.
+    pub(crate) fn hang_up(&self) {
+        self.0.awaited.set(Awaited::End);
     }
 }
 
@@ -114,5 +126,11 @@ mod tests {
         assert!(awaited == Awaited::Head && since >= idle_since);
         assert!(!activity.received(), "later bytes buy no time");
         assert_eq!(activity.awaited(), Some((Awaited::Head, since)));
+        activity.begin();
+        let second = Working(Rc::clone(&activity));
+        second.hang_up();
+        drop(second);
+        assert!(!activity.received(), "the rest of a body begins nothing");
+        assert!(matches!(activity.awaited(), Some((Awaited::End, _))));
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
@@ -15,12 +15,16 @@ use tokio::time::{Sleep, sleep_until};
 use super::activity::{Activity, Awaited};
 use super::peers::Slot;
 use super::stream::Stream;
-use super::{Limits, Pace};
+use super::{LINGER, Limits, Pace, UNSENT_BYTES};
 use crate::metrics::{Closed, Connection};
 
 /// What a peer is told whose head has not come in time.
 const HEAD_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// The system goes on to offer what it has of a reply when the connection is closed, and would for ever. So long is
+/// enough for what it may have, at 1 KiB a second.
+const REST_WITHIN: Duration = Duration::from_secs(20);
 
 /// A connection, for as long as its peer gets on.
 pub(super) struct GuardedIo {
@@ -71,24 +75,27 @@ impl GuardedIo {
         Ok(())
     }
 
-    /// When the connection ends if nothing happens, and why it would.
-    fn due(&self, now: Instant) -> (Instant, Closed) {
+    /// When the connection ends if nothing happens, and why it would; nobody has to be told why if the reply has.
+    fn due(&self, now: Instant) -> (Instant, Option<Closed>) {
         if let Some(reply) = &self.reply {
-            return (reply.deadline(self.limits.reply), Closed::SlowReader);
+            return (reply.deadline(self.limits.reply), Some(Closed::SlowReader));
         }
         match self.activity.awaited() {
-            None => (now + self.limits.shortest(), Closed::Idle),
-            Some((Awaited::FirstByte, since)) => (since + self.limits.head, Closed::Idle),
-            Some((Awaited::Head, since)) => (since + self.limits.head, Closed::SlowHead),
-            Some((Awaited::Request, since)) => (since + self.limits.idle, Closed::Idle),
+            None => (now + self.limits.shortest(), None),
+            Some((Awaited::FirstByte, since)) => (since + self.limits.head, Some(Closed::Idle)),
+            Some((Awaited::Head, since)) => (since + self.limits.head, Some(Closed::SlowHead)),
+            Some((Awaited::Request, since)) => (since + self.limits.idle, Some(Closed::Idle)),
+            Some((Awaited::End, since)) => (since + LINGER, None),
         }
     }
 
-    fn cut(&mut self, cx: &mut Context<'_>, why: Closed) -> io::Error {
-        self.counted.closed(why);
+    fn cut(&mut self, cx: &mut Context<'_>, why: Option<Closed>) -> io::Error {
+        if let Some(why) = why {
+            self.counted.closed(why);
+        }
         match why {
-            Closed::SlowReader => self.stream.forget_unsent(),
-            Closed::SlowHead => {
+            Some(Closed::SlowReader) => self.stream.forget_unsent(),
+            Some(Closed::SlowHead) => {
                 // There is room for it, or the peer is told nothing: nobody waits for it any more.
                 let told = Pin::new(&mut self.stream).poll_write(cx, HEAD_TIMEOUT);
                 if let Poll::Ready(Ok(_)) = told {
@@ -97,14 +104,10 @@ impl GuardedIo {
             }
             _ => {}
         }
-        io::Error::new(io::ErrorKind::TimedOut, why.reason())
-    }
-
-    /// Counts a peer that the system gave up.
-    fn failed(&self, error: &io::Error) {
-        if error.kind() == io::ErrorKind::TimedOut {
-            self.counted.closed(Closed::SlowReader);
-        }
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            why.map_or("slow_body", Closed::reason),
+        )
     }
 
     fn fire_by(&mut self, due: Instant) {
@@ -117,10 +120,16 @@ impl GuardedIo {
     fn blocked(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.reply.is_none() {
             let now = Instant::now();
-            self.reply = Some(Pace::begin(now));
+            self.reply = Some(Pace::begin_with(UNSENT_BYTES, now));
             self.fire_by(now + self.limits.reply);
         }
         self.check(cx)
+    }
+}
+
+impl Drop for GuardedIo {
+    fn drop(&mut self) {
+        self.stream.offer_rest_for(REST_WITHIN);
     }
 }
 
@@ -139,8 +148,7 @@ impl AsyncRead for GuardedIo {
                     this.fire_by(Instant::now() + this.limits.head);
                 }
             }
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(ref error)) => this.failed(error),
+            Poll::Ready(_) => {}
             Poll::Pending => this.check(cx)?,
         }
         read
@@ -161,7 +169,7 @@ impl AsyncWrite for GuardedIo {
                     reply.moved(*bytes, Instant::now());
                 }
             }
-            Poll::Ready(Err(error)) => this.failed(error),
+            Poll::Ready(Err(_)) => {}
             Poll::Pending => this.blocked(cx)?,
         }
         written
@@ -176,9 +184,14 @@ impl AsyncWrite for GuardedIo {
                 if this.reply.take().is_some() {
                     this.activity.reply_taken(Instant::now());
                 }
-                // A peer that always has more of a body that nobody reads never lets a read wait.
-                if matches!(this.activity.awaited(), Some((Awaited::Head, _))) {
-                    this.check(cx)?;
+                match this.activity.awaited() {
+                    // A peer that always has more of a body that nobody reads never lets a read wait.
+                    Some((Awaited::Head, _)) => this.check(cx)?,
+                    Some((Awaited::End, since)) => {
+                        this.fire_by(since + LINGER);
+                        this.check(cx)?;
+                    }
+                    _ => {}
                 }
             }
             Poll::Ready(Err(_)) => {}

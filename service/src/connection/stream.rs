@@ -23,6 +23,21 @@ impl Stream {
         }
     }
 
+    /// Lets the system forget what is not taken for so long, once the connection is closed. While it is open, this
+    /// would end it: the system does not count small windows as getting on.
+    pub(super) fn offer_rest_for(&self, time: Duration) {
+        #[cfg(target_os = "linux")]
+        {
+            // A socket that the peer has closed takes no options, and needs none.
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(
+                self.socket(),
+                u32::try_from(time.as_millis()).unwrap_or(u32::MAX),
+            );
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = time;
+    }
+
     /// Lets the system forget what was not taken yet, when the connection is closed: otherwise it
     /// goes on to offer that.
     pub(super) fn forget_unsent(&self) {

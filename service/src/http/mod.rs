@@ -66,7 +66,7 @@ struct Call<'a> {
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
-    let _working = Working::on(&request);
+    let working = Working::on(&request);
     let received = Received::now(request.headers()).traced(trace::begin(&state, &request));
     let call = Call {
         request: &request,
@@ -81,7 +81,12 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
         Ok(()) => (answer(&call, resource, payload).await, true),
         Err(rejection) => (problems::refuse(&call, &rejection), false),
     };
-    if !is_clear || state.is_draining() {
+    let is_too_slow = reply.status() == StatusCode::REQUEST_TIMEOUT;
+    if is_too_slow && let Some(working) = &working {
+        // The framework would go on to read a body in chunks.
+        working.hang_up();
+    }
+    if !is_clear || is_too_slow || state.is_draining() {
         // The client opens its next connection elsewhere; or what comes next is nobody's.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
