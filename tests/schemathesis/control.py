@@ -41,12 +41,21 @@ def accepts_anything(reply):
         reply["headers"]["Content-Type"] = "text/plain"
 
 
+def refuses_what_is_valid(reply):
+    if reply["path"].startswith("/detect") and reply["status"] == 200:
+        problem = {"type": "/problems/malformed_json", "title": "", "status": 422, "detail": "", "errors": []}
+        reply["status"] = 422
+        reply["headers"]["Content-Type"] = "application/problem+json"
+        reply["body"] = json.dumps({**problem, "code": "malformed_json", "request_id": "1"}).encode()
+
+
 FAULTS = {
     other_status: ("GET /healthcheck", "Undocumented status code"),
     lost_field: ("GET /healthcheck", "Response violates schema"),
     other_media_type: ("GET /healthcheck", "Undocumented Content-Type"),
     lost_header: ("GET /healthcheck", "Missing required response headers"),
     server_error: ("POST /detect", "Server error"),
+    refuses_what_is_valid: ("POST /detect", "a valid request was refused with 422 malformed_json"),
     accepts_anything: ("GET /problems/{code}", "Schema-violating request accepted"),
 }
 
