@@ -14,7 +14,7 @@ def other_status(reply):
 
 
 def lost_field(reply):
-    if reply["path"] == "/healthcheck":
+    if reply["path"] == "/healthcheck" and reply["status"] == 200 and reply["body"]:
         body = json.loads(reply["body"])
         del body["series_trained"]
         reply["body"] = json.dumps(body).encode()
@@ -41,13 +41,22 @@ def accepts_anything(reply):
         reply["headers"]["Content-Type"] = "text/plain"
 
 
+def refuses_what_is_valid(reply):
+    if reply["path"].startswith("/detect") and reply["status"] == 200:
+        problem = {"type": "/problems/malformed_json", "title": "", "status": 422, "detail": "", "errors": []}
+        reply["status"] = 422
+        reply["headers"]["Content-Type"] = "application/problem+json"
+        reply["body"] = json.dumps({**problem, "code": "malformed_json", "request_id": "1"}).encode()
+
+
 FAULTS = {
-    other_status: ("GET /healthcheck", "Undocumented HTTP status code"),
+    other_status: ("GET /healthcheck", "Undocumented status code"),
     lost_field: ("GET /healthcheck", "Response violates schema"),
     other_media_type: ("GET /healthcheck", "Undocumented Content-Type"),
-    lost_header: ("GET /healthcheck", "Missing required headers"),
+    lost_header: ("GET /healthcheck", "Missing required response headers"),
     server_error: ("POST /detect", "Server error"),
-    accepts_anything: ("GET /problems/{code}", "API accepted schema-violating request"),
+    refuses_what_is_valid: ("POST /detect", "a valid request was refused with 422 malformed_json"),
+    accepts_anything: ("GET /problems/{code}", "Schema-violating request accepted"),
 }
 
 
@@ -86,7 +95,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(reply["body"])
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = pass_on
+    def __getattr__(self, name):
+        """Every method is passed on, whatever its name."""
+        if name.startswith("do_"):
+            return self.pass_on
+        raise AttributeError(name)
 
     def log_message(self, *_):
         pass

@@ -85,7 +85,7 @@ def schemathesis(program, address, options, folder, extra=()):
     command = [
         program,
         *("--config-file", HERE / "schemathesis.toml"),
-        *("run", f"{address}/openapi.json", "--url", address, "--checks", "all", "--no-color"),
+        *("run", f"{address}/openapi.json", "--url", address, "--no-color"),
         *("--seed", str(options.seed), "--max-examples", str(options.max_examples)),
         *("--report-junit-path", report),
         *extra,

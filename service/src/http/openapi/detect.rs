@@ -12,32 +12,41 @@ use super::operation::{Op, json_reply};
 
 pub(super) fn detect() -> PathItem {
     let timestamps: Vec<i64> = (0..40).map(|i| 1_700_438_400 + 300 * i).collect();
-    let values: Vec<i64> = (0..40).map(|i| if i == 31 { 90 } else { 20 + i * 7 % 5 }).collect();
+    let values: Vec<i64> = (0..40)
+        .map(|i| if i == 31 { 90 } else { 20 + i * 7 % 5 })
+        .collect();
     let series = json!({ "timestamps": timestamps, "values": values });
-    Op::new("detect", "models", "Judge every point of a series by all others, and store nothing")
-        .parameter(fields::chosen_columns())
-        .work()
-        .json(
-            Ref::from_schema_name("DetectRequest"),
-            &[("series", series)],
-        )
-        .reply(
-            200,
-            json_reply("The verdicts as columns.", Ref::from_schema_name("DetectReply")),
-        )
-        .may(&[
-            Code::InvalidQuery,
-            Code::LengthsDiffer,
-            Code::TooFewPoints,
-            Code::TimestampInvalid,
-            Code::TimestampNegative,
-            Code::TimestampsNotIncreasing,
-            Code::ValueNotANumber,
-            Code::ParameterOutOfRange,
-            Code::ParameterConflict,
-            Code::ParameterUnsupported,
-        ])
-        .only(HttpMethod::Post)
+    Op::new(
+        "detect",
+        "models",
+        "Judge every point of a series by all others, and store nothing",
+    )
+    .parameter(fields::chosen_columns())
+    .work()
+    .json(
+        Ref::from_schema_name("DetectRequest"),
+        &[("series", series)],
+    )
+    .reply(
+        200,
+        json_reply(
+            "The verdicts as columns.",
+            Ref::from_schema_name("DetectReply"),
+        ),
+    )
+    .may(&[
+        Code::InvalidQuery,
+        Code::LengthsDiffer,
+        Code::TooFewPoints,
+        Code::TimestampInvalid,
+        Code::TimestampNegative,
+        Code::TimestampsNotIncreasing,
+        Code::ValueNotANumber,
+        Code::ParameterOutOfRange,
+        Code::ParameterConflict,
+        Code::ParameterUnsupported,
+    ])
+    .only(HttpMethod::Post)
 }
 
 /// The body. Fields of a fit that a detection refuses by their names are no part of it.
@@ -45,7 +54,9 @@ pub(super) fn request() -> ObjectBuilder {
     let min_points = ObjectBuilder::new()
         .schema_type(or_null(Type::Integer))
         .minimum(Some(0))
-        .description(Some("Points that the series must have; never fewer than 3."));
+        .description(Some(
+            "Points that the series must have; never fewer than 3.",
+        ));
     fields::history(closed())
         .property("alarm_rate", fields::alarm_rate(or_null(Type::Number)))
         .property(

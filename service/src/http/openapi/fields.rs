@@ -1,7 +1,7 @@
 //! Fields that several requests have.
 
-use api::limits::MIN_TRAINING_POINTS;
 use api::Column;
+use api::limits::MIN_TRAINING_POINTS;
 use detectors::{ALARM_RATE_DEFAULT, ALARM_RATE_MAX, ALARM_RATE_MIN};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};

@@ -20,12 +20,24 @@ pub(super) fn fit() -> PathItem {
         "min_deviation": { "abs": 0.5 }, "exclude": [{ "from": "1700000060", "to": "1700000120" }],
         "set_alias": "champion",
     });
-    let reply = json_reply("The version, synced to disk.", Ref::from_schema_name("FitReply"))
-        .header(api::idempotency::REPLAYED, headers::replayed())
-        .link("predict", next("predict", &[("version", "$response.body#/version")]))
-        .link("plot", next("plot", &[("version", "$response.body#/version")]))
-        .link("calibration", next("calibration", &[("version", "$response.body#/version")]))
-        .link("update", next("update", &[]));
+    let reply = json_reply(
+        "The version, synced to disk.",
+        Ref::from_schema_name("FitReply"),
+    )
+    .header(api::idempotency::REPLAYED, headers::replayed())
+    .link(
+        "predict",
+        next("predict", &[("version", "$response.body#/version")]),
+    )
+    .link(
+        "plot",
+        next("plot", &[("version", "$response.body#/version")]),
+    )
+    .link(
+        "calibration",
+        next("calibration", &[("version", "$response.body#/version")]),
+    )
+    .link("update", next("update", &[]));
     Op::new("fit", "models", "Fit a model to a history and store it as the next version")
         .about(
             "The reply comes when the version is synced to disk; every later predict on this server sees it. Which fields \
@@ -109,6 +121,8 @@ pub(super) fn request() -> ObjectBuilder {
             "set_alias",
             api::schema::alias()
                 .schema_type(or_null(Type::String))
-                .description(Some("An alias that points to the version from the moment it is stored.")),
+                .description(Some(
+                    "An alias that points to the version from the moment it is stored.",
+                )),
         )
 }

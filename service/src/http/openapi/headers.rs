@@ -44,10 +44,9 @@ pub(super) fn deadline() -> Parameter {
 pub(super) fn idempotency_key() -> Parameter {
     let about = "Names the request, so that it may be sent again: the same key, series and body get the answer that was \
                  given. Between double quotes it is the same key.";
-    let schema = text()
-        .pattern(Some(r"^[!#-\[\]-~]+$"))
-        .min_length(Some(1))
-        .max_length(Some(IDEMPOTENCY_KEY_MAX_BYTES));
+    let (most, more) = (IDEMPOTENCY_KEY_MAX_BYTES, IDEMPOTENCY_KEY_MAX_BYTES - 1);
+    let quoted = format!(r#""([!#-\[\]-~]|\\["\\]){{1,{most}}}""#);
+    let schema = text().pattern(Some(format!(r"^([!#-~][!-~]{{0,{more}}}|{quoted})$")));
     parameter(api::idempotency::HEADER, about, schema)
 }
 
@@ -57,7 +56,8 @@ pub(super) fn if_match() -> Parameter {
 }
 
 pub(super) fn if_none_match() -> Parameter {
-    let about = "With `*`: the change is made only if the alias is not there. Does not go with `If-Match`.";
+    let about =
+        "With `*`: the change is made only if the alias is not there. Does not go with `If-Match`.";
     parameter("If-None-Match", about, text().enum_values(Some(["*"])))
 }
 
@@ -77,7 +77,10 @@ fn always(header: HeaderBuilder) -> Header {
 /// A reply with what every reply carries.
 pub(super) fn stamped(reply: ResponseBuilder) -> ResponseBuilder {
     let id = header("The id of the request.", text().min_length(Some(1)));
-    let took = header("How long the server took.", text().pattern(Some(r"^[0-9]+\.[0-9]{2}ms$")));
+    let took = header(
+        "How long the server took.",
+        text().pattern(Some(r"^[0-9]+\.[0-9]{2}ms$")),
+    );
     reply
         .header("X-Request-ID", always(id))
         .header("X-Response-Time", always(took))

@@ -115,9 +115,15 @@ fn paths() -> Vec<(&'static str, PathItem)> {
 
 fn tags() -> Vec<Tag> {
     let tags = [
-        ("models", "Fit a model to a history, and ask it about points."),
+        (
+            "models",
+            "Fit a model to a history, and ask it about points.",
+        ),
         ("online", "Models that learn from every point."),
-        ("series", "Versions of series, their names, and what became of their alarms."),
+        (
+            "series",
+            "Versions of series, their names, and what became of their alarms.",
+        ),
         ("service", "The server itself."),
     ];
     let tags = tags.map(|(name, about)| {
@@ -133,7 +139,9 @@ fn components() -> Components {
     let key = ApiKeyValue::with_description("x-api-key", "A key of `tidemark keys create`.");
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A key of `tidemark keys create`; needed where the server has keys."));
+        .description(Some(
+            "A key of `tidemark keys create`; needed where the server has keys.",
+        ));
     let components = ComponentsBuilder::new()
         .security_scheme("bearer", SecurityScheme::Http(bearer.build()))
         .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
@@ -184,7 +192,9 @@ fn with_head(mut item: PathItem) -> PathItem {
 
 fn without_content(mut operation: Operation) -> Operation {
     operation.operation_id = operation.operation_id.map(|id| format!("{id}_head"));
-    operation.summary = operation.summary.map(|it| format!("{it}, without the content"));
+    operation.summary = operation
+        .summary
+        .map(|it| format!("{it}, without the content"));
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(Response { content, links, .. }) = response {
             content.clear();

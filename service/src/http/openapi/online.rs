@@ -20,9 +20,12 @@ pub(super) fn update() -> PathItem {
     let verdicts = OneOfBuilder::new()
         .item(Ref::from_schema_name("UpdateReply"))
         .item(Ref::from_schema_name("UpdateColumnsReply"));
-    let reply = json_reply("The verdicts from before each point was learnt, which is synced to disk.", verdicts)
-        .content(NDJSON, Content::new(Some(lines_of_reply())))
-        .link("freeze", next("freeze", &[]));
+    let reply = json_reply(
+        "The verdicts from before each point was learnt, which is synced to disk.",
+        verdicts,
+    )
+    .content(NDJSON, Content::new(Some(lines_of_reply())))
+    .link("freeze", next("freeze", &[]));
     Op::new("update", "online", "Score points with the online state, then learn them")
         .about(
             "The first update of a series starts its state: from the latest version if there is one, else from nothing. \
@@ -87,7 +90,7 @@ fn lines_of_reply() -> ArrayBuilder {
     let line = AnyOfBuilder::new()
         .item(Ref::from_schema_name("UpdateReply"))
         .item(Ref::from_schema_name("Problem"));
-    ArrayBuilder::new()
-        .items(line)
-        .description(Some("A line for each line that is not blank, in order; the array stands for the lines."))
+    ArrayBuilder::new().items(line).description(Some(
+        "A line for each line that is not blank, in order; the array stands for the lines.",
+    ))
 }

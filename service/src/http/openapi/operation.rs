@@ -93,12 +93,7 @@ impl Op {
     }
 
     /// A parameter of the query that may be left out.
-    pub(super) fn query(
-        self,
-        name: &str,
-        about: &str,
-        schema: impl Into<RefOr<Schema>>,
-    ) -> Self {
+    pub(super) fn query(self, name: &str, about: &str, schema: impl Into<RefOr<Schema>>) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Query)
@@ -124,11 +119,7 @@ impl Op {
     }
 
     /// A body of JSON.
-    pub(super) fn json(
-        self,
-        schema: impl Into<RefOr<Schema>>,
-        examples: &[(&str, Value)],
-    ) -> Self {
+    pub(super) fn json(self, schema: impl Into<RefOr<Schema>>, examples: &[(&str, Value)]) -> Self {
         self.body("application/json", schema, examples)
     }
 

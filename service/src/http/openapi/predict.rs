@@ -11,7 +11,8 @@ use super::operation::{Op, json_reply};
 
 pub(super) fn predict() -> PathItem {
     let one = json!({ "timestamp": "1700000480", "value": 12.9 });
-    let columns = json!({ "timestamps": [1_700_000_480, "2023-11-14T22:22:20Z"], "values": [10.1, 12.9] });
+    let columns =
+        json!({ "timestamps": [1_700_000_480, "2023-11-14T22:22:20Z"], "values": [10.1, 12.9] });
     let body = OneOfBuilder::new()
         .item(Ref::from_schema_name("Point"))
         .item(Ref::from_schema_name("Columns"));

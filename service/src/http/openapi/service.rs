@@ -2,18 +2,21 @@
 
 use api::Code;
 use serde_json::json;
+use utoipa::openapi::Ref;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::path::{HttpMethod, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::Ref;
 
+use super::fields::text;
 use super::headers;
 use super::operation::{Op, json_reply, text_reply};
-use super::fields::text;
 
 pub(super) fn healthcheck() -> PathItem {
-    let reply = json_reply("How many series, and how long requests took.", Ref::from_schema_name("Health"));
+    let reply = json_reply(
+        "How many series, and how long requests took.",
+        Ref::from_schema_name("Health"),
+    );
     Op::new("healthcheck", "service", "Count of series and latencies")
         .reply(200, reply)
         .may(&[Code::StoreUnavailable])
@@ -62,11 +65,15 @@ fn not_now(about: &str) -> ResponseBuilder {
 pub(super) fn problem_page() -> PathItem {
     let codes = Code::ALL.iter().map(|code| code.slug());
     let code = text().enum_values(Some(codes));
-    Op::new("problem", "service", "What a problem code means and what to do about it")
-        .path("code", code, Code::TimestampsNotIncreasing.slug())
-        .reply(200, text_reply("The page.", "text/plain"))
-        .may(&[Code::NotFound])
-        .only(HttpMethod::Get)
+    Op::new(
+        "problem",
+        "service",
+        "What a problem code means and what to do about it",
+    )
+    .path("code", code, Code::TimestampsNotIncreasing.slug())
+    .reply(200, text_reply("The page.", "text/plain"))
+    .may(&[Code::NotFound])
+    .only(HttpMethod::Get)
 }
 
 pub(super) fn openapi() -> PathItem {

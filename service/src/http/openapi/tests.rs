@@ -24,7 +24,9 @@ fn operations(document: &Value) -> BTreeSet<(String, String)> {
 
 /// Path and method of each resource, as the router has them.
 fn routed() -> BTreeSet<(String, String)> {
-    let routes = Route::ALL.iter().filter(|route| **route != Route::Unmatched);
+    let routes = Route::ALL
+        .iter()
+        .filter(|route| **route != Route::Unmatched);
     let paths = routes.map(|route| route.template()).chain(["/health"]);
     let methods = paths.flat_map(|path| {
         let allowed = Resource::at(path).allow().split(", ");

@@ -2,7 +2,7 @@
 
 use api::Code;
 use serde_json::json;
-use utoipa::openapi::path::{HttpMethod, PathItem, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{HttpMethod, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{Ref, Required};
 
@@ -11,9 +11,15 @@ use super::headers;
 use super::operation::{Op, json_reply, next, text_reply};
 
 pub(super) fn versions() -> PathItem {
-    let reply = json_reply("The version, synced to disk.", Ref::from_schema_name("FrozenReply"))
-        .header(api::idempotency::REPLAYED, headers::replayed())
-        .link("predict", next("predict", &[("version", "$response.body#/version")]));
+    let reply = json_reply(
+        "The version, synced to disk.",
+        Ref::from_schema_name("FrozenReply"),
+    )
+    .header(api::idempotency::REPLAYED, headers::replayed())
+    .link(
+        "predict",
+        next("predict", &[("version", "$response.body#/version")]),
+    );
     Op::new("freeze", "online", "Freeze the online state into a version")
         .about("The version judges the next point as the update would, and never changes.")
         .series()
@@ -41,32 +47,36 @@ pub(super) fn request() -> ObjectBuilder {
 }
 
 pub(super) fn calibration() -> PathItem {
-    Op::new("calibration", "series", "How often a version alarmed, against how often it was asked to")
-        .series()
-        .query(
-            "version",
-            "The version; the latest by default and for `0`.",
-            fields::version_selector(),
-        )
-        .query(
-            "state",
-            "The online state instead; does not go with `version`.",
-            text().enum_values(Some(["online"])),
-        )
-        .reply(
-            200,
-            json_reply(
-                "Since the process started at the earliest.",
-                Ref::from_schema_name("CalibrationReply"),
-            ),
-        )
-        .may(&[
-            Code::UnknownSeries,
-            Code::UnknownVersion,
-            Code::NoOnlineState,
-            Code::InvalidVersion,
-        ])
-        .only(HttpMethod::Get)
+    Op::new(
+        "calibration",
+        "series",
+        "How often a version alarmed, against how often it was asked to",
+    )
+    .series()
+    .query(
+        "version",
+        "The version; the latest by default and for `0`.",
+        fields::version_selector(),
+    )
+    .query(
+        "state",
+        "The online state instead; does not go with `version`.",
+        text().enum_values(Some(["online"])),
+    )
+    .reply(
+        200,
+        json_reply(
+            "Since the process started at the earliest.",
+            Ref::from_schema_name("CalibrationReply"),
+        ),
+    )
+    .may(&[
+        Code::UnknownSeries,
+        Code::UnknownVersion,
+        Code::NoOnlineState,
+        Code::InvalidVersion,
+    ])
+    .only(HttpMethod::Get)
 }
 
 pub(super) fn plot() -> PathItem {
@@ -77,25 +87,32 @@ pub(super) fn plot() -> PathItem {
         .schema(Some(api::schema::series_id()))
         .example(Some(json!("checkout-latency")));
     let page = text_reply("A page without outside addresses.", "text/html")
-        .header("Content-Security-Policy", headers::present("Nothing but the page's own script."))
-        .header("X-Content-Type-Options", headers::present("`nosniff`."));
-    Op::new("plot", "series", "The training points of a version and the expected band, to look at")
-        .parameter(series.build())
-        .query(
-            "version",
-            "The version; the latest by default and for `0`.",
-            fields::version_selector(),
+        .header(
+            "Content-Security-Policy",
+            headers::present("Nothing but the page's own script."),
         )
-        .work()
-        .reply(200, page)
-        .may(&[
-            Code::UnknownSeries,
-            Code::UnknownVersion,
-            Code::MissingField,
-            Code::InvalidSeriesId,
-            Code::InvalidVersion,
-            Code::StoreUnavailable,
-            Code::StoredRecordDamaged,
-        ])
-        .only(HttpMethod::Get)
+        .header("X-Content-Type-Options", headers::present("`nosniff`."));
+    Op::new(
+        "plot",
+        "series",
+        "The training points of a version and the expected band, to look at",
+    )
+    .parameter(series.build())
+    .query(
+        "version",
+        "The version; the latest by default and for `0`.",
+        fields::version_selector(),
+    )
+    .work()
+    .reply(200, page)
+    .may(&[
+        Code::UnknownSeries,
+        Code::UnknownVersion,
+        Code::MissingField,
+        Code::InvalidSeriesId,
+        Code::InvalidVersion,
+        Code::StoreUnavailable,
+        Code::StoredRecordDamaged,
+    ])
+    .only(HttpMethod::Get)
 }
