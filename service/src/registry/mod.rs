@@ -31,7 +31,7 @@ pub use online::{
     StartRequest, Updating,
 };
 
-use crate::store::{Commits, Store};
+use crate::store::{Commits, Space, Store};
 use aliases::AliasCache;
 use cache::ModelCache;
 use reads::{Flights, StoreReads};
@@ -108,6 +108,12 @@ impl Registry {
     #[must_use]
     pub fn commits(&self) -> Option<&Commits> {
         self.store.commits()
+    }
+
+    /// The space the store has, if it is on a file system.
+    #[must_use]
+    pub fn space(&self) -> Option<Space> {
+        self.store.space()
     }
 
     /// The models in memory.

@@ -18,9 +18,10 @@ use super::committer::{self, Queued, Shared, Tables};
 use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
+use super::room::{DISK_RESERVE, Room};
 use super::{
     AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
+    Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, Space, StateRecord, Store, StoreError,
     StoredState, StoredVersion, VersionSelector, Waits,
 };
 
@@ -66,6 +67,8 @@ pub struct EmbeddedOptions {
     pub batch_puts: usize,
     /// How long the answers of requests that name themselves are kept, and how many.
     pub answers: KeepAnswers,
+    /// Bytes of the file system that are kept free: what would take from them is refused.
+    pub disk_reserve: u64,
 }
 
 impl EmbeddedOptions {
@@ -78,6 +81,7 @@ impl EmbeddedOptions {
             queue_puts: 16_384,
             batch_puts: 4_096,
             answers: KeepAnswers::default(),
+            disk_reserve: DISK_RESERVE,
         }
     }
 }
@@ -138,7 +142,7 @@ impl EmbeddedStore {
             },
         };
         let n_series = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);
-        let shared = Arc::new(Shared::new(n_series));
+        let shared = Arc::new(Shared::new(n_series, Room::at(path, options.disk_reserve)));
         shared.revision.store(
             read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
@@ -171,6 +175,12 @@ impl EmbeddedStore {
         if commit > HANGS_AFTER {
             let seconds = commit.as_secs();
             return queued.fail(PutError::Hangs { seconds });
+        }
+        // Here and not by the committer alone: what joins the queue of a state's changes was learnt.
+        if queued.writes()
+            && let Err(full) = self.shared.room.takes(1, queued.size())
+        {
+            return queued.fail(full);
         }
         let refused = match &*self.queue.read().unwrap_or_else(PoisonError::into_inner) {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
@@ -292,6 +302,10 @@ impl Store for EmbeddedStore {
 
     fn refusal(&self) -> Option<String> {
         self.shared.refusal.get().cloned()
+    }
+
+    fn space(&self) -> Option<Space> {
+        Some(self.shared.room.space())
     }
 
     fn commits(&self) -> Option<&Commits> {

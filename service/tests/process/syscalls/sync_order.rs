@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::trace::{Violation, name, violations};
-use crate::binary::{Tidemark, serve_arguments};
+use crate::binary::{Tidemark, program, serve_arguments};
 use crate::http::Connection;
 use crate::{from_env, payload};
 
@@ -32,7 +32,7 @@ pub(super) fn need(package: &str, there: bool) {
     );
 }
 
-fn eatmydata() -> PathBuf {
+pub(super) fn eatmydata() -> PathBuf {
     let found = std::fs::read_dir("/usr/lib")
         .into_iter()
         .flatten()
@@ -54,7 +54,7 @@ fn traced(data_dir: &Path, trace: &Path, disk: Disk) -> Tidemark {
         let preload = format!("LD_PRELOAD={}", eatmydata().display());
         command.args(["-E", &preload]);
     }
-    command.arg(env!("CARGO_BIN_EXE_tidemark"));
+    command.arg(program());
     serve_arguments(&mut command, data_dir, &[]);
     Tidemark::spawn(&mut command)
 }
