@@ -26,7 +26,10 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
         // The rest of the body may come yet, and would be read as the next request.
         reply.force_close();
     }
-    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) {
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE
+    ) {
         // Everybody meets a store that is gone or full at the same moment, and should not come back at one.
         let seconds = call.state.admission.retry_after_s();
         reply.insert_header((header::RETRY_AFTER, seconds));

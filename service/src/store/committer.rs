@@ -175,7 +175,9 @@ fn refuse_without_room(batch: &mut Vec<Queued>, room: &Room, bytes: usize) {
     let (states, others): (Vec<_>, Vec<_>) = batch
         .drain(..)
         .partition(|queued| matches!(queued, Queued::State(..)));
-    others.into_iter().for_each(|queued| queued.fail(full.clone()));
+    others
+        .into_iter()
+        .for_each(|queued| queued.fail(full.clone()));
     batch.extend(states);
 }
 

@@ -15,14 +15,15 @@ use fjall::{KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 use super::aliases::{self, REVISION_KEY};
 use super::answers::{Answers, KeepAnswers, Sweeper, now_ms};
 use super::committer::{self, Queued, Shared, Tables};
+use super::making::make_if_absent;
 use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
 use super::room::{DISK_RESERVE, Room};
 use super::{
     AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, Space, StateRecord, Store, StoreError,
-    StoredState, StoredVersion, VersionSelector, Waits,
+    Learnt, Put, PutError, RequestKey, Space, StateCompletion, StatePut, StateRecord, Store,
+    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
 };
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -97,16 +98,25 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store, recovering what was synced before a crash.
+    /// Opens the store, recovering what was synced before a crash, or makes it.
     ///
     /// # Errors
     /// When the folder cannot be made or read, another process has it open, or a newer release
     /// wrote it.
     pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        let path = &options.path;
-        std::fs::create_dir_all(path).map_err(|error| {
-            StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
+        make_if_absent(&options.path, |path| {
+            let path = path.to_owned();
+            Self::open_in_place(&EmbeddedOptions {
+                path,
+                ..options.clone()
+            })
+            .map(drop)
         })?;
+        Self::open_in_place(options)
+    }
+
+    fn open_in_place(options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        let path = &options.path;
         let db = fjall::Database::builder(path)
             .max_journaling_size(JOURNAL_BYTES)
             .max_cached_files(Some(CACHED_FILES))

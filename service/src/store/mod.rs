@@ -14,6 +14,7 @@ mod committer;
 pub mod embedded;
 #[cfg(test)]
 mod laws;
+mod making;
 pub mod record;
 pub mod request;
 mod room;

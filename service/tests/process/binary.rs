@@ -163,6 +163,12 @@ impl Tidemark {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
+    /// Asks for an orderly end, if the process is still there.
+    #[cfg(feature = "syscall-tests")]
+    pub(crate) fn terminate(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+    }
+
     /// Ends the process as a power switch would, but for the page cache.
     pub(crate) fn kill_9(mut self) {
         self.signal(Signal::KILL);

@@ -11,12 +11,12 @@ use crate::binary::{Tidemark, program, serve_arguments};
 use crate::http::Connection;
 use crate::{from_env, payload};
 
-const CALLS: &str = "trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg";
+pub(super) const CALLS: &str = "trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg";
 /// Bytes of each call that are shown: more than a batch of all concurrent fits has.
-const SHOWN: &str = "262144";
+pub(super) const SHOWN: &str = "262144";
 const CONCURRENT: u64 = 16;
 /// A guard against hanging, not a promise about speed.
-const TRACE_ENDS_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const TRACE_ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy)]
 enum Disk {
