@@ -91,7 +91,7 @@ impl Prepared {
             Fails::Write => "write",
         };
         let inject = format!("inject={call}:error=EIO:when={k}");
-        let mut strace = vec!["-o", trace_name];
+        let mut strace = vec!["--seccomp-bpf", "-o", trace_name];
         match fails {
             // Only the journal is synced so, and the trace shows replies as well.
             Fails::Sync => strace.extend(["-y", "-s", sync_order::SHOWN, "-e", sync_order::CALLS]),
@@ -163,12 +163,13 @@ fn judge_trace(text: &str, writes: &[Write]) -> Vec<Violation> {
         .into_iter()
         .map(|violation| Violation::AcknowledgedAfterFailure(format!("{violation:?}")))
         .collect();
-    let mut syncs = text.lines().filter(|line| line.contains("fdatasync("));
-    let failed = syncs.find(|line| line.contains("EIO"));
+    let mut lines = text.lines();
+    let failed = lines.find(|line| line.contains("fdatasync") && line.contains("EIO"));
     if failed.is_none() {
         found.push(Violation::NothingFailed);
     }
-    let again = syncs.map(|line| Violation::AcknowledgedAfterFailure(line.to_owned()));
+    let again = lines.filter(|line| line.contains("fdatasync("));
+    let again = again.map(|line| Violation::AcknowledgedAfterFailure(line.to_owned()));
     found.extend(again);
     found
 }

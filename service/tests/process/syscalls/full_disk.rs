@@ -19,7 +19,6 @@ const MIB: u64 = 1024 * 1024;
 const RECOVERS_WITHIN: Duration = Duration::from_secs(5);
 /// Predicts that are counted before and while the disk is full.
 const PREDICTS: usize = 1_000;
-const POINT_LATER: &[u8] = br#"{"timestamp":"1769846460","value":12.5}"#;
 
 /// Fits on one series, and what was acknowledged of them.
 struct Fits {
@@ -100,13 +99,20 @@ fn assert_is(reply: &Reply, status: u16, code: &str) {
     assert!(reply.head.contains("retry-after: "), "{}", reply.head);
 }
 
+/// The next update of a state.
+fn update(addr: SocketAddr, fits: &Fits) -> Reply {
+    // Later than every one before, or it would be late and nothing to store.
+    let at = 1_769_846_460 + fits.sent;
+    let point = format!(r#"{{"timestamp":"{at}","value":12.5}}"#);
+    once(addr, "POST", "/update/learning", point.as_bytes()).expect("it answers")
+}
+
 /// Fits, updates and aliases are refused in words; ready stays, because predicts go on.
 fn assert_is_full(addr: SocketAddr, fits: &mut Fits) {
     assert_is(&fits.fit(addr, "a", 4), 507, "storage_full");
     assert_is(&fits.fit(addr, "new", 4), 507, "storage_full");
     let send = |method, target, body| once(addr, method, target, body).expect("it answers");
-    let update = send("POST", "/update/learning", POINT_LATER);
-    assert_is(&update, 507, "storage_full");
+    assert_is(&update(addr, fits), 507, "storage_full");
     let alias = send("PUT", "/series/a/aliases/live", br#"{"version":"1"}"#);
     assert_is(&alias, 507, "storage_full");
     assert_eq!(send("GET", "/health/ready", b"").status, 200);
@@ -142,8 +148,9 @@ fn a_full_disk_refuses_fits_and_recovers_by_itself() {
     for _ in 0..20 {
         assert_eq!(fits.fit(server.addr, "a", 300).status, 200);
     }
-    let update = once(server.addr, "POST", "/update/learning", POINT).expect("it answers");
-    assert_eq!(update.status, 200, "{}", update.text());
+    let first = update(server.addr, &fits).json()["state_seq"].as_u64();
+    assert_eq!(first, Some(1));
+    let mut learnt = 2;
     let normal = predicts(server.addr);
     // Below the reserve, and then to the last byte.
     for left in [8 * MIB, 0] {
@@ -161,11 +168,9 @@ fn a_full_disk_refuses_fits_and_recovers_by_itself() {
         volume.clear();
         let recovered = fits.recovers(server.addr).expect("it recovers by itself");
         println!("recovered {recovered:?} after there was space");
-        let update = once(server.addr, "POST", "/update/learning", POINT_LATER);
-        assert_eq!(
-            update.expect("it answers").json()["state_seq"].as_u64(),
-            Some(2)
-        );
+        let next = update(server.addr, &fits).json()["state_seq"].as_u64();
+        assert_eq!(next, Some(learnt), "what was refused was not learnt");
+        learnt += 1;
     }
     // A server that is started on a full disk answers as well.
     volume.fill(0);

@@ -11,7 +11,7 @@ use crate::binary::{program, serve_arguments};
 pub(super) fn traced(strace: &[&str], data_dir: &Path, flags: &[&str]) -> Command {
     need("strace", Command::new("strace").arg("-V").output().is_ok());
     let mut command = Command::new("strace");
-    command.args(["-D", "-f", "--seccomp-bpf", "-e", "signal=none"]);
+    command.args(["-D", "-f", "-e", "signal=kill"]);
     command.args(strace).arg(program());
     serve_arguments(&mut command, data_dir, flags);
     command

@@ -7,59 +7,66 @@ use std::path::Path;
 pub(super) const CALLS: &str = "?open,openat,?creat,write,pwrite64,writev,?pwritev,fdatasync,fsync,?rename,renameat,\
      renameat2,?unlink,unlinkat,?rmdir,ftruncate,fallocate,?mkdir,mkdirat,?link,linkat,copy_file_range";
 
-/// One call: the `rank`-th of its name on a file by one of the threads.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One call: the `rank`-th of its name by one of the threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Point {
-    /// The first line of the trace with such a call.
-    at: usize,
     pub(super) call: String,
-    /// Relative to the data folder.
-    pub(super) path: String,
+    /// The file on which it is the `rank`-th, relative to the data folder; none where its name is another one
+    /// every time, and then calls on all files count.
+    pub(super) path: Option<String>,
     pub(super) rank: usize,
 }
 
 /// The calls of a trace of `strace -f -y` on what is in the folder `data`, in their order, each once.
 pub(super) fn points(trace: &str, data: &Path) -> Vec<Point> {
-    let mut ranks: HashMap<(&str, &str, String), usize> = HashMap::new();
+    let mut ranks: HashMap<(&str, &str, Option<&str>), usize> = HashMap::new();
     let mut seen = BTreeSet::new();
     let mut points = Vec::new();
-    for (at, line) in trace.lines().enumerate() {
+    for line in trace.lines() {
         let Some((thread, rest)) = line.split_once(' ') else {
             continue;
         };
         let Some((call, arguments)) = rest.trim_start().split_once('(') else {
             continue;
         };
-        let path = path_of(arguments).and_then(|path| Path::new(path).strip_prefix(data).ok());
+        // What strace counts, it counts whatever the call is about.
+        let of_all = ranks.entry((thread, call, None)).or_default();
+        *of_all += 1;
+        let mut rank = *of_all;
+        let path =
+            path_of(call, arguments).and_then(|path| Path::new(path).strip_prefix(data).ok());
         let Some(path) = path.and_then(Path::to_str) else {
             continue;
         };
-        let rank = ranks.entry((thread, call, path.to_owned())).or_default();
-        // An open that makes nothing counts, because strace counts it, and changes nothing.
-        *rank += 1;
+        let path = (!path.contains("/.tmp")).then_some(path);
+        if path.is_some() {
+            let of_file = ranks.entry((thread, call, path)).or_default();
+            *of_file += 1;
+            rank = *of_file;
+        }
+        // An open that makes nothing is counted, too, and changes nothing.
         let changes = !call.starts_with("open") || arguments.contains("O_CREAT");
-        if changes && seen.insert((call, path.to_owned(), *rank)) {
+        if changes && seen.insert((call, path, rank)) {
             points.push(Point {
-                at,
                 call: call.to_owned(),
-                path: path.to_owned(),
-                rank: *rank,
+                path: path.map(str::to_owned),
+                rank,
             });
         }
     }
     points
 }
 
-/// The file that a call is about: that of its descriptor, or the first path in its arguments.
-fn path_of(arguments: &str) -> Option<&str> {
-    let is_descriptor = arguments.starts_with(|first: char| first.is_ascii_digit());
-    let (open, close) = if is_descriptor {
-        ('<', '>')
+/// The file that a call is about: that of its descriptor, the first path in its arguments, or the last one where
+/// a file gets that name.
+fn path_of<'a>(call: &str, arguments: &'a str) -> Option<&'a str> {
+    let path = if arguments.starts_with(|first: char| first.is_ascii_digit()) {
+        arguments.split_once('<')?.1.split_once('>')?.0
+    } else if call.starts_with("rename") {
+        arguments.rsplit('"').nth(1)?
     } else {
-        ('"', '"')
+        arguments.split('"').nth(1)?
     };
-    let of_descriptor = || arguments.split_once(open)?.1.split_once(close);
-    let path = of_descriptor()?.0;
     // `unlinkat(5</data/folder>, "name", 0)` names its file by a folder and a name; the folder will do.
     path.starts_with('/').then_some(path)
 }
@@ -79,18 +86,20 @@ mod tests {
 8 fsync(5</d/new>) = 0
 7 <... write resumed>) = 1
 7 write(2</dev/null>, "log", 3) = 3
-7 rename("/d/new", "/d/other") = 0"#;
+7 write(6</d/k/.tmpA1>, "v", 1) = 1
+7 renameat(AT_FDCWD</w>, "/d/k/.tmpA1", AT_FDCWD</w>, "/d/other") = 0"#;
         let found = points(trace, Path::new("/d"));
         let found: Vec<_> = found
             .iter()
-            .map(|it| (it.call.as_str(), it.path.as_str(), it.rank))
+            .map(|it| (it.call.as_str(), it.path.as_deref(), it.rank))
             .collect();
         let expected = [
-            ("openat", "new", 1),
-            ("write", "new", 1),
-            ("write", "new", 2),
-            ("fsync", "new", 1),
-            ("rename", "new", 1),
+            ("openat", Some("new"), 1),
+            ("write", Some("new"), 1),
+            ("write", Some("new"), 2),
+            ("fsync", Some("new"), 1),
+            ("write", None, 4),
+            ("renameat", Some("other"), 1),
         ];
         assert_eq!(found, expected);
     }
