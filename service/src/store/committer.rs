@@ -126,6 +126,7 @@ pub(super) fn run(
             fail(&mut batch, &PutError::Closed(reason.clone()));
             continue;
         }
+        shared.room.look(tables.db.write_buffer_size());
         refuse_without_room(&mut batch, &shared.room, bytes);
         if batch.is_empty() {
             continue;
@@ -158,7 +159,7 @@ fn look(db: &fjall::Database, shared: &Shared) {
         return;
     }
     let _under_way = shared.commit.begin();
-    shared.room.look();
+    shared.room.look(db.write_buffer_size());
     // Syncs nothing and writes nothing: every batch has left the journal's buffer.
     if let Err(error) = db.persist(fjall::PersistMode::Buffer) {
         refuse_from_now_on(shared, &error.to_string());
@@ -168,7 +169,6 @@ fn look(db: &fjall::Database, shared: &Shared) {
 /// Fails what would take from the space that is kept free. Changes of states go on: they were queued
 /// while there was room, and what was queued is learnt; the reserve is for them.
 fn refuse_without_room(batch: &mut Vec<Queued>, room: &Room, bytes: usize) {
-    room.look();
     let Err(full) = room.takes(batch.len(), bytes) else {
         return;
     };

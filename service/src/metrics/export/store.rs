@@ -38,7 +38,7 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
     let space = registry.and_then(Registry::space);
     out.gauge(
         "tidemark_store_free_bytes",
-        "Space where the store is",
+        "Space where the store is, less what is yet to be written there from memory",
         space.map_or(0, |space| space.free),
     )?;
     out.gauge(

@@ -175,7 +175,11 @@ fn crash_at(folder: Folder, point: &Point) -> bool {
     let inject = format!("inject={}:signal=KILL:when={}", point.call, point.rank);
     // Without a filter in the kernel, beside which strace sends no signal.
     let mut strace = vec!["-o", "/dev/null", "-e", &call, "-e", &inject];
-    let file = point.path.as_ref().map(|path| data.join(path));
+    let file = point.path.as_ref().map(|path| match path.as_str() {
+        // `join` would add a slash, and strace compares names.
+        "" => data.clone(),
+        path => data.join(path),
+    });
     if let Some(file) = &file {
         strace.extend(["-P", file.to_str().expect("a path of ours is UTF-8")]);
     }

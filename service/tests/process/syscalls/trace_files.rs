@@ -58,11 +58,11 @@ pub(super) fn points(trace: &str, data: &Path) -> Vec<Point> {
 }
 
 /// The file that a call is about: that of its descriptor, the first path in its arguments, or the last one where
-/// a file gets that name.
+/// the first has another name every time.
 fn path_of<'a>(call: &str, arguments: &'a str) -> Option<&'a str> {
     let path = if arguments.starts_with(|first: char| first.is_ascii_digit()) {
         arguments.split_once('<')?.1.split_once('>')?.0
-    } else if call.starts_with("rename") {
+    } else if call.starts_with("rename") && arguments.contains("/.tmp") {
         arguments.rsplit('"').nth(1)?
     } else {
         arguments.split('"').nth(1)?
