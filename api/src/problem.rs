@@ -136,6 +136,8 @@ problem_table! {
         "Try again after Retry-After.";
     DeadlineExceeded = "deadline_exceeded", 503, "The request's deadline would pass before its turn",
         "Nothing was done. Try again after Retry-After, or allow more time in X-Request-Deadline-Ms.";
+    StorageFull = "storage_full", 507, "The server has no space for it",
+        "Nothing was written. Make room where --data-dir is; what is sent after that is stored, without a restart.";
 }
 
 impl Code {

@@ -1,10 +1,10 @@
-//! What the store keeps beside models, and for how long.
+//! What the store keeps beside models, and for how long; what it leaves free.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::parse_duration;
+use super::{parse_bytes, parse_duration};
 use crate::store::KeepAnswers;
 
 /// What the store keeps beside models, and for how long.
@@ -17,6 +17,10 @@ pub struct StoreConfig {
     /// How many such answers are kept; beyond them the oldest go first.
     #[arg(long, env = "TIDEMARK_IDEMPOTENCY_KEYS", default_value_t = 1_000_000)]
     pub idempotency_keys: u64,
+
+    /// Space that is kept free on the store's file system: what would take from it is refused.
+    #[arg(long, env = "TIDEMARK_DISK_RESERVE", default_value = "64MiB", value_parser = parse_bytes)]
+    pub disk_reserve: usize,
 }
 
 impl StoreConfig {

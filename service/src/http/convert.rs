@@ -217,6 +217,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         RegistryError::Fit(fit) => fit_rejection(fit),
         RegistryError::Put(put) => match put {
             PutError::Busy => plain(Code::Overloaded),
+            PutError::StorageFull { .. } => plain(Code::StorageFull),
             PutError::Hangs { .. } | PutError::Closed(_) | PutError::Unknown(_) => {
                 plain(Code::StoreUnavailable)
             }

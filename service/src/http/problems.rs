@@ -29,8 +29,11 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     if status == StatusCode::UNAUTHORIZED {
         reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        // Everybody meets a store that is gone at the same moment, and should not come back at one.
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE
+    ) {
+        // Everybody meets a store that is gone or full at the same moment, and should not come back at one.
         let seconds = call.state.admission.retry_after_s();
         reply.insert_header((header::RETRY_AFTER, seconds));
     }

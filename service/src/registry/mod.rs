@@ -32,7 +32,7 @@ pub use online::{
     StartRequest, Updating,
 };
 
-use crate::store::{BackupError, CarriedFile, Commits, Store, Summary};
+use crate::store::{BackupError, CarriedFile, Commits, Space, Store, Summary};
 use aliases::AliasCache;
 use cache::ModelCache;
 use reads::{Flights, StoreReads};
@@ -109,6 +109,12 @@ impl Registry {
     #[must_use]
     pub fn commits(&self) -> Option<&Commits> {
         self.store.commits()
+    }
+
+    /// The space the store has, if it is on a file system.
+    #[must_use]
+    pub fn space(&self) -> Option<Space> {
+        self.store.space()
     }
 
     /// The models in memory.

@@ -19,6 +19,7 @@ use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
 use super::commits::Commits;
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
+use super::room::{self, Room};
 use super::under_way::UnderWay;
 use super::{
     AliasChanged, AliasError, Completion, Put, PutError, StateChange, StateCompletion, StatePut,
@@ -74,10 +75,12 @@ pub(super) struct Shared {
     pub(super) reads: UnderWay,
     /// Those that were made.
     pub(super) commits: Commits,
+    /// Space for further ones.
+    pub(super) room: Room,
 }
 
 impl Shared {
-    pub(super) fn new(series: u64) -> Self {
+    pub(super) fn new(series: u64, room: Room) -> Self {
         Self {
             series: AtomicU64::new(series),
             revision: AtomicU64::new(0),
@@ -85,6 +88,7 @@ impl Shared {
             commit: UnderWay::new(1),
             reads: UnderWay::new(NOTED_READS),
             commits: Commits::default(),
+            room,
         }
     }
 }
@@ -101,9 +105,11 @@ pub(super) fn run(
 ) {
     let mut batch = Vec::with_capacity(batch_puts);
     loop {
-        match queue.recv_timeout(rests(&tables.answers, shared, &sweeper, now_ms())) {
+        let rests = rests(&tables.answers, shared, &sweeper, now_ms());
+        match queue.recv_timeout(rests.min(room::LOOK_EVERY)) {
             Ok(first) => batch.push(first),
             Err(RecvTimeoutError::Timeout) => {
+                look(&tables.db, shared);
                 sweep(&tables.db, &tables.answers, shared, &mut sweeper);
                 continue;
             }
@@ -118,6 +124,11 @@ pub(super) fn run(
         if let Some(reason) = shared.refusal.get() {
             shared.commits.failed(batch.len());
             fail(&mut batch, &PutError::Closed(reason.clone()));
+            continue;
+        }
+        shared.room.look(tables.db.write_buffer_size());
+        refuse_without_room(&mut batch, &shared.room, bytes);
+        if batch.is_empty() {
             continue;
         }
         let begun = Instant::now();
@@ -141,6 +152,35 @@ pub(super) fn run(
     }
 }
 
+/// What is looked at while nothing is queued: space, and whether a table could not be written in the
+/// background. Then no commit will succeed, and nobody should be sent here to find out.
+fn look(db: &fjall::Database, shared: &Shared) {
+    if shared.refusal.get().is_some() {
+        return;
+    }
+    let _under_way = shared.commit.begin();
+    shared.room.look(db.write_buffer_size());
+    // Syncs nothing and writes nothing: every batch has left the journal's buffer.
+    if let Err(error) = db.persist(fjall::PersistMode::Buffer) {
+        refuse_from_now_on(shared, &error.to_string());
+    }
+}
+
+/// Fails what would take from the space that is kept free. Changes of states go on: they were queued
+/// while there was room, and what was queued is learnt; the reserve is for them.
+fn refuse_without_room(batch: &mut Vec<Queued>, room: &Room, bytes: usize) {
+    let Err(full) = room.takes(batch.len(), bytes) else {
+        return;
+    };
+    let (states, others): (Vec<_>, Vec<_>) = batch
+        .drain(..)
+        .partition(|queued| matches!(queued, Queued::State(..)));
+    others
+        .into_iter()
+        .for_each(|queued| queued.fail(full.clone()));
+    batch.extend(states);
+}
+
 /// How long the committer may wait for a batch before something is to be swept.
 pub(super) fn rests(
     answers: &Answers,
@@ -148,8 +188,8 @@ pub(super) fn rests(
     sweeper: &Sweeper,
     now_ms: u64,
 ) -> Duration {
-    // What is due then stays due: nothing is swept any more.
-    if shared.refusal.get().is_some() {
+    // What is due then stays due: nothing is swept any more, or not until there is room.
+    if shared.refusal.get().is_some() || shared.room.is_full() {
         return LOOK_EVERY;
     }
     sweeper.rests(answers, now_ms)
@@ -162,7 +202,7 @@ pub(super) fn sweep(
     shared: &Shared,
     sweeper: &mut Sweeper,
 ) {
-    if shared.refusal.get().is_some() {
+    if shared.refusal.get().is_some() || shared.room.is_full() {
         return;
     }
     // A disk that hangs here holds up the next batch as one that hangs in a commit.
@@ -183,7 +223,12 @@ fn refuse_from_now_on(shared: &Shared, reason: &str) {
 }
 
 impl Queued {
-    fn size(&self) -> usize {
+    /// Whether it takes space.
+    pub(super) fn writes(&self) -> bool {
+        !matches!(self, Self::State(put, _) if matches!(put.change, StateChange::Nothing))
+    }
+
+    pub(super) fn size(&self) -> usize {
         match self {
             Self::Version(put, _) => {
                 let beside = put

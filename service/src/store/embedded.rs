@@ -18,13 +18,15 @@ use super::answers::{Answers, KeepAnswers, Sweeper, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::committer::{self, Queued, Shared, Tables};
 use super::keyspaces;
+use super::making::make_if_absent;
 use super::record::{
     SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
 };
+use super::room::{DISK_RESERVE, Room};
 use super::{
     AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
-    StoredState, StoredVersion, VersionSelector, Waits,
+    Learnt, Put, PutError, RequestKey, Space, StateCompletion, StatePut, StateRecord, Store,
+    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
 };
 
 /// When a commit counts as done.
@@ -49,6 +51,8 @@ pub struct EmbeddedOptions {
     pub batch_puts: usize,
     /// How long the answers of requests that name themselves are kept, and how many.
     pub answers: KeepAnswers,
+    /// Bytes of the file system that are kept free: what would take from them is refused.
+    pub disk_reserve: u64,
 }
 
 impl EmbeddedOptions {
@@ -61,6 +65,7 @@ impl EmbeddedOptions {
             queue_puts: 16_384,
             batch_puts: 4_096,
             answers: KeepAnswers::default(),
+            disk_reserve: DISK_RESERVE,
         }
     }
 }
@@ -76,16 +81,25 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store, recovering what was synced before a crash.
+    /// Opens the store, recovering what was synced before a crash, or makes it.
     ///
     /// # Errors
     /// When the folder cannot be made or read, another process has it open, or a newer release
     /// wrote it.
     pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        let path = &options.path;
-        std::fs::create_dir_all(path).map_err(|error| {
-            StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
+        make_if_absent(&options.path, |path| {
+            let path = path.to_owned();
+            Self::open_in_place(&EmbeddedOptions {
+                path,
+                ..options.clone()
+            })
+            .map(drop)
         })?;
+        Self::open_in_place(options)
+    }
+
+    fn open_in_place(options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        let path = &options.path;
         let db = keyspaces::open_database(path).map_err(|error| open_error(path, error))?;
         let table =
             |name: &str| keyspaces::open(&db, name).map_err(|error| open_error(path, error));
@@ -110,7 +124,7 @@ impl EmbeddedStore {
             },
         };
         let n_series = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);
-        let shared = Arc::new(Shared::new(n_series));
+        let shared = Arc::new(Shared::new(n_series, Room::at(path, options.disk_reserve)));
         shared.revision.store(
             read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
@@ -143,6 +157,12 @@ impl EmbeddedStore {
         if commit > HANGS_AFTER {
             let seconds = commit.as_secs();
             return queued.fail(PutError::Hangs { seconds });
+        }
+        // Here and not by the committer alone: what joins the queue of a state's changes was learnt.
+        if queued.writes()
+            && let Err(full) = self.shared.room.takes(1, queued.size())
+        {
+            return queued.fail(full);
         }
         let refused = match &*self.queue.read().unwrap_or_else(PoisonError::into_inner) {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
@@ -272,6 +292,10 @@ impl Store for EmbeddedStore {
 
     fn refusal(&self) -> Option<String> {
         self.shared.refusal.get().cloned()
+    }
+
+    fn space(&self) -> Option<Space> {
+        Some(self.shared.room.space())
     }
 
     fn commits(&self) -> Option<&Commits> {

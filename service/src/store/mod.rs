@@ -16,8 +16,10 @@ pub mod embedded;
 pub(crate) mod keyspaces;
 #[cfg(test)]
 mod laws;
+mod making;
 pub mod record;
 pub mod request;
+mod room;
 pub mod state;
 #[cfg(test)]
 mod state_laws;
@@ -37,6 +39,7 @@ pub use commits::Commits;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use record::VersionRecord;
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
+pub use room::{DISK_RESERVE, Space};
 pub use state::{Learnt, StateRecord, StoredState};
 
 /// A version to be stored. Its number is the store's to give.
@@ -125,6 +128,14 @@ pub enum PutError {
     /// The store takes no writes: it is closing, or an earlier write failed. Nothing was written.
     #[error("the store takes no writes: {0}")]
     Closed(String),
+    /// Less space is left than is kept free. Nothing was written, and later writes may be.
+    #[error("there is no space: {} are free where the store is, and {} are kept free", bytesize::ByteSize(*.free), bytesize::ByteSize(*.reserve))]
+    StorageFull {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are kept free.
+        reserve: u64,
+    },
     /// The series' own record is damaged, so that no version number can be given.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
@@ -272,6 +283,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What the store is waiting for. Never waits itself.
     fn waits(&self) -> Waits;
+
+    /// The space it has, if it is on a file system. Never waits itself.
+    fn space(&self) -> Option<Space> {
+        None
+    }
 
     /// Its commits, if it counts them.
     fn commits(&self) -> Option<&Commits> {

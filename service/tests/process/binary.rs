@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,16 @@ use rustix::process::{Pid, Signal, kill_process};
 /// A guard against hanging, not a promise about speed.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
+/// The binary under test: that of `TIDEMARK_BIN`, such as a release build for a long form, or the one
+/// that was built with the tests.
+pub(crate) fn program() -> PathBuf {
+    let built = || env!("CARGO_BIN_EXE_tidemark").into();
+    std::env::var_os("TIDEMARK_BIN").map_or_else(built, PathBuf::from)
+}
+
 /// `tidemark serve` over `data_dir` on a free port, draining without delay unless `flags` say so.
 pub(crate) fn serve(data_dir: &Path, flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    let mut command = Command::new(program());
     serve_arguments(&mut command, data_dir, flags);
     command
 }
@@ -155,6 +162,12 @@ impl Tidemark {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
+    /// Asks for an orderly end, if the process is still there.
+    #[cfg(feature = "syscall-tests")]
+    pub(crate) fn terminate(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
     }
 
     /// Ends the process as a power switch would, but for the page cache.

@@ -35,6 +35,17 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
         "Changes that were not stored because a write failed, then or before",
         commits.failures(),
     )?;
+    let space = registry.and_then(Registry::space);
+    out.gauge(
+        "tidemark_store_free_bytes",
+        "Space where the store is, less what is yet to be written there from memory",
+        space.map_or(0, |space| space.free),
+    )?;
+    out.gauge(
+        "tidemark_store_reserve_bytes",
+        "Space that is kept free there: what would take from it is refused",
+        space.map_or(0, |space| space.reserve),
+    )?;
     out.gauge(
         "tidemark_series",
         "Series with at least one version",

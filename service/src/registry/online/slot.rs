@@ -77,6 +77,7 @@ impl Slot {
             | Err(
                 PutError::Busy
                 | PutError::Hangs { .. }
+                | PutError::StorageFull { .. }
                 | PutError::Damaged(_)
                 | PutError::KeyReused
                 | PutError::TooManyAliases,

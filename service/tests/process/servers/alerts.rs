@@ -84,7 +84,7 @@ fn an_alert_with_another_limit_or_wait_is_caught() {
             }
         }
     }
-    assert!(n_faults >= 28, "{n_faults} faults were seeded");
+    assert!(n_faults >= 36, "{n_faults} faults were seeded");
 }
 
 /// `> L` with other limits; what compares with 0 never fires instead.

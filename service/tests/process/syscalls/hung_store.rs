@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::sync_order::need;
-use crate::binary::{Starting, Tidemark, serve, serve_arguments};
+use crate::binary::{Starting, Tidemark, program, serve, serve_arguments};
 use crate::http::{Connection, Reply, once};
 use crate::payload::{self, POINT};
 
@@ -23,7 +23,7 @@ fn delayed(data_dir: &Path, call: &str) -> Command {
     command.arg(format!("trace={call}"));
     command.arg("-e");
     command.arg(format!("inject={call}:delay_enter={HANGS_FOR}:when=1"));
-    command.arg(env!("CARGO_BIN_EXE_tidemark"));
+    command.arg(program());
     serve_arguments(&mut command, data_dir, &HEALTH);
     command
 }

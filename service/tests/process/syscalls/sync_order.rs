@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::trace::{Violation, name, violations};
-use crate::binary::{Tidemark, serve_arguments};
+use crate::binary::{Tidemark, program, serve_arguments};
 use crate::http::Connection;
 use crate::{from_env, payload};
 
-const CALLS: &str = "trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg";
+pub(super) const CALLS: &str = "trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg";
 /// Bytes of each call that are shown: more than a batch of all concurrent fits has.
-const SHOWN: &str = "262144";
+pub(super) const SHOWN: &str = "262144";
 const CONCURRENT: u64 = 16;
 /// A guard against hanging, not a promise about speed.
-const TRACE_ENDS_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const TRACE_ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy)]
 enum Disk {
@@ -32,7 +32,7 @@ pub(super) fn need(package: &str, there: bool) {
     );
 }
 
-fn eatmydata() -> PathBuf {
+pub(super) fn eatmydata() -> PathBuf {
     let found = std::fs::read_dir("/usr/lib")
         .into_iter()
         .flatten()
@@ -54,7 +54,7 @@ fn traced(data_dir: &Path, trace: &Path, disk: Disk) -> Tidemark {
         let preload = format!("LD_PRELOAD={}", eatmydata().display());
         command.args(["-E", &preload]);
     }
-    command.arg(env!("CARGO_BIN_EXE_tidemark"));
+    command.arg(program());
     serve_arguments(&mut command, data_dir, &[]);
     Tidemark::spawn(&mut command)
 }
