@@ -3,8 +3,7 @@
 //!
 //! On the main port a probe waits for a worker, and for a free connection slot and descriptor there;
 //! here it shares nothing with requests but the machine. Every reply closes its connection: a prober
-//! opens one a probe anyway, and so every connection here has one request head, whose deadline the
-//! framework keeps.
+//! opens one a probe anyway.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,10 +11,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer};
+use actix_web::web::Data;
 
+use crate::connection::{self, Limits, Peers};
 use crate::http;
+use crate::metrics::Connections;
 use crate::startup::{StartupError, State};
 
 /// A prober that has not sent its request head by then is cut off.
@@ -87,16 +87,18 @@ impl Drop for HealthListener {
 
 /// The framework's server, running on one worker thread. Needs a runtime of actix.
 fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<Server> {
-    let shared = Data::from(state);
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(shared.clone())
-            .default_service(web::to(http::dispatch_probe))
-    })
-    .workers(1)
-    .max_connections(MAX_CONNECTIONS)
-    .client_request_timeout(HEAD_WITHIN)
-    .disable_signals()
-    .listen(listener)?;
-    Ok(server.run())
+    let serving = connection::Serving {
+        workers: 1,
+        max_connections: MAX_CONNECTIONS,
+        shutdown_timeout: Duration::ZERO,
+        limits: Limits {
+            head: HEAD_WITHIN,
+            ..Limits::keeping(HEAD_WITHIN)
+        },
+        // Its connections are none of the main port's.
+        connections: Connections::default(),
+        peers: Peers::unlimited(),
+        tls: None,
+    };
+    connection::serve(listener, serving, Data::from(state), http::dispatch_probe)
 }

@@ -5,10 +5,10 @@
 pub mod admission;
 pub mod compute;
 pub mod config;
+mod connection;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;
-pub mod framing;
 mod health_listener;
 pub mod http;
 mod listener;

@@ -7,16 +7,15 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer};
+use actix_web::web::Data;
 use api::{Code, Rejection};
 
 use crate::admission::Admission;
 use crate::compute::Compute;
 use crate::config::ServeConfig;
+use crate::connection::{self, CertificateFiles, Limits, Peers, Tls};
 use crate::demo;
 use crate::health_listener::HealthListener;
 use crate::http;
@@ -27,10 +26,6 @@ use crate::shutdown::{Drain, Serving, StopRequests};
 use crate::store::{EmbeddedOptions, EmbeddedStore, StoreError};
 use crate::telemetry::Telemetry;
 use crate::warm_start::WarmStart;
-
-/// A connection that sends no request head for this long is closed.
-const FIRST_HEAD: Duration = Duration::from_secs(10);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// What every request sees.
 pub struct State {
@@ -193,31 +188,22 @@ impl Application {
             None => None,
         };
         let shared = Data::from(Arc::clone(&state));
-        let workers = or_cores(config.workers);
-        let connections = state.metrics.connections.clone();
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(shared.clone())
-                .default_service(web::to(http::dispatch))
-        })
-        .on_connect(move |_, connection| {
-            connection.insert(connections.open());
-        })
-        .workers(workers)
-        .max_connections((config.admission.max_connections as usize).div_ceil(workers))
-        // Who closes the connection has gone: its request is dropped, and not served to nobody.
-        .h1_allow_half_closed(false)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(FIRST_HEAD)
-        // A streamed reply ends in a small write, which would wait 40 ms for the client's delayed
-        // acknowledgement of the one before (RFC 896 meets RFC 1122, 4.2.3.2).
-        .tcp_nodelay(true)
-        .shutdown_timeout(config.drain_timeout.as_secs())
-        .disable_signals()
-        .listen(listener.share().map_err(bind_error)?)
-        .map_err(bind_error)?;
+        let serving = connection::Serving {
+            workers: or_cores(config.workers),
+            max_connections: config.admission.max_connections as usize,
+            shutdown_timeout: config.drain_timeout,
+            limits: Limits::keeping(config.connections.keep_alive),
+            connections: state.metrics.connections.clone(),
+            peers: Peers::new(
+                config.connections.max_connections_per_peer,
+                config.admission.max_connections,
+            ),
+            tls: tls(config, &state.metrics).map_err(StartupError::Config)?,
+        };
+        let socket = listener.share().map_err(bind_error)?;
+        let server = connection::serve(socket, serving, shared, http::dispatch);
         Ok(Self {
-            server: server.run(),
+            server: server.map_err(bind_error)?,
             listener,
             addr,
             health,
@@ -277,7 +263,12 @@ impl Application {
             .then(|| WarmStart::begin(&config.data_dir, &state))
             .transpose()
             .map_err(StartupError::Server)?;
-        println!("listening on http://{addr}");
+        let scheme = if config.connections.tls_cert.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        println!("listening on {scheme}://{addr}");
         let traces = state.telemetry.traces.clone();
         tokio::select! {
             ended = &mut serving => {
@@ -294,6 +285,20 @@ impl Application {
             flushed.map_err(|error| StartupError::Thread(error.to_string()))?;
         }
         Ok(())
+    }
+}
+
+fn tls(config: &ServeConfig, metrics: &Metrics) -> Result<Option<Tls>, String> {
+    let connections = &config.connections;
+    match (&connections.tls_cert, &connections.tls_key) {
+        (Some(certificates), Some(key)) => {
+            let files = CertificateFiles {
+                certificates: certificates.clone(),
+                key: key.clone(),
+            };
+            Tls::start(files, Arc::clone(&metrics.certificate)).map(Some)
+        }
+        _ => Ok(None),
     }
 }
 

@@ -50,6 +50,12 @@ impl Connection {
         self.stream.write_all(&bytes).await
     }
 
+    /// Whether the server keeps it, while no reply is due: as far as the runtime has been told.
+    pub(super) fn is_kept(&self) -> bool {
+        let read = self.stream.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Reads the reply to it.
     pub(super) async fn receive(&mut self) -> io::Result<Reply> {
         let mut bytes = Vec::with_capacity(1_024);

@@ -1,6 +1,7 @@
 //! What an operator may set: flags, each also an environment variable.
 
 mod admission;
+mod connections;
 mod probes;
 mod start;
 mod store;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
+pub use connections::ConnectionsConfig;
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
@@ -103,6 +105,10 @@ pub struct ServeConfig {
     /// always syncs.
     #[arg(skip = Durability::Synced)]
     pub durability: Durability,
+
+    /// How connections are kept.
+    #[command(flatten)]
+    pub connections: ConnectionsConfig,
 
     /// Where probes are answered.
     #[command(flatten)]

@@ -1,7 +1,8 @@
 //! Read a request body: within the limit, of a media type that is read, not encoded.
 
+use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use actix_web::HttpRequest;
@@ -12,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Call, admit, convert};
 use crate::admission::{Refusal, Reserved, Ticket};
+use crate::connection::{PATIENCE, Pace};
 
 /// A declared length is taken at its word up to here, and beyond it once so much has arrived.
 const TRUSTED_BYTES: usize = 1024 * 1024;
@@ -32,7 +34,7 @@ pub(super) enum Media {
 ///
 /// # Errors
 /// `unsupported_media_type`, `body_too_large`, `malformed_request`, `body_timeout` when it is not there by
-/// the deadline, `deadline_exceeded` when it is there too late, or `overloaded` when a body of unknown
+/// the deadline or stalls before, `deadline_exceeded` when it is there too late, or `overloaded` when a body of unknown
 /// length outgrows the memory for requests.
 pub(super) async fn read_json(
     call: &Call<'_>,
@@ -70,10 +72,10 @@ async fn read(
     let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
     let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
     let deadline = deadline.unwrap_or(call.received.at() + admit::DEADLINE_DEFAULT);
-    let body = arrived(call.request, payload, limit, memory.as_deref());
+    let pace = Cell::new(Pace::begin(Instant::now()));
+    let body = arrived(call.request, payload, limit, memory.as_deref(), &pace);
     // What was reserved for a body that does not come would be reserved for ever.
-    let body = tokio::time::timeout_at(deadline.into(), body).await;
-    let body = body.map_err(|_| late())?;
+    let body = paced(body, &pace, deadline).await?;
     let Some(ticket) = ticket else {
         return body.map_err(Unread::rejection);
     };
@@ -90,6 +92,26 @@ async fn read(
     let body = body.map_err(Unread::rejection)?;
     ticket.body_bytes = body.len();
     Ok(body)
+}
+
+/// What `body` is once it is there, unless it is not by `deadline`, or stalls before.
+async fn paced<T>(
+    body: impl Future<Output = T>,
+    pace: &Cell<Pace>,
+    deadline: Instant,
+) -> Result<T, Rejection> {
+    let mut body = pin!(body);
+    loop {
+        let due = pace.get().deadline(PATIENCE);
+        let arrived = tokio::time::timeout_at(due.min(deadline).into(), &mut body).await;
+        match arrived {
+            Ok(body) => return Ok(body),
+            Err(_) if deadline <= due => return Err(late()),
+            // Nothing has come since then, or too little.
+            Err(_) if pace.get().deadline(PATIENCE) <= due => return Err(stalled()),
+            Err(_) => {}
+        }
+    }
 }
 
 /// Why there is no body.
@@ -118,6 +140,7 @@ async fn arrived(
     payload: Payload,
     limit: usize,
     memory: Option<&Reserved>,
+    pace: &Cell<Pace>,
 ) -> Result<Bytes, Unread> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
@@ -125,8 +148,15 @@ async fn arrived(
         return Err(too_large(limit).into());
     }
     let mut stream = payload.into_inner();
-    let mut next =
-        async || poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
+    let mut next = async || {
+        let chunk = poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
+        if let Some(Ok(chunk)) = &chunk {
+            let mut moved = pace.get();
+            moved.moved(chunk.len(), Instant::now());
+            pace.set(moved);
+        }
+        chunk
+    };
     // Nearly every body is one chunk, which is then used as it is.
     let Some(first) = next().await.transpose().map_err(broken)? else {
         return Ok(Bytes::new());
@@ -228,6 +258,14 @@ fn too_large(limit: usize) -> Rejection {
         Code::BodyTooLarge,
         format!("the body is larger than {limit} bytes"),
     )
+}
+
+fn stalled() -> Rejection {
+    let detail = format!(
+        "the body stalled: nothing came for {} s, or less than 1 KiB a second",
+        PATIENCE.as_secs_f64()
+    );
+    Rejection::new(Code::BodyTimeout, detail)
 }
 
 fn late() -> Rejection {

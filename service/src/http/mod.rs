@@ -2,7 +2,6 @@
 
 mod admit;
 mod alias;
-mod authority;
 pub mod bodies;
 mod body;
 mod calibration;
@@ -41,6 +40,7 @@ use api::Code;
 use bytes::Bytes;
 
 use crate::admission::Ticket;
+use crate::connection::Working;
 use crate::startup::State;
 pub use counts::{HttpCounts, Replies};
 pub use probes::dispatch_probe;
@@ -57,6 +57,7 @@ struct Call<'a> {
 
 /// Answers every request: the one handler the framework knows.
 pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
+    let working = Working::on(&request);
     let received = Received::now(request.headers()).traced(trace::begin(&state, &request));
     let call = Call {
         request: &request,
@@ -66,12 +67,14 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     // The raw path: what the framework matches on would be decoded.
     let resource = Resource::at(request.uri().path());
     let counted = Counted::from(resource, &state.metrics.http);
-    let (mut reply, is_clear) = match authority::check(&request) {
-        Ok(()) => (answer(&call, resource, payload).await, true),
-        Err(rejection) => (problems::refuse(&call, &rejection), false),
-    };
-    if !is_clear || state.is_draining() {
-        // The client opens its next connection elsewhere; or what comes next is nobody's.
+    let mut reply = answer(&call, resource, payload).await;
+    let is_too_slow = reply.status() == StatusCode::REQUEST_TIMEOUT;
+    if is_too_slow && let Some(working) = &working {
+        // The framework would go on to read a body in chunks.
+        working.hang_up();
+    }
+    if is_too_slow || state.is_draining() {
+        // The client opens its next connection elsewhere.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
     request_log::write(&call, &reply);

@@ -8,6 +8,7 @@ use api::Code;
 use super::router::Resource;
 use super::stamp::Received;
 use super::{Call, health, log_level, metrics, problems};
+use crate::connection::Working;
 use crate::startup::State;
 
 /// Answers every request of the health listener, and closes its connection.
@@ -16,6 +17,7 @@ pub async fn dispatch_probe(
     payload: Payload,
     state: Data<State>,
 ) -> HttpResponse {
+    let _working = Working::on(&request);
     let received = Received::now(request.headers());
     let call = Call {
         request: &request,

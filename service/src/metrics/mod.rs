@@ -9,7 +9,7 @@ pub mod histogram;
 pub mod latency;
 mod work;
 
-pub use connections::{Connection, Connections};
+pub use connections::{Closed, Connection, Connections, NotAfter};
 pub use histogram::Histogram;
 pub use latency::LatencyWindow;
 pub use work::WorkTimes;
@@ -35,6 +35,8 @@ pub struct Metrics {
     pub http: HttpCounts,
     /// Connections.
     pub connections: Connections,
+    /// When the certificate ends.
+    pub certificate: Arc<NotAfter>,
     /// Times of the work itself.
     pub work: Arc<WorkTimes>,
     /// Bytes for models, requests and connections.

@@ -183,11 +183,12 @@ impl Drop for Tidemark {
     }
 }
 
-/// The address in the line `WHAT on http://ADDR`.
+/// The address in the line `WHAT on http://ADDR`, or `https`.
 fn told(said: &str, what: &str) -> Option<SocketAddr> {
     let line = |line: &str| {
-        let rest = line.strip_prefix(what)?.strip_prefix(" on http://")?;
-        rest.parse().ok()
+        let rest = line.strip_prefix(what)?.strip_prefix(" on http")?;
+        let rest = rest.strip_prefix('s').unwrap_or(rest);
+        rest.strip_prefix("://")?.parse().ok()
     };
     said.lines().find_map(line)
 }

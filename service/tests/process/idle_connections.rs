@@ -13,6 +13,8 @@ use super::http::{Connection, Reply};
 use super::{from_env, payload};
 
 const HEALTH: [&str; 2] = ["--health-addr", "127.0.0.1:0"];
+/// Longer than it takes to open all of them and to probe beside them.
+const KEPT: [&str; 2] = ["--keep-alive", "1h"];
 /// Descriptors of this process for everything else, other tests among it.
 const SPARE_DESCRIPTORS: u64 = 1_500;
 /// Clients that fit without a pause: many more than there are cores.
@@ -135,7 +137,7 @@ fn start(more: &[&str]) -> (tempfile::TempDir, Tidemark) {
 fn probes_are_answered_beside_idle_connections_and_overload() {
     let allowed = raise_descriptors().saturating_sub(SPARE_DESCRIPTORS);
     let n_idle = from_env("TIDEMARK_IDLE", 15_000).min(allowed);
-    let (_folder, server) = start(&[]);
+    let (_folder, server) = start(&KEPT);
     drop(idle(server.addr, 100));
     let before = resident_bytes(server.pid());
     let idle = idle(server.addr, n_idle);
@@ -155,8 +157,16 @@ fn probes_are_answered_beside_idle_connections_and_overload() {
         probed.report(port);
         assert_eq!(probed.failures, [] as [String; 0], "{port}");
     }
+    assert!(idle.iter().all(is_open), "one was closed meanwhile");
     drop(idle);
     server.stop();
+}
+
+/// Whether the server keeps `connection`, which has nothing to read.
+fn is_open(connection: &TcpStream) -> bool {
+    connection.set_nonblocking(true).expect("it is a socket");
+    let peeked = connection.peek(&mut [0]);
+    peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 /// Where the system allows few descriptors, connections get none of those that probes and the store need.

@@ -24,8 +24,10 @@ mod read_back;
 mod scenario;
 #[cfg(feature = "server-tests")]
 mod servers;
+mod slow_peers;
 #[cfg(feature = "syscall-tests")]
 mod syscalls;
+mod tls;
 mod traces;
 mod updates;
 mod warm_start;

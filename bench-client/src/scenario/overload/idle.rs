@@ -2,6 +2,7 @@
 //! One that never sent any would be closed for that.
 
 use std::io;
+use std::time::Duration;
 
 use crate::base_url::BaseUrl;
 use crate::scenario::Outcome;
@@ -51,6 +52,29 @@ pub(super) fn open(
         ));
     }
     Ok(open)
+}
+
+/// Closes them; says how many the server had closed before.
+pub(super) fn close(
+    context: &Context<'_>,
+    open: Vec<Connection>,
+    outcome: &mut Outcome,
+) -> Result<(), ScenarioError> {
+    let kept = context.wait(async {
+        // For the runtime to be told of what has ended.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        open.iter()
+            .filter(|connection| connection.is_kept())
+            .count()
+    })?;
+    if kept < open.len() {
+        outcome.note(format!(
+            "O5: the server kept {kept} of {} idle connections until the end of the level; let it keep them for \
+             longer (tidemark serve --keep-alive 5m)",
+            open.len()
+        ));
+    }
+    Ok(())
 }
 
 async fn used(base: &BaseUrl, live: &str) -> io::Result<Connection> {

@@ -139,7 +139,7 @@ fn run(context: &Context<'_>) -> Result<Outcome, ScenarioError> {
                 context.load(base, &name, spec.clone(), load)
             })?;
             probes = seen;
-            drop(idle);
+            idle::close(context, idle, &mut outcome)?;
             level
         };
         let label = format!("{times} ×");

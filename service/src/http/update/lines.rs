@@ -21,6 +21,7 @@ use super::super::body::NDJSON;
 use super::super::{Call, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, apply, durable, open, reply};
 use crate::admission::Ticket;
+use crate::connection::Working;
 use crate::registry::{Origin, Registry, Scored, Updating};
 use crate::startup::State;
 
@@ -77,7 +78,8 @@ pub(super) async fn handle(
             }
         }
     });
-    Ok(reply.streaming(Pieces(receiver)))
+    let working = Working::on(call.request);
+    Ok(reply.streaming(Pieces(receiver, working)))
 }
 
 /// A line as it was read: a point, or what is wrong with it.
@@ -168,7 +170,17 @@ impl Job {
             return Some(Step::TooLong);
         }
         let line = rest.slice(..end.unwrap_or(window.len()));
-        Some(Step::Line(line.slice_ref(line.trim_ascii())))
+        // White space of JSON: a form feed is none.
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+        let from = line
+            .iter()
+            .position(|byte| !is_space(byte))
+            .unwrap_or(line.len());
+        let to = line
+            .iter()
+            .rposition(|byte| !is_space(byte))
+            .map_or(from, |at| at + 1);
+        Some(Step::Line(line.slice(from..to)))
     }
 
     /// Learns the points of a piece, and waits until they are durable.
@@ -259,7 +271,14 @@ fn put(written: &mut Vec<u8>, reply: &impl Serialize) {
 }
 
 /// The pieces of a reply as they become ready.
-struct Pieces(mpsc::Receiver<Bytes>);
+struct Pieces(
+    mpsc::Receiver<Bytes>,
+    #[expect(
+        dead_code,
+        reason = "it is held: the client waits for us between two pieces"
+    )]
+    Option<Working>,
+);
 
 impl Stream for Pieces {
     type Item = Result<Bytes, Infallible>;

@@ -33,6 +33,22 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
         http.seconds()
             .map(|(route, seconds)| ([("route", route.template())], seconds)),
     )?;
+    out.counters(
+        "tidemark_connections_closed",
+        "Connections of the main port that the server closed on its own account",
+        state
+            .metrics
+            .connections
+            .closed()
+            .map(|(why, count)| ([("reason", why.reason())], count)),
+    )?;
+    if let Some(not_after) = state.metrics.certificate.unix_s() {
+        out.gauge(
+            "tidemark_tls_certificate_not_after_seconds",
+            "When the TLS certificate in use ends, in Unix seconds",
+            not_after,
+        )?;
+    }
     out.gauge(
         "tidemark_http_requests_in_flight",
         "Requests whose reply is not made, or is being streamed",

@@ -5,3 +5,4 @@ mod haproxy;
 mod metrics;
 mod prometheus;
 mod rolling_restart;
+mod slowhttptest;

@@ -1,0 +1,57 @@
+//! Connections: how long a peer may take, how many it may have, and TLS.
+//!
+//! The framework limits the first head of a connection and nothing else. Here the socket itself is
+//! guarded: whoever does not get on, in whichever part of an exchange, loses its connection. `http`
+//! says when a request is being worked on, and reads bodies at the [`Pace`] of this module.
+
+mod activity;
+mod authority;
+mod framing;
+mod guard;
+mod pace;
+mod peers;
+mod serve;
+mod stream;
+mod tls;
+
+use std::time::Duration;
+
+pub(crate) use activity::Working;
+pub(crate) use pace::Pace;
+pub(crate) use peers::Peers;
+pub(crate) use serve::{Serving, serve};
+pub(crate) use tls::{CertificateFiles, Tls};
+
+/// A peer that does not get on for so long loses its connection. Below the 10 s that are promised, because the farewell
+/// and the timers take their time, too.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(8_500);
+
+/// After a refusal, what its sender has on the way is read for so long, or the system would drop the reply with it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a connection may stay in one part of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// From its first byte to the end of a head; of a new connection, from its begin.
+    pub(crate) head: Duration,
+    /// Between two requests.
+    pub(crate) idle: Duration,
+    /// Without taking any of a reply.
+    pub(crate) reply: Duration,
+}
+
+impl Limits {
+    /// Those of a server that keeps idle connections for `idle`.
+    pub(crate) const fn keeping(idle: Duration) -> Self {
+        Self {
+            head: PATIENCE,
+            idle,
+            reply: PATIENCE,
+        }
+    }
+
+    /// No part of an exchange ends sooner than after this.
+    fn shortest(&self) -> Duration {
+        self.head.min(self.idle).min(self.reply)
+    }
+}
