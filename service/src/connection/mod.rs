@@ -29,6 +29,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(8_500);
 /// After a refusal, what its sender has on the way is read for so long, or the system would drop the reply with it.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// As [`PATIENCE`], with a body: its refusal is followed by [`LINGER`].
+pub(crate) const BODY_PATIENCE: Duration = Duration::from_millis(7_500);
+
+/// Bytes of a reply that the system takes before it has sent those that it took earlier. It asks for more when half of
+/// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`PATIENCE`].
+const UNSENT_BYTES: u32 = 16 * 1024;
 /// How long a connection may stay in one part of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {

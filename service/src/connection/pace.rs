@@ -15,10 +15,15 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn begin(now: Instant) -> Self {
+        Self::begin_with(0, now)
+    }
+
+    /// As [`Pace::begin`], where so many bytes are on their way, of which it cannot be seen how they move.
+    pub(super) fn begin_with(unseen: u32, now: Instant) -> Self {
         Self {
             begun: now,
             last: now,
-            bytes: 0,
+            bytes: unseen.into(),
         }
     }
 
@@ -64,10 +69,21 @@ mod tests {
         assert_eq!(ends(0, 1), Some(10));
         assert_eq!(ends(1, 1), Some(10));
         assert_eq!(ends(1_000, 1), Some(10));
-        assert_eq!(ends(1_100, 1), None);
-        assert_eq!(ends(11 * 1_024, 9), None);
+        assert_eq!(ends(1_200, 1), None);
+        assert_eq!(ends(22 * 1_024, 9), None);
         assert_eq!(ends(usize::MAX, 15), Some(10), "it stalls before the first");
         assert_eq!(ends(1 << 20, 11), Some(10));
+    }
+
+    #[test]
+    fn what_moves_unseen_counts() {
+        let begun = Instant::now();
+        let mut pace = Pace::begin_with(16 * 1_024, begun);
+        pace.moved(8 * 1_024, begun + Duration::from_secs(8));
+        assert_eq!(pace.deadline(PATIENCE), begun + Duration::from_secs(18));
+        let mut pace = Pace::begin(begun);
+        pace.moved(8 * 1_024, begun + Duration::from_secs(8));
+        assert_eq!(pace.deadline(PATIENCE), begun + PATIENCE);
     }
 
     #[test]

@@ -20,15 +20,12 @@ use tokio::net::TcpStream;
 use super::guard::GuardedIo;
 use super::stream::Stream;
 use super::tls::Tls;
-use super::{LINGER, Limits, PATIENCE, Peers};
+use super::{LINGER, Limits, PATIENCE, Peers, UNSENT_BYTES};
 use crate::metrics::{Closed, Connections};
 use crate::startup::State;
 
 /// What a peer is told that has too many connections.
 const PEER_LIMIT: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// Bytes of a reply that the system takes before it has sent those that it took earlier. It asks for more when half of
-/// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`PATIENCE`].
-const UNSENT_BYTES: u32 = 16 * 1024;
 /// How to serve.
 pub(crate) struct Serving {
     /// Threads.
@@ -141,24 +138,26 @@ impl Accepting {
             counted.closed(Closed::PeerLimit);
             if self.tls.is_none() {
                 // A new connection has room for it; who does not read it learns it from the end.
-                let told = socket.write_all(PEER_LIMIT);
-                let _ = tokio::time::timeout(LINGER, told).await;
+                let told = tokio::time::timeout(LINGER, socket.write_all(PEER_LIMIT));
+                let _ = Box::pin(told).await;
             }
             return Err(io::Error::other("the peer has too many connections").into());
         };
         let stream = match &self.tls {
             None => Stream::Plain(socket),
-            Some(tls) => {
-                let shaken = tokio::time::timeout(PATIENCE, tls.accept(socket)).await;
-                let shaken = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                let stream = shaken.inspect_err(|error| {
-                    counted.closed(Closed::Handshake);
-                    tracing::debug!(%error, "no TLS session");
-                });
-                Stream::Tls(Box::new(stream?))
-            }
+            // In a box: otherwise each connection would keep the room that a handshake takes.
+            Some(tls) => Box::pin(shaken(tls, socket)).await.inspect_err(|error| {
+                counted.closed(Closed::Handshake);
+                tracing::debug!(%error, "no TLS session");
+            })?,
         };
         let io = GuardedIo::new(stream, self.limits, counted, slot);
         Ok((io, Protocol::Http1, Some(peer)))
     }
+}
+
+async fn shaken(tls: &Tls, socket: TcpStream) -> io::Result<Stream> {
+    let shaken = tokio::time::timeout(PATIENCE, tls.accept(socket)).await;
+    let stream = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    Ok(Stream::Tls(Box::new(stream)))
 }

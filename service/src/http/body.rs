@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Call, admit, convert};
 use crate::admission::{Refusal, Reserved, Ticket};
-use crate::connection::{PATIENCE, Pace};
+use crate::connection::{BODY_PATIENCE, Pace};
 
 /// A declared length is taken at its word up to here, and beyond it once so much has arrived.
 const TRUSTED_BYTES: usize = 1024 * 1024;
@@ -102,13 +102,13 @@ async fn paced<T>(
 ) -> Result<T, Rejection> {
     let mut body = pin!(body);
     loop {
-        let due = pace.get().deadline(PATIENCE);
+        let due = pace.get().deadline(BODY_PATIENCE);
         let arrived = tokio::time::timeout_at(due.min(deadline).into(), &mut body).await;
         match arrived {
             Ok(body) => return Ok(body),
             Err(_) if deadline <= due => return Err(late()),
             // Nothing has come since then, or too little.
-            Err(_) if pace.get().deadline(PATIENCE) <= due => return Err(stalled()),
+            Err(_) if pace.get().deadline(BODY_PATIENCE) <= due => return Err(stalled()),
             Err(_) => {}
         }
     }
@@ -263,7 +263,7 @@ fn too_large(limit: usize) -> Rejection {
 fn stalled() -> Rejection {
     let detail = format!(
         "the body stalled: nothing came for {} s, or less than 1 KiB a second",
-        PATIENCE.as_secs_f64()
+        BODY_PATIENCE.as_secs_f64()
     );
     Rejection::new(Code::BodyTimeout, detail)
 }
