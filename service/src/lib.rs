@@ -11,7 +11,6 @@ pub mod control;
 pub mod demo;
 pub mod descriptors;
 pub mod detection;
-pub mod framing;
 mod health_listener;
 pub mod http;
 pub mod keys;

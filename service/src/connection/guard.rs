@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
 use super::activity::{Activity, Awaited};
+use super::framing::Framing;
 use super::peers::Slot;
 use super::stream::Stream;
 use super::{LINGER, Limits, Pace, UNSENT_BYTES};
@@ -31,6 +32,7 @@ pub(super) struct GuardedIo {
     stream: Stream,
     limits: Limits,
     activity: Rc<Activity>,
+    framing: Framing,
     /// Since the peer takes less than we have for it.
     reply: Option<Pace>,
     /// Never later than the end of any limit.
@@ -51,6 +53,7 @@ impl GuardedIo {
             stream,
             limits,
             activity: Activity::new(now),
+            framing: Framing::default(),
             reply: None,
             timer: Box::pin(sleep_until((now + limits.shortest()).into())),
             counted,
@@ -144,6 +147,7 @@ impl AsyncRead for GuardedIo {
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         match read {
             Poll::Ready(Ok(())) if buf.filled().len() > before => {
+                this.framing.pass(&mut buf.filled_mut()[before..]);
                 if this.activity.received() {
                     this.fire_by(Instant::now() + this.limits.head);
                 }

@@ -5,6 +5,8 @@
 //! says when a request is being worked on, and reads bodies at the [`Pace`] of this module.
 
 mod activity;
+mod authority;
+mod framing;
 mod guard;
 mod pace;
 mod peers;

@@ -3,7 +3,6 @@
 mod admit;
 mod alias;
 mod authenticate;
-mod authority;
 pub mod bodies;
 mod body;
 mod calibration;
@@ -77,17 +76,14 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     // The raw path: what the framework matches on would be decoded.
     let resource = Resource::at(request.uri().path());
     let counted = Counted::from(resource, &state.metrics.http);
-    let (mut reply, is_clear) = match authority::check(&request) {
-        Ok(()) => (answer(&call, resource, payload).await, true),
-        Err(rejection) => (problems::refuse(&call, &rejection), false),
-    };
+    let mut reply = answer(&call, resource, payload).await;
     let is_too_slow = reply.status() == StatusCode::REQUEST_TIMEOUT;
     if is_too_slow && let Some(working) = &working {
         // The framework would go on to read a body in chunks.
         working.hang_up();
     }
-    if !is_clear || is_too_slow || state.is_draining() {
-        // The client opens its next connection elsewhere; or what comes next is nobody's.
+    if is_too_slow || state.is_draining() {
+        // The client opens its next connection elsewhere.
         reply.head_mut().set_connection_type(ConnectionType::Close);
     }
     request_log::write(&call, &reply);

@@ -19,15 +19,12 @@ pub(crate) fn post(path: &str, body: &str) -> String {
 pub(crate) struct Form {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
-    /// Whether the refusal is ours and so has a problem document.
-    pub(crate) is_told: bool,
 }
 
 fn form(name: impl Into<String>, bytes: impl AsRef<[u8]>) -> Form {
     Form {
         name: name.into(),
         bytes: bytes.as_ref().to_vec(),
-        is_told: false,
     }
 }
 
@@ -158,10 +155,7 @@ fn codings() -> Vec<Form> {
         ("one of two", "Upgrade: h2c, WebSocket"),
     ] {
         let head = format!("POST /fit/front HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n{BODY}");
-        forms.push(Form {
-            is_told: true,
-            ..form(name, format!("{head}{}", smuggled()))
-        });
+        forms.push(form(name, format!("{head}{}", smuggled())));
     }
     forms
 }
@@ -289,16 +283,12 @@ fn hosts() -> Vec<Form> {
             get("/health/live", "Host: x\r\nhost: x\r\n"),
         ),
     ];
-    let told = |name: String, bytes: String| Form {
-        is_told: true,
-        ..form(name, bytes)
-    };
     let odd = [
         "", "a b", "a,b", "a/b", "u@x", "u:p@x", "x:99999", "x:8a", "x:-1", "[::1", "::1", "x?y",
         "x#y", "x\\y", "ä", "%78",
     ];
     forms.extend(odd.iter().map(|host| {
-        told(
+        form(
             format!("Host: {host:?}"),
             get("/health/live", &format!("Host: {host}\r\n")),
         )
@@ -309,12 +299,12 @@ fn hosts() -> Vec<Form> {
         ("http://u@x/health/live", "x"),
         ("https://y/fit/a", "x"),
     ] {
-        forms.push(told(
+        forms.push(form(
             format!("Host: {host} for {target}"),
             get(target, &format!("Host: {host}\r\n")),
         ));
     }
-    forms.push(told(
+    forms.push(form(
         "a tunnel".to_owned(),
         format!("CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n{}", smuggled()),
     ));

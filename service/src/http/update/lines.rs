@@ -173,7 +173,17 @@ impl Job {
             return Some(Step::TooLong);
         }
         let line = rest.slice(..end.unwrap_or(window.len()));
-        Some(Step::Line(line.slice_ref(line.trim_ascii())))
+        // White space of JSON: a form feed is none.
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+        let from = line
+            .iter()
+            .position(|byte| !is_space(byte))
+            .unwrap_or(line.len());
+        let to = line
+            .iter()
+            .rposition(|byte| !is_space(byte))
+            .map_or(from, |at| at + 1);
+        Some(Step::Line(line.slice(from..to)))
     }
 
     /// Learns the points of a piece, and waits until they are durable.
