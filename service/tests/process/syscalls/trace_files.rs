@@ -60,12 +60,15 @@ pub(super) fn points(trace: &str, data: &Path) -> Vec<Point> {
 /// The file that a call is about: that of its descriptor, the first path in its arguments, or the last one where
 /// the first has another name every time.
 fn path_of<'a>(call: &str, arguments: &'a str) -> Option<&'a str> {
+    let mut quoted = arguments.split('"').skip(1).step_by(2);
     let path = if arguments.starts_with(|first: char| first.is_ascii_digit()) {
         arguments.split_once('<')?.1.split_once('>')?.0
-    } else if call.starts_with("rename") && arguments.contains("/.tmp") {
-        arguments.rsplit('"').nth(1)?
     } else {
-        arguments.split('"').nth(1)?
+        let first = quoted.next()?;
+        let name = Path::new(first).file_name().and_then(|name| name.to_str());
+        let is_random = name.is_some_and(|name| name.starts_with(".tmp"));
+        let renamed = (call.starts_with("rename") && is_random).then(|| quoted.next());
+        renamed.flatten().unwrap_or(first)
     };
     // `unlinkat(5</data/folder>, "name", 0)` names its file by a folder and a name; the folder will do.
     path.starts_with('/').then_some(path)
