@@ -51,6 +51,7 @@ fn of_alias(id: &str, summary: &str) -> Op {
 
 fn change(id: &str, summary: &str) -> Op {
     of_alias(id, summary)
+        .writes()
         .about("A conditional change is made only if the alias is as assumed (RFC 9110, 13.1).")
         .parameter(headers::if_match())
         .parameter(headers::if_none_match())

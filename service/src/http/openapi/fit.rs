@@ -44,6 +44,7 @@ pub(super) fn fit() -> PathItem {
              go together depends on the model; one that a model does not have is refused by name.",
         )
         .series()
+        .writes()
         .idempotent()
         .work()
         .json(

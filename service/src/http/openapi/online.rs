@@ -32,6 +32,7 @@ pub(super) fn update() -> PathItem {
              A point that is not later than the last one learnt is scored and not learnt.",
         )
         .series()
+        .writes()
         .query(
             "from",
             "For the start: the version to start from; the latest for `0`.",

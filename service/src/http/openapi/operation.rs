@@ -15,6 +15,9 @@ use utoipa::openapi::{Ref, RefOr, Required};
 
 use super::headers;
 
+/// Where there are API keys, whoever asks may meet these.
+const OF_KEYS: &[Code] = &[Code::AuthenticationRequired, Code::InsufficientScope];
+
 /// Whoever reads a body may meet these.
 const OF_BODIES: &[Code] = &[
     Code::MalformedRequest,
@@ -65,7 +68,7 @@ impl Op {
             operation,
             body: RequestBodyBuilder::new(),
             has_body: false,
-            codes: Vec::new(),
+            codes: OF_KEYS.to_vec(),
         }
     }
 
@@ -105,6 +108,17 @@ impl Op {
     pub(super) fn parameter(mut self, parameter: Parameter) -> Self {
         self.operation = self.operation.parameter(parameter);
         self
+    }
+
+    /// Anybody may ask, with an API key or without.
+    pub(super) fn open(mut self) -> Self {
+        self.codes.retain(|code| !OF_KEYS.contains(code));
+        self
+    }
+
+    /// The store writes.
+    pub(super) fn writes(self) -> Self {
+        self.may(&[Code::StorageFull])
     }
 
     /// The work waits for a thread, for a limited time.

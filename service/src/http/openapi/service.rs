@@ -36,12 +36,14 @@ pub(super) fn metrics() -> PathItem {
 
 pub(super) fn live() -> PathItem {
     Op::new("live", "service", "Whether the process answers")
+        .open()
         .reply(200, probe("It does."))
         .only(HttpMethod::Get)
 }
 
 pub(super) fn ready(id: &str) -> PathItem {
     Op::new(id, "service", "Whether to send requests here")
+        .open()
         .reply(200, probe("Yes."))
         .reply(503, not_now("No, and why."))
         .only(HttpMethod::Get)
@@ -49,6 +51,7 @@ pub(super) fn ready(id: &str) -> PathItem {
 
 pub(super) fn startup() -> PathItem {
     Op::new("startup", "service", "Whether the store is open")
+        .open()
         .reply(200, probe("It is."))
         .reply(503, not_now("It is being opened."))
         .only(HttpMethod::Get)
@@ -70,6 +73,7 @@ pub(super) fn problem_page() -> PathItem {
         "service",
         "What a problem code means and what to do about it",
     )
+    .open()
     .path("code", code, Code::TimestampsNotIncreasing.slug())
     .reply(200, text_reply("The page.", "text/plain"))
     .may(&[Code::NotFound])
@@ -84,6 +88,7 @@ pub(super) fn openapi() -> PathItem {
         .required("paths")
         .examples([json!({ "openapi": "3.1.0", "info": {}, "paths": {} })]);
     Op::new("openapi", "service", "This document")
+        .open()
         .reply(200, json_reply("OpenAPI 3.1.", document))
         .may(&[Code::InvalidQuery])
         .only(HttpMethod::Get)

@@ -49,6 +49,18 @@ fn an_operation_that_is_not_described_is_noticed() {
 }
 
 #[test]
+fn what_needs_a_key_says_so_and_nothing_else_does() {
+    let document = value();
+    for (path, method) in routed() {
+        let replies = &document["paths"][&path][method.to_lowercase()]["responses"];
+        let scope = Resource::at(&path).scope(&method.parse().unwrap());
+        let may_be_refused = [401, 403].map(|status| replies.get(status.to_string()).is_some());
+        // A plot is for callers on the server's own machine where there are no keys, which is 403 as well.
+        assert_eq!(may_be_refused, [scope.is_some(); 2], "{method} {path}");
+    }
+}
+
+#[test]
 fn operations_have_names_of_their_own() {
     let document = value();
     let paths = document["paths"].as_object().unwrap().values();

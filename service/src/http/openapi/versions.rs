@@ -23,6 +23,7 @@ pub(super) fn versions() -> PathItem {
     Op::new("freeze", "online", "Freeze the online state into a version")
         .about("The version judges the next point as the update would, and never changes.")
         .series()
+        .writes()
         .idempotent()
         .json(
             Ref::from_schema_name("VersionRequest"),
