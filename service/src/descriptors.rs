@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::health_listener;
-use crate::store::embedded;
+use crate::store::keyspaces;
 
 /// For logs, the threads' own and what is opened for a moment.
 const MOMENTARY: usize = 128;
@@ -33,7 +33,7 @@ pub fn raise(connections: u32) -> u32 {
 }
 
 fn fitting(connections: u32, open_files: u64) -> u32 {
-    let beside = MOMENTARY + health_listener::MAX_CONNECTIONS + embedded::CACHED_FILES;
+    let beside = MOMENTARY + health_listener::MAX_CONNECTIONS + keyspaces::CACHED_FILES;
     let left = open_files.saturating_sub(beside as u64);
     connections
         .min(u32::try_from(left).unwrap_or(u32::MAX))

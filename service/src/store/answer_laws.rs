@@ -4,7 +4,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::answers::{Answers, Before, NewAnswers, Sweeper};
+use super::commit_record::CommitRecord;
 use super::committer::{Shared, rests, sweep};
+use super::opening::CommitNumbers;
 use super::laws::{found, put, put_and_wait};
 use super::{
     Answer, BodyDigest, EmbeddedOptions, EmbeddedStore, KeepAnswers, KeptAnswer, Put, PutError,
@@ -200,7 +202,7 @@ fn after_a_failed_write_nothing_is_swept_and_the_committer_rests() {
         keep: KeepAnswers { ttl, max },
     };
     let mut sweeper = Sweeper::of(&answers).unwrap();
-    let shared = Shared::new(0);
+    let shared = Shared::new(0, CommitNumbers::after(CommitRecord::default(), None));
     let keep = |sweeper: &mut Sweeper, series| {
         let put = named(series, 1, "k", "body");
         let mut write = db.batch();

@@ -3,46 +3,27 @@
 //! fjall takes the writes because it gave the most synced commits a second of the embedded stores
 //! measured (docs/decisions/embedded-store.md).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use compact_str::CompactString;
 use crossbeam_channel::{Sender, TrySendError};
-use fjall::{KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
+use fjall::PersistMode;
 
 use super::aliases::{self, REVISION_KEY};
-use super::answers::{Answers, KeepAnswers, Sweeper, now_ms};
+use super::answers::{KeepAnswers, Sweeper, now_ms};
 use super::committer::{self, Queued, Shared, Tables};
-use super::record::{
-    SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
-};
+use super::incomplete::Incomplete;
+use super::opening::{self, Opened, read_number};
+use super::reading;
+use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::{
     AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
     Learnt, Put, PutError, RequestKey, StateCompletion, StatePut, StateRecord, Store, StoreError,
     StoredState, StoredVersion, VersionSelector, Waits,
 };
-
-/// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
-/// about as much again that is being written.
-const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Writes that are kept in memory until they go into a table. Together well below the journal's
-/// limit, so that it is rarely the journal that forces a table to be written.
-const VERSIONS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
-const HEADS_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
-const ONLINE_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-const POINTS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-const ALIASES_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
-const ANSWERS_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-
-/// Training columns above this size stand in a file of values of their own, which compaction
-/// does not rewrite.
-const LARGE_VALUE_BYTES: u32 = 4 * 1024;
-
-/// Table files that are kept open at a time; a store of 10⁶ series has some dozens.
-pub(crate) const CACHED_FILES: usize = 256;
 
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +67,8 @@ impl EmbeddedOptions {
 pub struct EmbeddedStore {
     tables: Tables,
     shared: Arc<Shared>,
+    /// What is known to be missing, if anything is.
+    incomplete: Option<Incomplete>,
     /// Taken by `close`: the committer ends when it has emptied a queue without senders.
     queue: RwLock<Option<Sender<Queued>>>,
     /// Taken by `close` to wait for that end, from whichever thread closes first.
@@ -99,46 +82,16 @@ impl EmbeddedStore {
     /// When the folder cannot be made or read, another process has it open, or a newer release
     /// wrote it.
     pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        let path = &options.path;
-        std::fs::create_dir_all(path).map_err(|error| {
-            StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
-        })?;
-        let db = fjall::Database::builder(path)
-            .max_journaling_size(JOURNAL_BYTES)
-            .max_cached_files(Some(CACHED_FILES))
-            .open()
-            .map_err(|error| open_error(path, error))?;
-        let table = |name: &str, options: KeyspaceCreateOptions| {
-            db.keyspace(name, || options)
-                .map_err(|error| open_error(path, error))
-        };
-        let buffered = |bytes| KeyspaceCreateOptions::default().max_memtable_size(bytes);
-        let large = KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES);
-        // `meta` first: a store of a newer format is refused before anything else is touched.
-        let meta = table("meta", KeyspaceCreateOptions::default())?;
-        check_format(&db, &meta)?;
-        let tables = Tables {
-            versions: table("versions", buffered(VERSIONS_BUFFER_BYTES))?,
-            heads: table("heads", buffered(HEADS_BUFFER_BYTES))?,
-            training: table(
-                "training",
-                KeyspaceCreateOptions::default().with_kv_separation(Some(large)),
-            )?,
-            online: table("online", buffered(ONLINE_BUFFER_BYTES))?,
-            points: table("points", buffered(POINTS_BUFFER_BYTES))?,
-            aliases: table("aliases", buffered(ALIASES_BUFFER_BYTES))?,
-            answers: Answers {
-                table: table("idempotency", buffered(ANSWERS_BUFFER_BYTES))?,
-                keep: options.answers,
-            },
-            db: db.clone(),
-            sync: match options.durability {
-                Durability::Synced => Some(PersistMode::SyncData),
-                Durability::Buffered => Some(PersistMode::Buffer),
-            },
-        };
+        let Opened {
+            tables,
+            numbers,
+            incomplete,
+        } = opening::open(options)?;
         let n_series = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);
-        let shared = Arc::new(Shared::new(n_series));
+        let shared = Arc::new(Shared::new(n_series, numbers));
+        if let Some(incomplete) = &incomplete {
+            let _ = shared.refusal.set(incomplete.to_string());
+        }
         shared.revision.store(
             read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
@@ -156,16 +109,38 @@ impl EmbeddedStore {
         Ok(Self {
             tables,
             shared,
+            incomplete,
             queue: RwLock::new(Some(sender)),
             committer: Mutex::new(Some(committer)),
         })
     }
 
     fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
+        self.check_complete()?;
         read_number(&self.tables.heads, series)
     }
 
+    /// The version of this number, if it is there.
+    fn exactly(&self, series: &str, version: u64) -> Result<Option<StoredVersion>, StoreError> {
+        let name = format!("{series} version {version}");
+        let bytes = self.tables.versions.get(version_key(series, version));
+        let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
+        let record = bytes.map(|bytes| VersionRecord::open(&bytes)).transpose();
+        let record = record.map_err(|reason| reading::damaged(&name, reason))?;
+        Ok(record.map(|record| StoredVersion { version, record }))
+    }
+
+    /// Refuses an answer that rests on something not being there, or on there being nothing newer.
+    fn check_complete(&self) -> Result<(), StoreError> {
+        self.incomplete
+            .as_ref()
+            .map_or(Ok(()), |incomplete| Err(incomplete.refusal()))
+    }
+
     fn enqueue(&self, queued: Queued) {
+        if let Some(incomplete) = &self.incomplete {
+            return queued.fail(PutError::Incomplete(incomplete.to_string()));
+        }
         // Whoever joined the queue now would wait, and hold its memory, for as long as the disk hangs.
         let commit = self.waits().commit;
         if commit > HANGS_AFTER {
@@ -191,12 +166,11 @@ impl EmbeddedStore {
     /// is not even passed over.
     fn log(&self, series: &str, from: u64) -> Result<Vec<Learnt>, StoreError> {
         let keys = version_key(series, from)..=version_key(series, u64::MAX);
+        let name = || format!("{series} (points learnt after {from})");
         let records = self.tables.points.range(keys).map(|record| {
-            let (_, bytes) = record.into_inner().map_err(unavailable)?;
-            Learnt::open(&bytes).map_err(|reason| StoreError::Damaged {
-                key: format!("{series} (points learnt after {from})"),
-                reason,
-            })
+            let record = record.into_inner();
+            let (_, bytes) = record.map_err(|error| reading::failed(&name(), &error))?;
+            Learnt::open(&bytes).map_err(|reason| reading::damaged(&name(), reason))
         });
         records.collect()
     }
@@ -213,58 +187,57 @@ impl Store for EmbeddedStore {
 
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        let Some(bytes) = self.tables.online.get(series).map_err(unavailable)? else {
-            return Ok(None);
-        };
-        let damaged = |reason| StoreError::Damaged {
-            key: format!("{series} (online state)"),
-            reason,
-        };
-        let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
-        let log = self.log(series, snapshot.seq.saturating_add(1))?;
-        StoredState::assemble(snapshot, log)
-            .map(Some)
-            .map_err(damaged)
+        self.check_complete()?;
+        let name = format!("{series} (online state)");
+        reading::guarded(&name, || {
+            let bytes = self.tables.online.get(series);
+            let Some(bytes) = bytes.map_err(|error| reading::failed(&name, &error))? else {
+                return Ok(None);
+            };
+            let damaged = |reason| reading::damaged(&name, reason);
+            let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
+            let log = self.log(series, snapshot.seq.saturating_add(1))?;
+            StoredState::assemble(snapshot, log)
+                .map(Some)
+                .map_err(damaged)
+        })
     }
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
         let _under_way = self.shared.reads.begin();
-        let Some(latest) = self.latest(series)? else {
-            return Ok(Found::NoSuchSeries);
-        };
-        let version = match selector {
-            VersionSelector::Latest => latest,
-            VersionSelector::Exactly(version) if version <= latest => version,
-            VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
-        };
-        let name = || format!("{series} version {version}");
-        match self
-            .tables
-            .versions
-            .get(version_key(series, version))
-            .map_err(unavailable)?
-        {
-            Some(bytes) => VersionRecord::open(&bytes)
-                .map(|record| Found::Version(StoredVersion { version, record }))
-                .map_err(|reason| StoreError::Damaged {
-                    key: name(),
-                    reason,
-                }),
-            None => Err(StoreError::Damaged {
-                key: name(),
-                reason: "it is missing".into(),
-            }),
-        }
+        reading::guarded(series, || {
+            // What is there is served, whatever became of the number of the latest one.
+            if let VersionSelector::Exactly(version) = selector
+                && let Some(stored) = self.exactly(series, version)?
+            {
+                return Ok(Found::Version(stored));
+            }
+            let Some(latest) = self.latest(series)? else {
+                return Ok(Found::NoSuchSeries);
+            };
+            let version = match selector {
+                VersionSelector::Latest => latest,
+                VersionSelector::Exactly(version) if version <= latest => version,
+                VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
+            };
+            let missing = || {
+                let name = format!("{series} version {version}");
+                reading::damaged(&name, "it is missing".into())
+            };
+            self.exactly(series, version)?
+                .map(Found::Version)
+                .ok_or_else(missing)
+        })
     }
 
     fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        let bytes = self
-            .tables
-            .training
-            .get(version_key(series, version))
-            .map_err(unavailable)?;
-        Ok(bytes.map(|bytes| bytes.to_vec()))
+        let name = format!("{series} version {version} (training points)");
+        reading::guarded(&name, || {
+            let bytes = self.tables.training.get(version_key(series, version));
+            let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
+            Ok(bytes.map(|bytes| bytes.to_vec()))
+        })
     }
 
     fn submit_alias(&self, put: AliasPut, done: AliasCompletion) {
@@ -273,17 +246,20 @@ impl Store for EmbeddedStore {
 
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        aliases::read(&self.tables.aliases, series, alias)
+        self.check_complete()?;
+        reading::guarded(series, || aliases::read(&self.tables.aliases, series, alias))
     }
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        aliases::read_all(&self.tables.aliases, series)
+        self.check_complete()?;
+        reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.tables.answers.find(series, key, now_ms())
+        self.check_complete()?;
+        reading::guarded(series, || self.tables.answers.find(series, key, now_ms()))
     }
 
     fn series_count(&self) -> u64 {
@@ -330,45 +306,5 @@ impl Store for EmbeddedStore {
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-fn check_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), StoreError> {
-    match read_number(meta, "format")? {
-        Some(found) if found == u64::from(STORE_FORMAT) => Ok(()),
-        Some(found) => Err(StoreError::NewerFormat {
-            found: u16::try_from(found).unwrap_or(u16::MAX),
-            known: STORE_FORMAT,
-        }),
-        None => {
-            let mut first = db.batch().durability(Some(PersistMode::SyncAll));
-            first.insert(meta, "format", seal_number(u64::from(STORE_FORMAT)));
-            first.commit().map_err(unavailable)?;
-            // Into a table at once: a journal is kept until every write in it is in a table.
-            meta.rotate_memtable_and_wait().map_err(unavailable)
-        }
-    }
-}
-
-fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreError> {
-    let Some(bytes) = table.get(key).map_err(unavailable)? else {
-        return Ok(None);
-    };
-    open_number(&bytes)
-        .map(Some)
-        .map_err(|reason| StoreError::Damaged {
-            key: format!("{key} in {}", table.name()),
-            reason,
-        })
-}
-
-fn unavailable(error: fjall::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
-}
-
-fn open_error(path: &Path, error: fjall::Error) -> StoreError {
-    match error {
-        fjall::Error::Locked => StoreError::Locked(path.display().to_string()),
-        other => StoreError::Unavailable(format!("{}: {other}", path.display())),
     }
 }

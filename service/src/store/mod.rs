@@ -9,11 +9,17 @@ pub mod aliases;
 #[cfg(test)]
 mod answer_laws;
 pub mod answers;
+mod commit_record;
 mod commits;
 mod committer;
 pub mod embedded;
+mod folder;
+mod incomplete;
+pub(crate) mod keyspaces;
 #[cfg(test)]
 mod laws;
+mod opening;
+mod reading;
 pub mod record;
 pub mod request;
 pub mod state;
@@ -21,6 +27,7 @@ pub mod state;
 mod state_laws;
 pub mod training;
 mod under_way;
+mod watermark;
 
 use std::time::Duration;
 
@@ -31,6 +38,8 @@ pub use answers::KeepAnswers;
 pub use api::VersionSelector;
 pub use commits::Commits;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
+pub use incomplete::Incomplete;
+pub use opening::accept_loss;
 pub use record::VersionRecord;
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use state::{Learnt, StateRecord, StoredState};
@@ -124,6 +133,9 @@ pub enum PutError {
     /// The series' own record is damaged, so that no version number can be given.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
+    /// Acknowledged commits are missing. Nothing was written.
+    #[error("{0}")]
+    Incomplete(String),
     /// Another body was put under the same key before. Nothing was written.
     #[error("the idempotency key was used for another body before")]
     KeyReused,
@@ -146,6 +158,17 @@ pub enum StoreError {
         /// What the check found.
         reason: String,
     },
+    /// A file of the store is not as it was written.
+    #[error("the file {file} is damaged: {reason}; restore a backup")]
+    DamagedFile {
+        /// Which file.
+        file: String,
+        /// What the check found.
+        reason: String,
+    },
+    /// Acknowledged commits are missing, and the answer may depend on them.
+    #[error("{0}")]
+    Incomplete(String),
     /// The store was written by a newer release.
     #[error("the store has format {found}, this release reads formats up to {known}")]
     NewerFormat {

@@ -78,6 +78,7 @@ impl Slot {
                 PutError::Busy
                 | PutError::Hangs { .. }
                 | PutError::Damaged(_)
+                | PutError::Incomplete(_)
                 | PutError::KeyReused
                 | PutError::TooManyAliases,
             ) => {}
