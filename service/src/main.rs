@@ -6,7 +6,7 @@ use clap::Parser;
 use service::config::{Cli, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
-use service::{descriptors, probe, telemetry};
+use service::{descriptors, probe, store_commands, telemetry};
 
 /// Saves about 5 % of a predict against the system's allocator.
 #[global_allocator]
@@ -15,6 +15,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(config) => serve(config),
+        Command::Verify(config) => return store_commands::verify_store(&config),
+        Command::Repair(config) => store_commands::repair(&config),
         Command::Probe { addr, path } => probe::ask(addr, &path),
     };
     match outcome {

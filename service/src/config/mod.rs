@@ -4,6 +4,7 @@ mod admission;
 mod probes;
 mod start;
 mod store;
+mod store_commands;
 mod telemetry;
 mod traces;
 
@@ -17,6 +18,7 @@ pub use admission::{AdmissionConfig, BYTES_A_CONNECTION, Budget};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
+pub use store_commands::{RepairConfig, VerifyConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use traces::TracesConfig;
 
@@ -40,6 +42,11 @@ pub struct Cli {
 pub enum Command {
     /// Serve until SIGTERM or SIGINT.
     Serve(ServeConfig),
+    /// Read all of a store that no server has open, and say what is damaged or missing: exit 0, 1 if
+    /// something is, 2 if it cannot be read.
+    Verify(VerifyConfig),
+    /// Go on with a store of which acknowledged commits are missing.
+    Repair(RepairConfig),
     /// Ask a running server whether it is ready; exit 0 if so. For container health checks.
     Probe {
         /// The server's address.
@@ -189,7 +196,7 @@ mod tests {
             let line = ["tidemark", "serve"].iter().chain(arguments);
             match Cli::try_parse_from(line).unwrap().command {
                 Command::Serve(config) => config.check(),
-                Command::Probe { .. } => unreachable!("`serve` was parsed"),
+                _ => unreachable!("`serve` was parsed"),
             }
         };
         assert!(serve(&[]).is_ok() && serve(&["--addr", "[::1]:0"]).is_ok());

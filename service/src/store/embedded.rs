@@ -115,6 +115,23 @@ impl EmbeddedStore {
         })
     }
 
+    /// Writes what is in memory into tables.
+    #[cfg(test)]
+    pub(super) fn write_tables(&self) {
+        let tables = &self.tables;
+        for table in [
+            &tables.versions,
+            &tables.heads,
+            &tables.training,
+            &tables.online,
+            &tables.points,
+            &tables.aliases,
+            &tables.answers.table,
+        ] {
+            table.rotate_memtable_and_wait().expect("it is written");
+        }
+    }
+
     fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
         self.check_complete()?;
         read_number(&self.tables.heads, series)

@@ -12,6 +12,8 @@ pub mod answers;
 mod commit_record;
 mod commits;
 mod committer;
+#[cfg(test)]
+mod damage_tests;
 pub mod embedded;
 mod folder;
 mod incomplete;
@@ -27,6 +29,7 @@ pub mod state;
 mod state_laws;
 pub mod training;
 mod under_way;
+mod verify;
 mod watermark;
 
 use std::time::Duration;
@@ -43,6 +46,7 @@ pub use opening::accept_loss;
 pub use record::VersionRecord;
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use state::{Learnt, StateRecord, StoredState};
+pub use verify::{Finding, Verified, verify};
 
 /// A version to be stored. Its number is the store's to give.
 #[derive(Clone, Debug)]
