@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::answers::{Answers, Before, NewAnswers, Sweeper};
 use super::commit_record::CommitRecord;
 use super::committer::{Shared, rests, sweep};
-use super::opening::CommitNumbers;
 use super::laws::{found, put, put_and_wait};
+use super::opening::CommitNumbers;
 use super::{
     Answer, BodyDigest, EmbeddedOptions, EmbeddedStore, KeepAnswers, KeptAnswer, Put, PutError,
     Request, RequestKey, Store, Stored, VersionSelector,

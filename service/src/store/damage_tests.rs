@@ -54,7 +54,11 @@ fn put(of: u64, version: u64) -> Put {
     let params = Params::default().check().unwrap();
     let fitted = params.fit(&short).unwrap();
     let sealed = points.seal();
-    let (inline, apart) = if n > 5 { (None, Some(sealed)) } else { (Some(sealed), None) };
+    let (inline, apart) = if n > 5 {
+        (None, Some(sealed))
+    } else {
+        (Some(sealed), None)
+    };
     let record = VersionRecord {
         fitted_at_ms: 0,
         points_used: history.len() as u64,
@@ -131,10 +135,22 @@ struct Kind {
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { is_killed: true, has_tables: false },
-    Kind { is_killed: true, has_tables: true },
-    Kind { is_killed: false, has_tables: false },
-    Kind { is_killed: false, has_tables: true },
+    Kind {
+        is_killed: true,
+        has_tables: false,
+    },
+    Kind {
+        is_killed: true,
+        has_tables: true,
+    },
+    Kind {
+        is_killed: false,
+        has_tables: false,
+    },
+    Kind {
+        is_killed: false,
+        has_tables: true,
+    },
 ];
 
 /// Makes a store in `folder` and returns what it answers.
@@ -148,7 +164,10 @@ fn make(folder: &Path, kind: Kind) -> Answers {
         }
     }
     let expected = ask(&store);
-    assert!(expected.values().all(|answer| answer.starts_with("Ok")), "{expected:?}");
+    assert!(
+        expected.values().all(|answer| answer.starts_with("Ok")),
+        "{expected:?}"
+    );
     if kind.is_killed {
         copy(&made, folder);
     }
@@ -157,7 +176,10 @@ fn make(folder: &Path, kind: Kind) -> Answers {
     if !kind.is_killed {
         copy(&made, folder);
     }
-    for file in files(folder).iter().filter(|file| file.extension().is_some_and(|e| e == "jnl")) {
+    for file in files(folder)
+        .iter()
+        .filter(|file| file.extension().is_some_and(|e| e == "jnl"))
+    {
         // Of the zeros that a journal is allocated with, some are enough.
         let bytes = std::fs::read(file).unwrap();
         let end = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64;
@@ -211,33 +233,46 @@ fn ask(store: &EmbeddedStore) -> Answers {
         for version in 1..=VERSIONS + 1 {
             let stored = store.version(&name, VersionSelector::Exactly(version));
             note(format!("{name} version {version}"), &stored);
-            note(format!("{name} training {version}"), &store.training(&name, version));
+            note(
+                format!("{name} training {version}"),
+                &store.training(&name, version),
+            );
             let kept = store.answered(&name, key(of, version));
             // When it was given is the one thing that two stores of a test have not in common.
-            note(format!("{name} answer {version}"), &kept.map(|kept| kept.map(|kept| kept.version)));
+            note(
+                format!("{name} answer {version}"),
+                &kept.map(|kept| kept.map(|kept| kept.version)),
+            );
         }
         note(format!("{name} aliases"), &store.aliases(&name));
         note(format!("{name} alias live"), &store.alias(&name, "live"));
         note(format!("{name} alias none"), &store.alias(&name, "none"));
         note(format!("{name} state"), &store.state(&name));
     }
-    note("nobody".into(), &store.version("nobody", VersionSelector::Latest));
+    note(
+        "nobody".into(),
+        &store.version("nobody", VersionSelector::Latest),
+    );
     answers
 }
 
 /// Answers that are neither what they were nor an error.
 fn wrong(expected: &Answers, found: &Answers) -> Vec<String> {
-    let changed = found.iter().filter(|(question, answer)| {
-        expected[*question] != **answer && !answer.starts_with("Err")
-    });
-    changed.map(|(question, answer)| format!("{question}: {answer:.200}")).collect()
+    let changed = found
+        .iter()
+        .filter(|(question, answer)| expected[*question] != **answer && !answer.starts_with("Err"));
+    changed
+        .map(|(question, answer)| format!("{question}: {answer:.200}"))
+        .collect()
 }
 
 /// A number that is given to a further version and is not the next one.
 fn wrongly_numbered(store: &EmbeddedStore) -> Vec<String> {
     let given = (0..SERIES).map(|of| (of, put_and_wait(store, put(of, VERSIONS + 1))));
     let wrong = given.filter(|(_, given)| given.as_ref().is_ok_and(|given| *given != VERSIONS + 1));
-    wrong.map(|(of, given)| format!("{}: {given:?}", series(of))).collect()
+    wrong
+        .map(|(of, given)| format!("{}: {given:?}", series(of)))
+        .collect()
 }
 
 /// How a damaged store was opened and answered.
@@ -285,7 +320,10 @@ fn judge(folder: &Path, expected: &Answers, outcomes: &mut Outcomes, what: &str)
 /// Damages one file of `folder`; what was done.
 fn damage(folder: &Path, random: &mut ChaCha8Rng, is_flip: bool) -> String {
     let files = files(folder);
-    let lengths: Vec<u64> = files.iter().map(|file| file.metadata().unwrap().len()).collect();
+    let lengths: Vec<u64> = files
+        .iter()
+        .map(|file| file.metadata().unwrap().len())
+        .collect();
     // Half of the cases by file, so that small ones have their share, and half by byte.
     let mut idx = random.random_range(0..files.len());
     if random.random() {
@@ -297,7 +335,11 @@ fn damage(folder: &Path, random: &mut ChaCha8Rng, is_flip: bool) -> String {
         }
     }
     let (path, length) = (&files[idx], lengths[idx]);
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
     let at = random.random_range(0..length);
     let name = path.strip_prefix(folder).unwrap().display();
     if !is_flip {
@@ -334,7 +376,11 @@ fn campaign(cases: u64, is_flip: bool) -> Outcomes {
         let (whole, expected) = &wholes[(case % 4) as usize];
         let (damaged, twin) = (folder.path().join("damaged"), folder.path().join("twin"));
         copy(whole, &damaged);
-        let what = format!("case {case}, {:?}: {}", KINDS[(case % 4) as usize], damage(&damaged, &mut random, is_flip));
+        let what = format!(
+            "case {case}, {:?}: {}",
+            KINDS[(case % 4) as usize],
+            damage(&damaged, &mut random, is_flip)
+        );
         copy(&damaged, &twin);
         if !judge(&damaged, expected, &mut outcomes, &what) {
             let mut told = 0;
@@ -365,8 +411,13 @@ fn a_truncated_file_gives_the_right_answer_or_an_error() {
 
 /// The journal of a store, and where its last batches end.
 fn cut_journal(folder: &Path, bytes: u64) {
-    let journal = files(folder).into_iter().find(|file| file.extension().is_some_and(|e| e == "jnl"));
-    let file = OpenOptions::new().write(true).open(journal.unwrap()).unwrap();
+    let journal = files(folder)
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|e| e == "jnl"));
+    let file = OpenOptions::new()
+        .write(true)
+        .open(journal.unwrap())
+        .unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(length - 256 - bytes).unwrap();
 }
@@ -381,7 +432,12 @@ fn without_the_watermark_the_lost_end_of_the_journal_is_noticed() {
     cut_journal(&path, 600);
     let twin = folder.path().join("twin");
     copy(&path, &twin);
-    let told = judge(&path, &expected, &mut Outcomes::default(), "with the watermark");
+    let told = judge(
+        &path,
+        &expected,
+        &mut Outcomes::default(),
+        "with the watermark",
+    );
     assert!(!told && Incomplete::path(&path).exists());
     std::fs::remove_file(Watermark::path(&twin)).unwrap();
     let store = EmbeddedStore::open(&EmbeddedOptions::at(&twin)).unwrap();
@@ -400,7 +456,11 @@ fn an_incomplete_store_says_so_until_the_loss_is_accepted() {
         let store = EmbeddedStore::open(&options).unwrap();
         let found = ask(&store);
         assert!(store.refusal().unwrap().contains("missing"));
-        assert!(found["s-0 latest"].contains("Incomplete"), "{}", found["s-0 latest"]);
+        assert!(
+            found["s-0 latest"].contains("Incomplete"),
+            "{}",
+            found["s-0 latest"]
+        );
         assert!(found["nobody"].contains("Incomplete"));
         assert_eq!(found["s-0 version 3"], expected["s-0 version 3"]);
     }
@@ -413,7 +473,12 @@ fn an_incomplete_store_says_so_until_the_loss_is_accepted() {
         let last = SERIES - 1;
         assert_eq!(put_and_wait(&store, put(last, version + 10)), Ok(version));
     }
-    assert_eq!(verify(&options, |finding| println!("{finding}")).unwrap().findings, 0);
+    assert_eq!(
+        verify(&options, |finding| println!("{finding}"))
+            .unwrap()
+            .findings,
+        0
+    );
 }
 
 #[test]
@@ -425,8 +490,20 @@ fn a_whole_store_has_no_findings_and_an_open_one_is_not_read() {
         let options = EmbeddedOptions::at(&path);
         let verified = verify(&options, |finding| panic!("{kind:?}: {finding}")).unwrap();
         assert_eq!(
-            (verified.series, verified.versions, verified.aliases, verified.states, verified.answers),
-            (SERIES, SERIES * VERSIONS, 2 * SERIES, SERIES, SERIES * VERSIONS)
+            (
+                verified.series,
+                verified.versions,
+                verified.aliases,
+                verified.states,
+                verified.answers
+            ),
+            (
+                SERIES,
+                SERIES * VERSIONS,
+                2 * SERIES,
+                SERIES,
+                SERIES * VERSIONS
+            )
         );
         let store = EmbeddedStore::open(&options).unwrap();
         assert_eq!(ask(&store), expected, "{kind:?}");

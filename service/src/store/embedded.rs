@@ -253,6 +253,9 @@ impl Store for EmbeddedStore {
         reading::guarded(&name, || {
             let bytes = self.tables.training.get(version_key(series, version));
             let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
+            if bytes.is_none() {
+                self.check_complete()?;
+            }
             Ok(bytes.map(|bytes| bytes.to_vec()))
         })
     }
@@ -264,7 +267,9 @@ impl Store for EmbeddedStore {
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
-        reading::guarded(series, || aliases::read(&self.tables.aliases, series, alias))
+        reading::guarded(series, || {
+            aliases::read(&self.tables.aliases, series, alias)
+        })
     }
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {

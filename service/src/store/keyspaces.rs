@@ -13,11 +13,6 @@ pub(super) const POINTS: &str = "points";
 pub(super) const ALIASES: &str = "aliases";
 pub(super) const ANSWERS: &str = "idempotency";
 
-/// All of them.
-pub(super) const ALL: [&str; 8] = [
-    META, VERSIONS, HEADS, TRAINING, ONLINE, POINTS, ALIASES, ANSWERS,
-];
-
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
 /// about as much again that is being written.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;

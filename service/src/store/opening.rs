@@ -124,7 +124,9 @@ fn of_journals(found: &Inspected) -> Option<Incomplete> {
         return None;
     }
     let mut findings = Vec::new();
-    let after = found.last_in_journals().map_or(0, |last| found.watermark.saturating_sub(last));
+    let after = found
+        .last_in_journals()
+        .map_or(0, |last| found.watermark.saturating_sub(last));
     if missing + after > 0 {
         findings.push(format!("{} commits of the journals", missing + after));
     }

@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_sentence_that_names_the_record() {
-        let read = guarded("s version 3", || -> Result<(), _> { panic!("at block {}", 7) });
+        let read = guarded("s version 3", || -> Result<(), _> {
+            panic!("at block {}", 7)
+        });
         let error = read.unwrap_err().to_string();
         assert!(error.contains("s version 3") && error.contains("at block 7"));
     }

@@ -242,9 +242,13 @@ impl<F: FnMut(&Finding)> Checks<F> {
     }
 
     fn training(&mut self, store: &Opened) {
-        self.each(&store.tables.training, "training points", |checks, key, _| {
-            checks.numbered(store, key, "training points");
-        });
+        self.each(
+            &store.tables.training,
+            "training points",
+            |checks, key, _| {
+                checks.numbered(store, key, "training points");
+            },
+        );
     }
 
     fn numbered(&mut self, store: &Opened, key: &[u8], what: &'static str) {
@@ -289,67 +293,79 @@ impl<F: FnMut(&Finding)> Checks<F> {
 
     /// Every online state is a snapshot and all points after it.
     fn states(&mut self, store: &Opened) {
-        self.each(&store.tables.online, "online states", |checks, key, value| {
-            checks.verified.states += 1;
-            let series = String::from_utf8_lossy(key);
-            if let Err(reason) = state(store, &series, value) {
-                checks.of(&series, None, "online state", reason);
-            }
-        });
+        self.each(
+            &store.tables.online,
+            "online states",
+            |checks, key, value| {
+                checks.verified.states += 1;
+                let series = String::from_utf8_lossy(key);
+                if let Err(reason) = state(store, &series, value) {
+                    checks.of(&series, None, "online state", reason);
+                }
+            },
+        );
     }
 
     /// No points are there without the snapshot before them.
     fn points(&mut self, store: &Opened) {
         let tables = &store.tables;
-        self.each(&tables.points, "points of online states", |checks, key, _| {
-            let Some((series, first)) = series_and_number(key) else {
-                return checks.add("points of online states", format!("{key:?} is no key"));
-            };
-            let snapshot = get(&tables.online, series.as_bytes(), StateRecord::open);
-            let what = "points of the online state";
-            match snapshot {
-                Ok(Some(snapshot)) if first > snapshot.seq => {}
-                Ok(Some(_)) => checks.of(
-                    &series,
-                    None,
-                    what,
-                    format!("those from {first} on are in the snapshot"),
-                ),
-                Ok(None) => checks.of(&series, None, what, "there is no snapshot before them"),
-                Err(reason) => checks.of(&series, None, what, reason),
-            }
-        });
+        self.each(
+            &tables.points,
+            "points of online states",
+            |checks, key, _| {
+                let Some((series, first)) = series_and_number(key) else {
+                    return checks.add("points of online states", format!("{key:?} is no key"));
+                };
+                let snapshot = get(&tables.online, series.as_bytes(), StateRecord::open);
+                let what = "points of the online state";
+                match snapshot {
+                    Ok(Some(snapshot)) if first > snapshot.seq => {}
+                    Ok(Some(_)) => checks.of(
+                        &series,
+                        None,
+                        what,
+                        format!("those from {first} on are in the snapshot"),
+                    ),
+                    Ok(None) => checks.of(&series, None, what, "there is no snapshot before them"),
+                    Err(reason) => checks.of(&series, None, what, reason),
+                }
+            },
+        );
     }
 
     fn answers(&mut self, store: &Opened) {
-        self.each(&store.tables.answers.table, "kept answers", |checks, key, value| {
-            // The order of ages has no values.
-            if matches!(key.first(), Some(0)) {
-                return;
-            }
-            if matches!(key.first(), Some(1)) {
-                if let Err(reason) = open_number(value) {
-                    checks.add("number of kept answers", reason);
+        self.each(
+            &store.tables.answers.table,
+            "kept answers",
+            |checks, key, value| {
+                // The order of ages has no values.
+                if matches!(key.first(), Some(0)) {
+                    return;
                 }
-                return;
-            }
-            checks.verified.answers += 1;
-            let end = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
-            let series = String::from_utf8_lossy(&key[..end]);
-            match KeptAnswer::open(value) {
-                Ok(kept) => match latest(store, &series) {
-                    Ok(latest) if kept.version <= latest => {}
-                    Ok(_) => checks.of(
-                        &series,
-                        kept.version,
-                        "kept answer",
-                        "it tells of a version that is not there",
-                    ),
-                    Err(reason) => checks.of(&series, None, "latest version", reason),
-                },
-                Err(reason) => checks.of(&series, None, "kept answer", reason),
-            }
-        });
+                if matches!(key.first(), Some(1)) {
+                    if let Err(reason) = open_number(value) {
+                        checks.add("number of kept answers", reason);
+                    }
+                    return;
+                }
+                checks.verified.answers += 1;
+                let end = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
+                let series = String::from_utf8_lossy(&key[..end]);
+                match KeptAnswer::open(value) {
+                    Ok(kept) => match latest(store, &series) {
+                        Ok(latest) if kept.version <= latest => {}
+                        Ok(_) => checks.of(
+                            &series,
+                            kept.version,
+                            "kept answer",
+                            "it tells of a version that is not there",
+                        ),
+                        Err(reason) => checks.of(&series, None, "latest version", reason),
+                    },
+                    Err(reason) => checks.of(&series, None, "kept answer", reason),
+                }
+            },
+        );
     }
 }
 

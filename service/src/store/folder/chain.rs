@@ -61,7 +61,8 @@ impl Chain {
     /// Numbers that are missing between others, without those that were accepted. Those at the end are
     /// not seen here.
     pub(super) fn missing(&self) -> u64 {
-        let count = |(first, last): &(u64, u64)| (last + 1).saturating_sub((*first).max(self.accepted + 1));
+        let count =
+            |(first, last): &(u64, u64)| (last + 1).saturating_sub((*first).max(self.accepted + 1));
         self.hiding + self.gaps.iter().map(count).sum::<u64>()
     }
 }

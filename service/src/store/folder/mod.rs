@@ -49,9 +49,8 @@ struct Journal {
 
 /// Looks at the files of the store in `folder`, which may not be there yet.
 pub(super) fn inspect(folder: &Path) -> Result<Inspected, StoreError> {
-    let unavailable = |error: io::Error| {
-        StoreError::Unavailable(format!("{}: {error}", folder.display()))
-    };
+    let unavailable =
+        |error: io::Error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
     let lock = lock(folder)?;
     let watermark = Watermark::read(folder).map_err(unavailable)?;
     let mut inspected = Inspected {
@@ -77,7 +76,11 @@ pub(super) fn inspect(folder: &Path) -> Result<Inspected, StoreError> {
 
 /// Takes the lock that fjall takes, if the database is there.
 fn lock(folder: &Path) -> Result<Option<File>, StoreError> {
-    let Ok(file) = OpenOptions::new().read(true).write(true).open(folder.join("lock")) else {
+    let Ok(file) = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(folder.join("lock"))
+    else {
         return Ok(None);
     };
     match file.try_lock() {
@@ -151,7 +154,8 @@ impl Inspected {
     /// The bytes after the last batch of all, if they are what a crash leaves of a batch that was
     /// being written: nothing that was acknowledged is in it.
     fn is_torn_end(&self, journal: usize, range: &Range<usize>) -> bool {
-        let is_end = journal + 1 == self.journals.len() && range.end == self.journals[journal].length;
+        let is_end =
+            journal + 1 == self.journals.len() && range.end == self.journals[journal].length;
         // Where no batch has a number it is not known; the store itself has it then.
         is_end && self.chain.last().is_none_or(|last| last >= self.watermark)
     }
@@ -237,6 +241,8 @@ impl Journal {
         file.write_all(&bytes[at..])?;
         file.sync_all()?;
         std::fs::rename(&anew, &self.path)?;
-        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        self.path
+            .parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 }
