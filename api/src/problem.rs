@@ -130,6 +130,8 @@ problem_table! {
         "A defect of the server: report it with the request_id.";
     StoredRecordDamaged = "stored_record_damaged", 500, "A stored record is damaged",
         "The record's checksum does not match, so it is not used. Restore a backup or fit the series again.";
+    StoreIncomplete = "store_incomplete", 500, "Acknowledged commits are missing from the store",
+        "Waiting does not help: restore a backup, or let tidemark repair --accept-loss go on with what is there. Versions that are there are read by their numbers.";
     StoreUnavailable = "store_unavailable", 503, "The store is not available",
         "Nothing was acknowledged. Try again after Retry-After.";
     Overloaded = "overloaded", 503, "The server is at capacity",

@@ -21,5 +21,6 @@ pub mod registry;
 pub mod shutdown;
 pub mod startup;
 pub mod store;
+pub mod store_commands;
 pub mod telemetry;
 mod warm_start;

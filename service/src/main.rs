@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use service::config::{self, Command, ServeConfig};
 use service::shutdown::Signals;
 use service::startup::Application;
-use service::{backup, descriptors, keys, probe, telemetry};
+use service::{backup, descriptors, keys, probe, store_commands, telemetry};
 
 /// Saves about 5 % of a predict against the system's allocator.
 #[global_allocator]
@@ -27,6 +27,8 @@ fn main() -> ExitCode {
                 eprintln!("tidemark: {remark}");
             }
         }),
+        Command::Verify(config) => return store_commands::verify_store(&config),
+        Command::Repair(config) => store_commands::repair(&config),
         Command::Probe { addr, path } => probe::ask(addr, &path),
         Command::Backup(config) => backup::make(&config),
         Command::Restore(config) => backup::restore(&config),

@@ -11,6 +11,7 @@ mod probes;
 mod secret;
 mod start;
 mod store;
+mod store_commands;
 mod telemetry;
 mod traces;
 
@@ -28,6 +29,7 @@ pub use keys::{KeysAt, KeysCommand, KeysConfig};
 pub use probes::ProbesConfig;
 pub use start::StartConfig;
 pub use store::StoreConfig;
+pub use store_commands::{RepairConfig, VerifyConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use traces::TracesConfig;
 
@@ -57,6 +59,11 @@ pub enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Read all of a store that no server has open, and say what is damaged or missing: exit 0, 1 if
+    /// something is, 2 if it cannot be read.
+    Verify(VerifyConfig),
+    /// Go on with a store of which acknowledged commits are missing.
+    Repair(RepairConfig),
     /// Ask a running server whether it is ready; exit 0 if so. For container health checks.
     Probe {
         /// The server's address.

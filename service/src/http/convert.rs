@@ -222,6 +222,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 plain(Code::StoreUnavailable)
             }
             PutError::Damaged(_) => plain(Code::StoredRecordDamaged),
+            PutError::Incomplete(_) => plain(Code::StoreIncomplete),
             PutError::KeyReused => {
                 let loc = [Loc::from("header"), Loc::from(api::idempotency::HEADER)];
                 let error = FieldError::new(loc, put.to_string());
@@ -230,7 +231,10 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
             PutError::TooManyAliases => plain(Code::InvalidAlias),
         },
         RegistryError::Store(store) => match store {
-            StoreError::Damaged { .. } => plain(Code::StoredRecordDamaged),
+            StoreError::Damaged { .. } | StoreError::DamagedFile { .. } => {
+                plain(Code::StoredRecordDamaged)
+            }
+            StoreError::Incomplete(_) => plain(Code::StoreIncomplete),
             StoreError::NewerFormat { .. } | StoreError::Locked(_) | StoreError::Unavailable(_) => {
                 plain(Code::StoreUnavailable)
             }

@@ -38,6 +38,15 @@ fn one(store: &dyn Store, put: AliasPut) -> Result<Option<AliasRecord>, AliasErr
     outcome.map(|changed| changed.now)
 }
 
+/// Points `alias` of `series` to `version`.
+pub(super) fn point_at(store: &dyn Store, series: &str, alias: &str, version: u64) {
+    let put = AliasPut {
+        series: series.into(),
+        ..change(alias, version, Condition::Any)
+    };
+    one(store, put).unwrap();
+}
+
 fn points_to(store: &dyn Store, alias: &str) -> Option<u64> {
     store
         .alias("a", alias)

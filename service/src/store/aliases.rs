@@ -12,6 +12,7 @@ use compact_str::CompactString;
 use detectors::envelope;
 use serde::{Deserialize, Serialize};
 
+use super::reading;
 use super::record::seal_number;
 use super::{PutError, StoreError};
 
@@ -149,7 +150,7 @@ pub(super) fn read(
     alias: &str,
 ) -> Result<Option<AliasRecord>, StoreError> {
     let bytes = table.get(alias_key(series, alias));
-    let bytes = bytes.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let bytes = bytes.map_err(|error| reading::failed(&name(series, alias), &error))?;
     bytes.map(|bytes| open(series, alias, &bytes)).transpose()
 }
 
@@ -162,7 +163,7 @@ pub(super) fn read_all(
     let entries = table.prefix(&prefix).map(|entry| {
         let (key, bytes) = entry
             .into_inner()
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            .map_err(|error| reading::failed(&format!("{series} (aliases)"), &error))?;
         let alias = String::from_utf8_lossy(&key[prefix.len()..]);
         let record = open(series, &alias, &bytes)?;
         Ok((alias.as_ref().into(), record))
@@ -171,10 +172,11 @@ pub(super) fn read_all(
 }
 
 fn open(series: &str, alias: &str, bytes: &[u8]) -> Result<AliasRecord, StoreError> {
-    AliasRecord::open(bytes).map_err(|reason| StoreError::Damaged {
-        key: format!("{series} (alias {alias})"),
-        reason,
-    })
+    AliasRecord::open(bytes).map_err(|reason| reading::damaged(&name(series, alias), reason))
+}
+
+fn name(series: &str, alias: &str) -> String {
+    format!("{series} (alias {alias})")
 }
 
 /// The aliases that one batch changes, on top of those of the table.

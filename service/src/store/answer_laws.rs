@@ -4,8 +4,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::answers::{Answers, Before, NewAnswers, Sweeper};
+use super::commit_record::CommitRecord;
 use super::committer::{Shared, rests, sweep};
 use super::laws::{found, put, put_and_wait};
+use super::opening::CommitNumbers;
 use super::room::Room;
 use super::{
     Answer, BodyDigest, EmbeddedOptions, EmbeddedStore, KeepAnswers, KeptAnswer, Put, PutError,
@@ -201,7 +203,8 @@ fn after_a_failed_write_nothing_is_swept_and_the_committer_rests() {
         keep: KeepAnswers { ttl, max },
     };
     let mut sweeper = Sweeper::of(&answers).unwrap();
-    let shared = Shared::new(0, Room::at(folder.path(), 0));
+    let numbers = CommitNumbers::after(CommitRecord::default(), None);
+    let shared = Shared::new(0, numbers, Room::at(folder.path(), 0));
     let keep = |sweeper: &mut Sweeper, series| {
         let put = named(series, 1, "k", "body");
         let mut write = db.batch();

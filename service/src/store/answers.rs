@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::reading;
 use super::record::{open_number, seal_number};
 use super::request::{KeptAnswer, RequestKey};
 use super::{Put, PutError, StoreError};
@@ -66,18 +67,13 @@ impl Answers {
         key: RequestKey,
         now_ms: u64,
     ) -> Result<Option<KeptAnswer>, StoreError> {
-        let unavailable = |error: fjall::Error| StoreError::Unavailable(error.to_string());
-        let Some(bytes) = self
-            .table
-            .get(answer_key(series, key))
-            .map_err(unavailable)?
-        else {
+        let name = || format!("{series} (answer kept by its idempotency key)");
+        let bytes = self.table.get(answer_key(series, key));
+        let Some(bytes) = bytes.map_err(|error| reading::failed(&name(), &error))? else {
             return Ok(None);
         };
-        let kept = KeptAnswer::open(&bytes).map_err(|reason| StoreError::Damaged {
-            key: format!("{series} (answer kept by its idempotency key)"),
-            reason,
-        })?;
+        let kept = KeptAnswer::open(&bytes);
+        let kept = kept.map_err(|reason| reading::damaged(&name(), reason))?;
         Ok((!self.keep.is_over(kept.at_ms, now_ms)).then_some(kept))
     }
 }

@@ -18,6 +18,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
 use super::commits::Commits;
+use super::opening::CommitNumbers;
+use super::reading;
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
 use super::room::{self, Room};
 use super::under_way::UnderWay;
@@ -75,12 +77,14 @@ pub(super) struct Shared {
     pub(super) reads: UnderWay,
     /// Those that were made.
     pub(super) commits: Commits,
+    /// Their numbers.
+    pub(super) numbers: CommitNumbers,
     /// Space for further ones.
     pub(super) room: Room,
 }
 
 impl Shared {
-    pub(super) fn new(series: u64, room: Room) -> Self {
+    pub(super) fn new(series: u64, numbers: CommitNumbers, room: Room) -> Self {
         Self {
             series: AtomicU64::new(series),
             revision: AtomicU64::new(0),
@@ -88,6 +92,7 @@ impl Shared {
             commit: UnderWay::new(1),
             reads: UnderWay::new(NOTED_READS),
             commits: Commits::default(),
+            numbers,
             room,
         }
     }
@@ -133,7 +138,9 @@ pub(super) fn run(
         }
         let begun = Instant::now();
         let under_way = shared.commit.begin();
-        let outcomes = commit(tables, &batch, shared, &mut sweeper);
+        // An assertion inside of the database fails the commit; this thread has to tell those who wait.
+        let outcomes = reading::caught(|| commit(tables, &batch, shared, &mut sweeper));
+        let outcomes = outcomes.unwrap_or_else(Err);
         drop(under_way);
         match outcomes {
             Ok(outcomes) => {
@@ -312,7 +319,9 @@ fn commit(
     aliases.write(&mut write, &tables.aliases);
     answers.write(&mut write, &tables.answers, sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
+    let number = shared.numbers.give(&mut write, tables);
     write.commit().map_err(|error| error.to_string())?;
+    shared.numbers.committed(number);
     shared.series.store(series, Ordering::Relaxed);
     shared.revision.store(revision, Ordering::Relaxed);
     Ok(outcomes)
@@ -378,10 +387,15 @@ impl<'a> Numbers<'a> {
         if let Some(latest) = self.latest.get(series) {
             return Ok(Ok(*latest));
         }
-        let head = tables
-            .heads
-            .get(series)
-            .map_err(|error| error.to_string())?;
+        let head = match tables.heads.get(series) {
+            Ok(head) => head,
+            Err(error) => match reading::failed(&format!("the head of {series}"), &error) {
+                StoreError::Damaged { key, reason } => {
+                    return Ok(Err(PutError::Damaged(format!("{key}: {reason}"))));
+                }
+                error => return Err(error.to_string()),
+            },
+        };
         // Giving a number after a damaged one could repeat one.
         let number = head.map_or(Ok(0), |bytes| open_number(&bytes));
         Ok(number.map_err(|reason| PutError::Damaged(format!("the head of {series}: {reason}"))))

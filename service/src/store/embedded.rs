@@ -4,7 +4,7 @@
 //! measured (docs/decisions/embedded-store.md).
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -14,14 +14,14 @@ use crossbeam_channel::{Sender, TrySendError};
 use fjall::PersistMode;
 
 use super::aliases::{self, REVISION_KEY};
-use super::answers::{Answers, KeepAnswers, Sweeper, now_ms};
+use super::answers::{KeepAnswers, Sweeper, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::committer::{self, Queued, Shared, Tables};
-use super::keyspaces;
+use super::incomplete::Incomplete;
 use super::making::make_if_absent;
-use super::record::{
-    SERIES_COUNT_KEY, STORE_FORMAT, VersionRecord, open_number, seal_number, version_key,
-};
+use super::opening::{self, Opened, read_number};
+use super::reading;
+use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
     AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
@@ -74,6 +74,8 @@ impl EmbeddedOptions {
 pub struct EmbeddedStore {
     tables: Tables,
     shared: Arc<Shared>,
+    /// What is known to be missing, if anything is.
+    incomplete: Option<Incomplete>,
     /// Taken by `close`: the committer ends when it has emptied a queue without senders.
     queue: RwLock<Option<Sender<Queued>>>,
     /// Taken by `close` to wait for that end, from whichever thread closes first.
@@ -99,32 +101,17 @@ impl EmbeddedStore {
     }
 
     fn open_in_place(options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        let path = &options.path;
-        let db = keyspaces::open_database(path).map_err(|error| open_error(path, error))?;
-        let table =
-            |name: &str| keyspaces::open(&db, name).map_err(|error| open_error(path, error));
-        // `meta` first: a store of a newer format is refused before anything else is touched.
-        let meta = table(keyspaces::META)?;
-        check_format(&db, &meta)?;
-        let tables = Tables {
-            versions: table(keyspaces::VERSIONS)?,
-            heads: table(keyspaces::HEADS)?,
-            training: table(keyspaces::TRAINING)?,
-            online: table(keyspaces::ONLINE)?,
-            points: table(keyspaces::POINTS)?,
-            aliases: table(keyspaces::ALIASES)?,
-            answers: Answers {
-                table: table(keyspaces::ANSWERS)?,
-                keep: options.answers,
-            },
-            db: db.clone(),
-            sync: match options.durability {
-                Durability::Synced => Some(PersistMode::SyncData),
-                Durability::Buffered => Some(PersistMode::Buffer),
-            },
-        };
+        let Opened {
+            tables,
+            numbers,
+            incomplete,
+        } = opening::open(options)?;
         let n_series = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);
-        let shared = Arc::new(Shared::new(n_series, Room::at(path, options.disk_reserve)));
+        let room = Room::at(&options.path, options.disk_reserve);
+        let shared = Arc::new(Shared::new(n_series, numbers, room));
+        if let Some(incomplete) = &incomplete {
+            let _ = shared.refusal.set(incomplete.to_string());
+        }
         shared.revision.store(
             read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
@@ -142,16 +129,55 @@ impl EmbeddedStore {
         Ok(Self {
             tables,
             shared,
+            incomplete,
             queue: RwLock::new(Some(sender)),
             committer: Mutex::new(Some(committer)),
         })
     }
 
+    /// Writes what is in memory into tables.
+    #[cfg(test)]
+    pub(super) fn write_tables(&self) {
+        let tables = &self.tables;
+        for table in [
+            &tables.versions,
+            &tables.heads,
+            &tables.training,
+            &tables.online,
+            &tables.points,
+            &tables.aliases,
+            &tables.answers.table,
+        ] {
+            table.rotate_memtable_and_wait().expect("it is written");
+        }
+    }
+
     fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
+        self.check_complete()?;
         read_number(&self.tables.heads, series)
     }
 
+    /// The version of this number, if it is there.
+    fn exactly(&self, series: &str, version: u64) -> Result<Option<StoredVersion>, StoreError> {
+        let name = format!("{series} version {version}");
+        let bytes = self.tables.versions.get(version_key(series, version));
+        let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
+        let record = bytes.map(|bytes| VersionRecord::open(&bytes)).transpose();
+        let record = record.map_err(|reason| reading::damaged(&name, reason))?;
+        Ok(record.map(|record| StoredVersion { version, record }))
+    }
+
+    /// Refuses an answer that rests on something not being there, or on there being nothing newer.
+    fn check_complete(&self) -> Result<(), StoreError> {
+        self.incomplete
+            .as_ref()
+            .map_or(Ok(()), |incomplete| Err(incomplete.refusal()))
+    }
+
     fn enqueue(&self, queued: Queued) {
+        if let Some(incomplete) = &self.incomplete {
+            return queued.fail(PutError::Incomplete(incomplete.to_string()));
+        }
         // Whoever joined the queue now would wait, and hold its memory, for as long as the disk hangs.
         let commit = self.waits().commit;
         if commit > HANGS_AFTER {
@@ -191,12 +217,11 @@ impl EmbeddedStore {
     /// is not even passed over.
     fn log(&self, series: &str, from: u64) -> Result<Vec<Learnt>, StoreError> {
         let keys = version_key(series, from)..=version_key(series, u64::MAX);
+        let name = || format!("{series} (points learnt after {from})");
         let records = self.tables.points.range(keys).map(|record| {
-            let (_, bytes) = record.into_inner().map_err(unavailable)?;
-            Learnt::open(&bytes).map_err(|reason| StoreError::Damaged {
-                key: format!("{series} (points learnt after {from})"),
-                reason,
-            })
+            let record = record.into_inner();
+            let (_, bytes) = record.map_err(|error| reading::failed(&name(), &error))?;
+            Learnt::open(&bytes).map_err(|reason| reading::damaged(&name(), reason))
         });
         records.collect()
     }
@@ -213,58 +238,60 @@ impl Store for EmbeddedStore {
 
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        let Some(bytes) = self.tables.online.get(series).map_err(unavailable)? else {
-            return Ok(None);
-        };
-        let damaged = |reason| StoreError::Damaged {
-            key: format!("{series} (online state)"),
-            reason,
-        };
-        let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
-        let log = self.log(series, snapshot.seq.saturating_add(1))?;
-        StoredState::assemble(snapshot, log)
-            .map(Some)
-            .map_err(damaged)
+        self.check_complete()?;
+        let name = format!("{series} (online state)");
+        reading::guarded(&name, || {
+            let bytes = self.tables.online.get(series);
+            let Some(bytes) = bytes.map_err(|error| reading::failed(&name, &error))? else {
+                return Ok(None);
+            };
+            let damaged = |reason| reading::damaged(&name, reason);
+            let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
+            let log = self.log(series, snapshot.seq.saturating_add(1))?;
+            StoredState::assemble(snapshot, log)
+                .map(Some)
+                .map_err(damaged)
+        })
     }
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
         let _under_way = self.shared.reads.begin();
-        let Some(latest) = self.latest(series)? else {
-            return Ok(Found::NoSuchSeries);
-        };
-        let version = match selector {
-            VersionSelector::Latest => latest,
-            VersionSelector::Exactly(version) if version <= latest => version,
-            VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
-        };
-        let name = || format!("{series} version {version}");
-        match self
-            .tables
-            .versions
-            .get(version_key(series, version))
-            .map_err(unavailable)?
-        {
-            Some(bytes) => VersionRecord::open(&bytes)
-                .map(|record| Found::Version(StoredVersion { version, record }))
-                .map_err(|reason| StoreError::Damaged {
-                    key: name(),
-                    reason,
-                }),
-            None => Err(StoreError::Damaged {
-                key: name(),
-                reason: "it is missing".into(),
-            }),
-        }
+        reading::guarded(series, || {
+            // What is there is served, whatever became of the number of the latest one.
+            if let VersionSelector::Exactly(version) = selector
+                && let Some(stored) = self.exactly(series, version)?
+            {
+                return Ok(Found::Version(stored));
+            }
+            let Some(latest) = self.latest(series)? else {
+                return Ok(Found::NoSuchSeries);
+            };
+            let version = match selector {
+                VersionSelector::Latest => latest,
+                VersionSelector::Exactly(version) if version <= latest => version,
+                VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
+            };
+            let missing = || {
+                let name = format!("{series} version {version}");
+                reading::damaged(&name, "it is missing".into())
+            };
+            self.exactly(series, version)?
+                .map(Found::Version)
+                .ok_or_else(missing)
+        })
     }
 
     fn training(&self, series: &str, version: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        let bytes = self
-            .tables
-            .training
-            .get(version_key(series, version))
-            .map_err(unavailable)?;
-        Ok(bytes.map(|bytes| bytes.to_vec()))
+        let name = format!("{series} version {version} (training points)");
+        reading::guarded(&name, || {
+            let bytes = self.tables.training.get(version_key(series, version));
+            let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
+            if bytes.is_none() {
+                self.check_complete()?;
+            }
+            Ok(bytes.map(|bytes| bytes.to_vec()))
+        })
     }
 
     fn submit_alias(&self, put: AliasPut, done: AliasCompletion) {
@@ -273,17 +300,22 @@ impl Store for EmbeddedStore {
 
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        aliases::read(&self.tables.aliases, series, alias)
+        self.check_complete()?;
+        reading::guarded(series, || {
+            aliases::read(&self.tables.aliases, series, alias)
+        })
     }
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        aliases::read_all(&self.tables.aliases, series)
+        self.check_complete()?;
+        reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.tables.answers.find(series, key, now_ms())
+        self.check_complete()?;
+        reading::guarded(series, || self.tables.answers.find(series, key, now_ms()))
     }
 
     fn series_count(&self) -> u64 {
@@ -303,6 +335,8 @@ impl Store for EmbeddedStore {
     }
 
     fn back_up(&self, files: &[CarriedFile], out: &mut dyn Write) -> Result<Summary, BackupError> {
+        // A backup does not say that something is missing, and what is restored from it would not.
+        self.check_complete()?;
         backup::write(&self.tables.db, files, out)
     }
 
@@ -338,45 +372,5 @@ impl Store for EmbeddedStore {
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-fn check_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), StoreError> {
-    match read_number(meta, "format")? {
-        Some(found) if found == u64::from(STORE_FORMAT) => Ok(()),
-        Some(found) => Err(StoreError::NewerFormat {
-            found: u16::try_from(found).unwrap_or(u16::MAX),
-            known: STORE_FORMAT,
-        }),
-        None => {
-            let mut first = db.batch().durability(Some(PersistMode::SyncAll));
-            first.insert(meta, "format", seal_number(u64::from(STORE_FORMAT)));
-            first.commit().map_err(unavailable)?;
-            // Into a table at once: a journal is kept until every write in it is in a table.
-            meta.rotate_memtable_and_wait().map_err(unavailable)
-        }
-    }
-}
-
-pub(super) fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreError> {
-    let Some(bytes) = table.get(key).map_err(unavailable)? else {
-        return Ok(None);
-    };
-    open_number(&bytes)
-        .map(Some)
-        .map_err(|reason| StoreError::Damaged {
-            key: format!("{key} in {}", table.name()),
-            reason,
-        })
-}
-
-pub(super) fn unavailable(error: fjall::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
-}
-
-pub(super) fn open_error(path: &Path, error: fjall::Error) -> StoreError {
-    match error {
-        fjall::Error::Locked => StoreError::Locked(path.display().to_string()),
-        other => StoreError::Unavailable(format!("{}: {other}", path.display())),
     }
 }

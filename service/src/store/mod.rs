@@ -10,13 +10,20 @@ pub mod aliases;
 mod answer_laws;
 pub mod answers;
 pub mod backup;
+mod commit_record;
 mod commits;
 mod committer;
+#[cfg(test)]
+mod damage_tests;
 pub mod embedded;
+mod folder;
+mod incomplete;
 pub(crate) mod keyspaces;
 #[cfg(test)]
 mod laws;
 mod making;
+mod opening;
+mod reading;
 pub mod record;
 pub mod request;
 mod room;
@@ -25,6 +32,8 @@ pub mod state;
 mod state_laws;
 pub mod training;
 mod under_way;
+mod verify;
+mod watermark;
 
 use std::io::Write;
 use std::time::Duration;
@@ -37,10 +46,13 @@ pub use api::VersionSelector;
 pub use backup::{BackupError, CarriedFile, Summary};
 pub use commits::Commits;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
+pub use incomplete::Incomplete;
+pub use opening::accept_loss;
 pub use record::VersionRecord;
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use room::{DISK_RESERVE, Space};
 pub use state::{Learnt, StateRecord, StoredState};
+pub use verify::{Finding, Verified, verify};
 
 /// A version to be stored. Its number is the store's to give.
 #[derive(Clone, Debug)]
@@ -139,6 +151,9 @@ pub enum PutError {
     /// The series' own record is damaged, so that no version number can be given.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
+    /// Acknowledged commits are missing. Nothing was written.
+    #[error("{0}")]
+    Incomplete(String),
     /// Another body was put under the same key before. Nothing was written.
     #[error("the idempotency key was used for another body before")]
     KeyReused,
@@ -161,6 +176,17 @@ pub enum StoreError {
         /// What the check found.
         reason: String,
     },
+    /// A file of the store is not as it was written.
+    #[error("the file {file} is damaged: {reason}; restore a backup")]
+    DamagedFile {
+        /// Which file.
+        file: String,
+        /// What the check found.
+        reason: String,
+    },
+    /// Acknowledged commits are missing, and the answer may depend on them.
+    #[error("{0}")]
+    Incomplete(String),
     /// The store was written by a newer release.
     #[error("the store has format {found}, this release reads formats up to {known}")]
     NewerFormat {

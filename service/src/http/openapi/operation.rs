@@ -46,6 +46,7 @@ const OF_THE_STORE: &[Code] = &[
     Code::StoreUnavailable,
     Code::Overloaded,
     Code::StoredRecordDamaged,
+    Code::StoreIncomplete,
     Code::Internal,
 ];
 

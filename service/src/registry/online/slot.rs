@@ -79,6 +79,7 @@ impl Slot {
                 | PutError::Hangs { .. }
                 | PutError::StorageFull { .. }
                 | PutError::Damaged(_)
+                | PutError::Incomplete(_)
                 | PutError::KeyReused
                 | PutError::TooManyAliases,
             ) => {}

@@ -10,7 +10,7 @@ use std::iter::Peekable;
 use crate::store::StoreError;
 use crate::store::aliases::{AliasRecord, REVISION_KEY};
 use crate::store::committer::Tables;
-use crate::store::embedded::{read_number, unavailable};
+use crate::store::opening::{read_number, unavailable};
 use crate::store::record::{SERIES_COUNT_KEY, open_number};
 use crate::store::state::{Learnt, StateRecord};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::read::{Part, Reader, Records};
 use super::{BackupError, CarriedFile, Inconsistencies, Summary};
-use crate::store::embedded::{open_error, unavailable};
+use crate::store::opening::{open_error, unavailable};
 use crate::store::{
     EmbeddedOptions, EmbeddedStore, KeepAnswers, Store as _, StoreError, keyspaces,
 };

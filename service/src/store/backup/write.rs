@@ -7,8 +7,8 @@ use fjall::Readable as _;
 use super::frame::{self, Kind};
 use super::{BackupError, CarriedFile, Head, Summary};
 use crate::store::answers::now_ms;
-use crate::store::embedded::unavailable;
 use crate::store::keyspaces;
+use crate::store::opening::unavailable;
 use crate::store::record::STORE_FORMAT;
 
 /// Records that make a frame. Memory for a backup is a few times this, unless a record is larger.
