@@ -17,6 +17,8 @@ mod committer;
 mod damage_tests;
 pub mod embedded;
 mod folder;
+#[cfg(test)]
+mod healthy_tests;
 mod incomplete;
 pub(crate) mod keyspaces;
 #[cfg(test)]

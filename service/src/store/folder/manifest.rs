@@ -211,12 +211,13 @@ fn check_end(bytes: &[u8], before: u64) -> Result<(), &'static str> {
     if before == 0 {
         return contents(bytes).map(|_| ());
     }
-    let at = bytes.len().checked_sub(8).map(|at| &bytes[at..]);
-    let at = at.and_then(|mut at| number::<8>(&mut at));
-    let at = at.and_then(|at| u64::try_from(at).ok()?.checked_sub(before));
-    let moved = at.ok_or("the checksum of its table of contents is wrong")?;
+    let cut_off = "it is cut off";
+    // Where the contents are stands before their length, which is the last number.
+    let place = bytes.len().checked_sub(16).ok_or(cut_off)?..bytes.len() - 8;
+    let at = number::<8>(&mut &bytes[place.clone()]).ok_or(cut_off)?;
+    let moved = u64::try_from(at).ok().and_then(|at| at.checked_sub(before));
+    let moved = moved.ok_or("its table of contents is too long, or not where it is said to be")?;
     let mut end = bytes.to_vec();
-    let n = end.len();
-    end[n - 8..].copy_from_slice(&moved.to_le_bytes());
+    end[place].copy_from_slice(&moved.to_le_bytes());
     contents(&end).map(|_| ())
 }
