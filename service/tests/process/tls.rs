@@ -335,7 +335,8 @@ fn slow_peers_lose_their_connections_under_tls() {
         scope.spawn(move || {
             let mut session = authority.session(addr).expect("a session");
             let ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-            session.write_all(&ask.repeat(400)).expect("it reads");
+            // More than the buffers of the system take in between.
+            session.write_all(&ask.repeat(1_500)).expect("it reads");
             closed_in_time("a reader that takes nothing", move || {
                 matches!(session.sock.take_error(), Ok(None))
             });

@@ -89,7 +89,10 @@ async fn a_larger_budget_takes_the_same_bodies() {
         let mut held: Vec<Held> = (0..30)
             .map(|_| Held::declare(addr, "fit", 3_000_000))
             .collect();
-        held.iter_mut().all(|held| held.status(WAIT).is_none())
+        // All have had the time of the first, and not so long that a body would have to get on.
+        let waits = std::iter::once(WAIT).chain(std::iter::repeat(Duration::from_millis(10)));
+        let mut each = held.iter_mut().zip(waits);
+        each.all(|(held, wait)| held.status(wait).is_none())
     });
     assert!(declared.await.expect("no panic"));
 }
