@@ -16,6 +16,7 @@ pub mod http;
 pub mod keys;
 mod listener;
 pub mod metrics;
+mod private_folder;
 pub mod probe;
 pub mod registry;
 pub mod shutdown;

@@ -180,9 +180,11 @@ impl Application {
         let compute = Compute::new(or_cores(config.compute_threads))?;
         let is_named = config.keys.keys.is_some();
         let keys = keys::follow(config.keys_file(), is_named).map_err(StartupError::Config)?;
-        if config.is_public() && keys.is_on() && !config.insecure {
+        let is_in_the_clear = config.connections.tls_cert.is_none();
+        if config.is_public() && keys.is_on() && is_in_the_clear && !config.insecure {
             tracing::warn!(
-                "API keys and series cross the network as they are: put a proxy that speaks TLS in front"
+                "API keys and series cross the network as they are: use --tls-cert and --tls-key, or put a proxy that \
+                 speaks TLS in front"
             );
         }
         let tenant_header = config.admission.tenant_header.clone();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::progress::Progress;
 use super::{is_stream, sentence, store_of};
 use crate::config::RestoreConfig;
+use crate::private_folder;
 use crate::store::backup::{self, CARRIED_FILES, Inconsistencies, Reader};
 use crate::store::{BackupError, CarriedFile};
 
@@ -104,7 +105,7 @@ impl Place {
             .take_while(|path| !path.as_os_str().is_empty() && path.symlink_metadata().is_err());
         let made = made.last().map(Path::to_owned);
         let folder = data_dir.join("restoring");
-        std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, &error))?;
+        private_folder::make(&folder).map_err(|error| unusable(&folder, &error))?;
         let lock = File::open(&folder).map_err(|error| unusable(&folder, &error))?;
         match lock.try_lock() {
             Ok(()) => {}

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::follow::is_absent;
 use super::{ApiKey, Scopes, TenantName};
+use crate::private_folder;
 
 const FORMAT: u32 = 1;
 /// So many keys of a tenant and the same scopes are live: the one in use and the one that replaces it.
@@ -203,7 +204,7 @@ impl KeyFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        fs::create_dir_all(folder).map_err(|error| io_error(folder, "made", error))?;
+        private_folder::make(folder).map_err(|error| io_error(folder, "made", error))?;
         let lock = beside(path, "lock");
         let locked = private().append(true).open(&lock);
         let locked = locked.and_then(|file| file.lock().map(|()| file));

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use crate::private_folder;
 
 /// Makes a store at `path` with `make`, if there is none. An empty folder is none.
 pub(super) fn make_if_absent(
@@ -22,7 +23,7 @@ pub(super) fn make_if_absent(
         return Ok(());
     }
     let (parent, aside) = beside(path).map_err(|error| failed(path, error))?;
-    std::fs::create_dir_all(&parent).map_err(|error| failed(&parent, error))?;
+    private_folder::make(&parent).map_err(|error| failed(&parent, error))?;
     let folder = File::open(&parent).map_err(|error| failed(&parent, error))?;
     // Against another process that makes the same store; gone with the handle.
     folder.lock().map_err(|error| failed(&parent, error))?;

@@ -16,6 +16,7 @@ use super::reading;
 use super::record::{STORE_FORMAT, open_number, seal_number};
 use super::watermark::Watermark;
 use super::{StoreError, keyspaces};
+use crate::private_folder;
 
 /// A store that is open, and what is known of it.
 pub(super) struct Opened {
@@ -68,7 +69,7 @@ impl CommitNumbers {
 /// Opens the store, recovering what was synced before a crash.
 pub(super) fn open(options: &EmbeddedOptions) -> Result<Opened, StoreError> {
     let path = &options.path;
-    std::fs::create_dir_all(path).map_err(|error| {
+    private_folder::make(path).map_err(|error| {
         StoreError::Unavailable(format!("{} cannot be made: {error}", path.display()))
     })?;
     let unavailable =

@@ -1,6 +1,7 @@
 //! API keys as an operator meets them: commands, a server that follows them, files that are damaged, logs.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -306,6 +307,26 @@ fn a_public_address_needs_keys_or_a_word() {
     let allowed = public(&[]);
     let words = "cannot listen on 192.0.2.1:8000";
     assert!(allowed.errors.contains(words), "{}", allowed.errors);
+    let in_the_clear = "API keys and series cross the network as they are";
+    assert!(allowed.errors.contains(in_the_clear), "{}", allowed.errors);
+    let tls = public(&["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]);
+    assert!(tls.errors.contains(words), "{}", tls.errors);
+    assert!(!tls.errors.contains(in_the_clear), "{}", tls.errors);
+}
+
+#[test]
+fn a_new_data_folder_is_its_owners() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let is_private = |data: &Path| {
+        let mode = data.metadata().expect("it was made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", data.display());
+    };
+    let with_keys = folder.path().join("with-keys");
+    create(&with_keys, "a", "fit");
+    is_private(&with_keys);
+    let served = folder.path().join("served");
+    Tidemark::start(&served, &[]).stop();
+    is_private(&served);
 }
 
 #[test]

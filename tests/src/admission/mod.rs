@@ -92,20 +92,29 @@ const CALLERS: usize = 40;
 
 impl Flood {
     /// Begins, and returns once some have been refused: the queue is full.
-    async fn begin(server: &Arc<Server>, headers: &'static [(&'static str, &'static str)]) -> Self {
+    async fn begin(server: &Arc<Server>, headers: &[(&'static str, &str)]) -> Self {
         let mut flood = Self {
             is_over: Arc::default(),
             refused: Arc::default(),
             callers: tokio::task::JoinSet::new(),
         };
         let body = columns(POINTS).to_string();
+        let owned = headers
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        let owned: Vec<(&'static str, String)> = owned.collect();
         for _ in 0..CALLERS {
             let (server, body) = (Arc::clone(server), body.clone());
+            let headers = owned.clone();
             let (is_over, refused) = (Arc::clone(&flood.is_over), Arc::clone(&flood.refused));
             flood.callers.spawn(async move {
+                let headers: Vec<(&str, &str)> = headers
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .collect();
                 let target = format!("/predict/{DEAR}");
                 while !is_over.load(Ordering::SeqCst) {
-                    let reply = server.send("POST", &target, headers, body.clone()).await;
+                    let reply = server.send("POST", &target, &headers, body.clone()).await;
                     if reply.status != 200 {
                         refused.lock().expect("nobody panics").push(reply);
                         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -3,7 +3,7 @@
 //! `keyspaces/N/current` is `version u64 | XXH3 of the file vVERSION u128 | 0`. fjall 3 does not compare
 //! that checksum, and deletes a table that the list does not name. The list and each table and file of
 //! values end in a table of contents: `TOC! | n u32`, n times `at u64 | length u64 | length of the name
-//! u16 | name`, and then `SFA! | 1 | 0 | XXH3 of the table of contents u128 | where it is u64`. fjall
+//! u16 | name`, and then `SFA! | 1 | 0 | XXH3 of the table of contents u128 | where it is u64 | its length u64`. fjall
 //! makes room for n entries before it compares that checksum. Integers are little endian.
 
 use std::fmt;
@@ -220,4 +220,27 @@ fn check_end(bytes: &[u8], before: u64) -> Result<(), &'static str> {
     let mut end = bytes.to_vec();
     end[place].copy_from_slice(&moved.to_le_bytes());
     contents(&end).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_contents_of_a_large_file_is_found() {
+        let contents = b"TOC!\0\0\0\0";
+        let at = 2 * LONGEST_CONTENTS;
+        let mut file = vec![7; usize::try_from(at).unwrap()];
+        file.extend_from_slice(contents);
+        file.extend_from_slice(b"SFA!\x01\x00");
+        file.extend_from_slice(&xxh3_128(contents).to_le_bytes());
+        file.extend_from_slice(&at.to_le_bytes());
+        file.extend_from_slice(&(contents.len() as u64).to_le_bytes());
+        let before = file.len() as u64 - LONGEST_CONTENTS;
+        let end = &mut file[usize::try_from(before).unwrap()..];
+        assert_eq!(check_end(end, before), Ok(()));
+        let flipped = end.len() - TRAILER - 1;
+        end[flipped] ^= 1;
+        assert!(check_end(end, before).is_err());
+    }
 }
