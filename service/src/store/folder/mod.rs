@@ -154,8 +154,10 @@ impl Inspected {
     /// The bytes after the last batch of all, if they are what a crash leaves of a batch that was
     /// being written: nothing that was acknowledged is in it.
     fn is_torn_end(&self, journal: usize, range: &Range<usize>) -> bool {
-        let is_end =
-            journal + 1 == self.journals.len() && range.end == self.journals[journal].length;
+        // A journal that was begun at the moment of the crash has no batch yet.
+        let mut later = self.journals[journal + 1..].iter();
+        let is_last = later.all(|later| later.n_batches == 0);
+        let is_end = is_last && range.end == self.journals[journal].length;
         // Where no batch has a number it is not known; the store itself has it then.
         is_end && self.chain.last().is_none_or(|last| last >= self.watermark)
     }
@@ -164,10 +166,6 @@ impl Inspected {
     pub(super) fn journal_damage(&self) -> Vec<BadFile> {
         let mut found = Vec::new();
         for (idx, journal) in self.journals.iter().enumerate() {
-            let is_sealed = idx + 1 < self.journals.len();
-            if is_sealed && journal.n_batches == 0 {
-                found.push(BadFile::new(&journal.path, "it has no batch"));
-            }
             for range in &journal.damaged {
                 if !self.is_torn_end(idx, range) {
                     let reason = format!("bytes {} to {} are no batch", range.start, range.end);
