@@ -21,8 +21,11 @@ fn socket(data_dir: &Path) -> PathBuf {
 }
 
 fn fit(server: &Tidemark, series: &str, n: usize) {
-    // Noise, which does not compress.
-    let mut random = ChaCha8Rng::seed_from_u64(n as u64);
+    // Noise, which does not compress, of each series its own, since repeats do.
+    let seed = series.bytes().fold(n as u64, |seed, byte| {
+        seed.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let values: Vec<f64> = (0..n).map(|_| random.random()).collect();
     let timestamps: Vec<usize> = (0..n).collect();
     let body = json!({"timestamps": timestamps, "values": values, "model": "gaussian"});
