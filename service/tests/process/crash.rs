@@ -209,9 +209,11 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a folder can be read") {
         let entry = entry.expect("a folder can be read");
         let target = to.join(entry.file_name());
-        if entry.file_type().expect("a file has a type").is_dir() {
+        let kind = entry.file_type().expect("a file has a type");
+        if kind.is_dir() {
             copy_folder(&entry.path(), &target);
-        } else {
+        } else if kind.is_file() {
+            // Not the socket that a server that was killed has left.
             std::fs::copy(entry.path(), target).expect("a file can be copied");
         }
     }
