@@ -35,7 +35,11 @@ def install(folder):
     program = folder / "bin" / "schemathesis"
     if program.exists():
         return program
-    venv.create(folder, with_pip=True)
+    try:
+        venv.create(folder, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"no virtual environment can be made: {error}", file=sys.stderr)
+        return None
     pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, "--requirement", HERE / "requirements.txt"])
     return program if done.returncode == 0 else None
