@@ -8,6 +8,7 @@ use detectors::{Params, Series};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::damage_tests::copy;
 use super::laws::put_and_wait;
 use super::training::TrainingPoints;
 use super::{
@@ -61,19 +62,6 @@ fn open(folder: &Path) -> EmbeddedStore {
     let store = store.expect("a healthy store opens");
     assert_eq!(store.refusal(), None);
     store
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[test]
