@@ -74,7 +74,22 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
                     predict,
                 ),
                 row("POST", format!("/predict/{id}"), columns, predict),
+                Row {
+                    media: "application/x-ndjson",
+                    ..row("POST", format!("/predict/{id}"), one(), predict)
+                },
             ]
+        }
+        Route::PredictMany => {
+            let mut line = point(2_000_000_000, 3.0);
+            line["series_id"] = json!(id);
+            let mut of_alias = line.clone();
+            of_alias["alias"] = json!("champion");
+            let lines = [line, of_alias].map(|line| Row {
+                media: "application/x-ndjson",
+                ..row("POST", "/predict".into(), line.to_string(), predict)
+            });
+            lines.to_vec()
         }
         Route::Calibration => {
             let target = format!("/series/{id}/calibration");
@@ -145,13 +160,17 @@ fn table(id: &str) -> Vec<Row> {
 
 impl Row {
     fn is_of_series(&self) -> bool {
-        self.target.contains(SERIES) || self.target.contains(NEVER)
+        let texts = [&self.target, &self.body];
+        texts
+            .iter()
+            .any(|text| text.contains(SERIES) || text.contains(NEVER))
     }
 
     /// The same about another series.
     fn about(&self, id: &str) -> Self {
         Self {
             target: self.target.replace(SERIES, id),
+            body: self.body.replace(SERIES, id),
             ..self.clone()
         }
     }

@@ -42,6 +42,7 @@ mod scenario;
 mod seasons;
 mod server;
 mod smuggling;
+mod stream;
 mod time_units;
 mod update;
 mod versions;

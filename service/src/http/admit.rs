@@ -52,6 +52,33 @@ pub(super) async fn admit(
     Ok(ticket)
 }
 
+/// As [`admit`], for lines that are answered as they come, so many bytes of them at a time: what is taken for them does
+/// not depend on how many there are.
+pub(super) async fn admit_lines(
+    call: &Call<'_>,
+    payload: &mut Payload,
+    batch_bytes: usize,
+) -> Result<Ticket, Rejection> {
+    let deadline = call.received.at() + deadline(call)?;
+    let mut ticket = Ticket::new(Class::Predict, tenant(call), Some(deadline));
+    ticket.span = call.received.span().cloned();
+    ticket.body_bytes = batch_bytes;
+    let gate = call.state.compute.gate(ticket.class);
+    let claimed = gate.check(&ticket).and_then(|()| {
+        // One batch is worked on while the next one comes.
+        let reserved = call.state.admission.memory.reserve(2 * batch_bytes);
+        reserved.inspect_err(|refusal| gate.stats().refuse(*refusal))
+    });
+    match claimed {
+        Ok(reserved) => ticket.memory = Some(Arc::new(reserved)),
+        Err(refusal) => {
+            drain(payload, declared(call)).await;
+            return Err(convert::refusal(refusal));
+        }
+    }
+    Ok(ticket)
+}
+
 fn claim(
     call: &Call<'_>,
     ticket: &mut Ticket,

@@ -20,13 +20,15 @@ const TRUSTED_BYTES: usize = 1024 * 1024;
 
 /// The media type of JSON lines.
 pub(super) const NDJSON: &str = "application/x-ndjson";
+/// Other names of the same.
+const ALSO_NDJSON: [&str; 2] = ["application/ndjson", "application/jsonl"];
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
     /// One JSON text.
     Json,
-    /// JSON texts, one a line: `application/x-ndjson`.
+    /// JSON texts, one a line: `application/x-ndjson`, or one of its other names.
     Lines,
 }
 
@@ -75,7 +77,7 @@ async fn read(
     let pace = Cell::new(Pace::begin(Instant::now()));
     let body = arrived(call.request, payload, limit, memory.as_deref(), &pace);
     // What was reserved for a body that does not come would be reserved for ever.
-    let body = paced(body, &pace, deadline).await?;
+    let body = paced(body, &pace, Some(deadline)).await?;
     let Some(ticket) = ticket else {
         return body.map_err(Unread::rejection);
     };
@@ -95,18 +97,19 @@ async fn read(
 }
 
 /// What `body` is once it is there, unless it is not by `deadline`, or stalls before.
-async fn paced<T>(
+pub(super) async fn paced<T>(
     body: impl Future<Output = T>,
     pace: &Cell<Pace>,
-    deadline: Instant,
+    deadline: Option<Instant>,
 ) -> Result<T, Rejection> {
     let mut body = pin!(body);
     loop {
         let due = pace.get().deadline(BODY_PATIENCE);
-        let arrived = tokio::time::timeout_at(due.min(deadline).into(), &mut body).await;
+        let until = deadline.map_or(due, |deadline| due.min(deadline));
+        let arrived = tokio::time::timeout_at(until.into(), &mut body).await;
         match arrived {
             Ok(body) => return Ok(body),
-            Err(_) if deadline <= due => return Err(late()),
+            Err(_) if deadline.is_some_and(|deadline| deadline <= due) => return Err(late()),
             // Nothing has come since then, or too little.
             Err(_) if pace.get().deadline(BODY_PATIENCE) <= due => return Err(stalled()),
             Err(_) => {}
@@ -203,6 +206,25 @@ fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Res
     }
 }
 
+/// Whether the body of `request` is lines.
+pub(super) fn is_lines(request: &HttpRequest) -> bool {
+    media_type(request).is_ok_and(|media| media == Media::Lines)
+}
+
+/// As [`is_lines`], where nothing else is read.
+///
+/// # Errors
+/// `unsupported_media_type`.
+pub(super) fn only_lines(request: &HttpRequest) -> Result<(), Rejection> {
+    match media_type(request)? {
+        Media::Lines => Ok(()),
+        Media::Json => {
+            let detail = format!("points of many series are read as lines: send {NDJSON}");
+            Err(Rejection::new(Code::UnsupportedMediaType, detail))
+        }
+    }
+}
+
 fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     for encoding in request.headers().get_all(header::CONTENT_ENCODING) {
         let encoding = text_of(encoding);
@@ -232,6 +254,7 @@ fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     });
     match essence.as_str() {
         NDJSON if utf8 => Ok(Media::Lines),
+        other if utf8 && ALSO_NDJSON.contains(&other) => Ok(Media::Lines),
         _ if is_json && utf8 => Ok(Media::Json),
         _ => Err(unsupported("Content-Type", media_type)),
     }
@@ -273,7 +296,7 @@ fn late() -> Rejection {
     Rejection::new(Code::BodyTimeout, detail)
 }
 
-fn broken(error: actix_web::error::PayloadError) -> Rejection {
+pub(super) fn broken(error: actix_web::error::PayloadError) -> Rejection {
     Rejection::new(
         Code::MalformedRequest,
         format!("the body could not be read: {error}"),

@@ -20,7 +20,13 @@ const STATUSES: [u16; 18] = [
 ];
 
 /// The work that clients send.
-const WORK: [Route; 4] = [Route::Predict, Route::Update, Route::Fit, Route::Detect];
+const WORK: [Route; 5] = [
+    Route::Predict,
+    Route::PredictMany,
+    Route::Update,
+    Route::Fit,
+    Route::Detect,
+];
 
 const N_PLACES: usize = STATUSES.len() + 1;
 

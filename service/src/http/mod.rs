@@ -29,6 +29,7 @@ pub mod router;
 mod scoped;
 mod scopes;
 pub mod stamp;
+mod stream;
 mod trace;
 mod update;
 mod versions;
@@ -152,6 +153,7 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         | Resource::Alias(id, _)
         | Resource::Fit(id)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
+        Resource::PredictMany => stream::many(call, payload).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
@@ -188,7 +190,8 @@ async fn answer_of_series(
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => fit::handle(call, payload, series).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
-        Resource::Detect
+        Resource::PredictMany
+        | Resource::Detect
         | Resource::Healthcheck
         | Resource::Metrics
         | Resource::Plot

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
 use super::scoped::Series;
-use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held};
+use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held, stream};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
@@ -48,6 +48,9 @@ pub(super) async fn handle(
         fields: fields.map(|list| Columns::parse(&list)).transpose()?,
         explain: api::query::switch("explain", explain.as_deref())?,
     };
+    if body::is_lines(request) {
+        return stream::one(call, payload, series, Question { which, asked }).await;
+    }
     let registry = state.registry()?;
     let is_pooled = || {
         let model = which.peek(registry, series);
@@ -69,10 +72,7 @@ pub(super) async fn handle(
         read.map_err(convert::compute_rejection)??
     };
     // Found once: whatever is published from here on, the answer is of this one version.
-    let model = match which.resident(registry, series) {
-        Some(model) => model,
-        None => which.find(registry, series).await?,
-    };
+    let model = which.model(registry, series).await?;
     // A window is compared with thousands of others: not on a thread that serves connections.
     let reply = if is_small && !model.fitted.is_windowed() {
         let _work = ticket.work();
@@ -93,9 +93,16 @@ pub(super) async fn handle(
     Ok(ok_held(reply, &ticket))
 }
 
+/// What is asked, and of which model.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'q> {
+    pub(super) which: Which<'q>,
+    pub(super) asked: Asked,
+}
+
 /// Which model a predict asks.
 #[derive(Clone, Copy)]
-enum Which<'q> {
+pub(super) enum Which<'q> {
     Version(VersionSelector),
     Alias(Alias<'q>),
 }
@@ -125,6 +132,18 @@ impl<'q> Which<'q> {
         match self {
             Self::Version(selector) => registry.resident(series.name(), selector),
             Self::Alias(alias) => registry.resident_alias(series.name(), alias.as_str()),
+        }
+    }
+
+    /// The model, from memory or from the store.
+    pub(super) async fn model(
+        self,
+        registry: &Registry,
+        series: &Series<'_>,
+    ) -> Result<Arc<ServedModel>, Rejection> {
+        match self.resident(registry, series) {
+            Some(model) => Ok(model),
+            None => self.find(registry, series).await,
         }
     }
 

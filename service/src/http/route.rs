@@ -27,6 +27,7 @@ macro_rules! routes {
 
 routes! {
     Predict = "/predict/{series_id}",
+    PredictMany = "/predict",
     Update = "/update/{series_id}",
     Fit = "/fit/{series_id}",
     Detect = "/detect",
@@ -49,6 +50,7 @@ impl From<Resource<'_>> for Route {
     fn from(resource: Resource<'_>) -> Self {
         match resource {
             Resource::Predict(_) => Self::Predict,
+            Resource::PredictMany => Self::PredictMany,
             Resource::Update(_) => Self::Update,
             Resource::Fit(_) => Self::Fit,
             Resource::Detect => Self::Detect,

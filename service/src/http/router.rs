@@ -10,6 +10,8 @@ use actix_web::http::Method;
 pub enum Resource<'a> {
     /// `/predict/{series_id}`
     Predict(&'a str),
+    /// `/predict`
+    PredictMany,
     /// `/update/{series_id}`
     Update(&'a str),
     /// `/fit/{series_id}`
@@ -75,6 +77,7 @@ impl<'a> Resource<'a> {
             return Self::ProblemPage(code);
         }
         match path {
+            "/predict" => Self::PredictMany,
             "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
             "/metrics" => Self::Metrics,
@@ -101,6 +104,7 @@ impl<'a> Resource<'a> {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Predict(_)
+            | Self::PredictMany
             | Self::Update(_)
             | Self::Fit(_)
             | Self::Detect
@@ -169,7 +173,6 @@ mod tests {
             "/series/a/aliases/b/c",
             "/series/a/b/aliases/c",
             "/update",
-            "/predict",
             "/fit",
             "/detect/",
             "/detect/a",

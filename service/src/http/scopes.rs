@@ -12,6 +12,7 @@ impl Resource<'_> {
         match self {
             Self::Fit(_) | Self::Update(_) | Self::Versions(_) => Some(Scope::Fit),
             Self::Predict(_)
+            | Self::PredictMany
             | Self::Detect
             | Self::Calibration(_)
             | Self::Plot

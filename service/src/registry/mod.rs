@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
-pub use observed::{Monitors, ONLINE, Observed, Watch};
+pub use observed::{Monitors, ONLINE, Observed, Watch, WatchedColumn};
 pub use once::Asked;
 pub use online::{
     Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,

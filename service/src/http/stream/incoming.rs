@@ -1,0 +1,148 @@
+//! A body that is read while it is answered: only as much of it as is answered next.
+//!
+//! Whoever asks gets on as long as lines come and answers are taken. What has no end is a line: it has to come in the
+//! time that a body may take, and silence may not last for longer either.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::dev;
+use actix_web::web::Payload;
+use api::Rejection;
+use bytes::Bytes;
+use futures_core::Stream;
+use memchr::memchr;
+
+use super::lines::{Batch, Splitter};
+use crate::connection::Pace;
+use crate::http::body;
+
+/// Bytes that are answered at once, a few hundred lines: what others of the same thread or pool wait for.
+pub(super) const BATCH_BYTES: usize = 32 * 1024;
+/// A longer line is no point.
+pub(super) const LINE_MAX_BYTES: usize = 64 * 1024;
+
+/// What came.
+pub(super) enum Came {
+    /// Whole lines.
+    Lines(Batch),
+    /// The end.
+    End,
+    /// An end that is none.
+    Broken(Rejection),
+}
+
+/// The lines of a body.
+pub(super) struct Incoming {
+    source: Raw,
+    pace: Rc<Cell<Pace>>,
+    /// Lines that are answered at once.
+    batch_lines: usize,
+    /// What came and is not split yet.
+    rest: Bytes,
+    splitter: Splitter,
+    end: Option<Result<(), Rejection>>,
+}
+
+impl Incoming {
+    /// Of `payload`, so many lines at once: short ones have answers that are longer than they.
+    pub(super) fn new(payload: Payload, batch_lines: usize) -> Self {
+        let pace = Rc::new(Cell::new(Pace::begin(Instant::now())));
+        let source = Raw {
+            payload: payload.into_inner(),
+            pace: Rc::clone(&pace),
+        };
+        Self {
+            source,
+            pace,
+            batch_lines,
+            rest: Bytes::new(),
+            splitter: Splitter::new(LINE_MAX_BYTES),
+            end: None,
+        }
+    }
+
+    /// The next lines: those that are there, or the first that come.
+    pub(super) async fn next(&mut self) -> Came {
+        // The time of who waits for us is not counted.
+        self.pace.set(Pace::begin(Instant::now()));
+        let mut batch = Batch::default();
+        while self.end.is_none() && self.has_room(&batch) {
+            if self.rest.is_empty() {
+                let came = if batch.n_lines() == 0 {
+                    Some(self.wait().await)
+                } else {
+                    self.source.now().await
+                };
+                match came {
+                    None => break,
+                    Some(Ok(Some(chunk))) => self.rest = chunk,
+                    Some(Ok(None)) => {
+                        self.splitter.finish(&mut batch);
+                        self.end = Some(Ok(()));
+                    }
+                    Some(Err(rejection)) => self.end = Some(Err(rejection)),
+                }
+            }
+            let to = self.rest.len().min(BATCH_BYTES - batch.bytes());
+            let chunk = self.rest.slice(..to);
+            if memchr(b'\n', &chunk).is_some() {
+                self.pace.set(Pace::begin(Instant::now()));
+            }
+            let unread = self.splitter.push(chunk, self.batch_lines, &mut batch);
+            let _ = self.rest.split_to(to - unread.len());
+        }
+        match &self.end {
+            _ if batch.n_lines() > 0 => Came::Lines(batch),
+            Some(Err(rejection)) => Came::Broken(rejection.clone()),
+            Some(Ok(())) | None => Came::End,
+        }
+    }
+
+    fn has_room(&self, batch: &Batch) -> bool {
+        batch.bytes() < BATCH_BYTES && batch.n_lines() < self.batch_lines
+    }
+
+    async fn wait(&mut self) -> Result<Option<Bytes>, Rejection> {
+        let pace = Rc::clone(&self.pace);
+        let next = poll_fn(|cx| Pin::new(&mut self.source).poll_next(cx));
+        body::paced(next, &pace, None).await?.transpose()
+    }
+}
+
+/// Bytes as they arrive.
+struct Raw {
+    payload: dev::Payload,
+    pace: Rc<Cell<Pace>>,
+}
+
+impl Raw {
+    /// What is here, without waiting.
+    async fn now(&mut self) -> Option<Result<Option<Bytes>, Rejection>> {
+        poll_fn(|cx| {
+            Poll::Ready(match Pin::new(&mut *self).poll_next(cx) {
+                Poll::Ready(chunk) => Some(chunk.transpose()),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+}
+
+impl Stream for Raw {
+    type Item = Result<Bytes, Rejection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let chunk = Pin::new(&mut self.payload).poll_next(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &chunk {
+            let mut moved = self.pace.get();
+            moved.moved(chunk.len(), Instant::now());
+            self.pace.set(moved);
+        }
+        chunk.map_err(body::broken)
+    }
+}
