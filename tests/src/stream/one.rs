@@ -91,7 +91,7 @@ async fn a_bad_line_is_answered_in_its_place() {
     const MAX: usize = 64 * 1024;
     let good = point(9, 3.0).to_string();
     let long = [good.clone(), " ".repeat(MAX), good.clone()].concat();
-    let longest = good.clone() + &" ".repeat(MAX - good.len());
+    let longest = good.clone() + &" ".repeat(MAX - good.len() - 1);
     let lines = [
         good.as_str(),
         "",
@@ -134,6 +134,8 @@ async fn a_bad_line_is_answered_in_its_place() {
         assert_eq!(problem["request_id"].as_str(), reply.header("x-request-id"));
     }
     assert_eq!(told.len(), 10, "blank lines get no answer");
+    // All of it was there: the connection is kept.
+    assert_eq!(reply.header("connection"), None);
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub(in crate::http) async fn handle(
     let naming = call.naming()?;
     let ticket = admitted(call, &mut payload).await?;
     let answering = Answering::Many(Caller { naming, explain });
-    Ok(reply(call, payload, ticket, answering))
+    reply(call, payload, ticket, answering).await
 }
 
 /// Lines with the models that answer them.

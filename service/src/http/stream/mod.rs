@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Data, Payload};
 use api::lines::LineProblem;
 use api::{Code, Problem, Rejection};
@@ -51,6 +52,8 @@ struct Exchange {
     request: HttpRequest,
     request_id: Arc<str>,
     incoming: Option<Incoming>,
+    /// What came before the head of the reply.
+    first: Option<Came>,
     ticket: Ticket,
     place: Place,
     answering: Answering,
@@ -90,12 +93,31 @@ async fn admitted(call: &Call<'_>, payload: &mut Payload) -> Result<Ticket, Reje
     Ok(ticket)
 }
 
-fn reply(call: &Call<'_>, payload: Payload, ticket: Ticket, answering: Answering) -> HttpResponse {
+/// The reply, which is made as it is sent.
+///
+/// Who says how long the body is has it, so that its first lines come before the head: the connection can be kept if
+/// they are all. Who does not may wait for the head before the first line is sent.
+async fn reply(
+    call: &Call<'_>,
+    payload: Payload,
+    ticket: Ticket,
+    answering: Answering,
+) -> Result<HttpResponse, Rejection> {
+    let mut incoming = Incoming::new(payload, answering.batch_lines());
+    let has_length = call.request.headers().contains_key(CONTENT_LENGTH);
+    let first = match has_length {
+        false => None,
+        true => match incoming.next().await {
+            Came::Broken(rejection) => return Err(rejection),
+            first => Some(first),
+        },
+    };
     let exchange = Exchange {
         state: Data::clone(call.state),
         request: call.request.clone(),
         request_id: call.received.id().into(),
-        incoming: Some(Incoming::new(payload, answering.batch_lines())),
+        incoming: Some(incoming),
+        first,
         ticket,
         place: Place::default(),
         answering,
@@ -111,7 +133,7 @@ fn reply(call: &Call<'_>, payload: Payload, ticket: Ticket, answering: Answering
     });
     let mut reply = HttpResponse::Ok();
     reply.content_type(NDJSON);
-    reply.streaming(pieces)
+    Ok(reply.streaming(pieces))
 }
 
 impl Exchange {
@@ -122,7 +144,11 @@ impl Exchange {
                 return Some(Err(self.hang_up().await));
             }
             let incoming = self.incoming.as_mut()?;
-            let answered = match incoming.next().await {
+            let came = match self.first.take() {
+                Some(first) => first,
+                None => incoming.next().await,
+            };
+            let answered = match came {
                 Came::Lines(batch) => self.answer(batch).await,
                 Came::End => return None,
                 Came::Broken(rejection) => Err(rejection),

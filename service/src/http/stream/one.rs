@@ -57,7 +57,7 @@ pub(in crate::http) async fn handle(
         model,
     };
     let answering = Answering::One(Arc::new(answering));
-    Ok(reply(call, payload, ticket, answering))
+    reply(call, payload, ticket, answering).await
 }
 
 impl Series {
