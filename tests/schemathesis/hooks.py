@@ -28,6 +28,7 @@ BEYOND_THE_SCHEMA = {
     "detect": COLUMNS
     | {"too_few_points", "parameter_out_of_range", "parameter_unsupported"},
     "predict": {"lengths_differ", "parameter_conflict", "invalid_query"} | TIMES,
+    "predict_many": set(),
     "update": {
         "lengths_differ",
         "parameter_conflict",

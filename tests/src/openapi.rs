@@ -14,6 +14,7 @@ use crate::server::Server;
 const IN_ORDER: &[(&str, &str)] = &[
     ("post", "/fit/{series_id}"),
     ("post", "/predict/{series_id}"),
+    ("post", "/predict"),
     ("post", "/update/{series_id}"),
     ("post", "/detect"),
     ("post", "/series/{series_id}/versions"),
@@ -96,6 +97,11 @@ impl Document {
         let essence = media_type.split(';').next().unwrap_or_default();
         match content.get(essence) {
             None => faults.push(format!("{media_type} is not described")),
+            Some(content) if essence == LINES => {
+                let lines = reply.text().lines();
+                let lines = lines.map(|line| serde_json::from_str(line).expect("JSON"));
+                faults.extend(self.faults(&content["schema"], &Value::Array(lines.collect())));
+            }
             Some(content) if essence.ends_with("json") => {
                 faults.extend(self.faults(&content["schema"], &reply.json()));
             }
@@ -141,23 +147,51 @@ fn target(path: &str, operation: &Value) -> String {
     format!("{target}{mark}{}", query.join("&"))
 }
 
-/// The examples of a body, or none where there is no body.
-fn examples(operation: &Value) -> Vec<Option<Value>> {
-    let json = &operation["requestBody"]["content"]["application/json"];
-    let Some(examples) = json["examples"].as_object() else {
-        return vec![None];
-    };
-    examples
-        .values()
-        .map(|example| Some(example["value"].clone()))
-        .collect()
+const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+
+/// A body that the document shows.
+struct Example {
+    media_type: String,
+    /// Of lines an array of them.
+    value: Value,
+    schema: Value,
 }
 
-async fn send(server: &Server, method: &str, target: &str, body: Option<&Value>) -> Reply {
-    let json = [("content-type", "application/json")];
-    let body = body.map(Value::to_string).unwrap_or_default();
+impl Example {
+    fn text(&self) -> String {
+        match self.value.as_array() {
+            Some(lines) => lines.iter().map(|line| format!("{line}\n")).collect(),
+            None => self.value.to_string(),
+        }
+    }
+}
+
+/// The examples of a body.
+fn examples(operation: &Value) -> Vec<Example> {
+    let contents = operation["requestBody"]["content"].as_object();
+    let contents = contents.into_iter().flatten();
+    let all = contents.flat_map(|(media_type, content)| {
+        let examples = content["examples"].as_object().into_iter().flatten();
+        examples.map(|(_, example)| Example {
+            media_type: media_type.clone(),
+            value: example["value"].clone(),
+            schema: content["schema"].clone(),
+        })
+    });
+    all.collect()
+}
+
+async fn send(
+    server: &Server,
+    method: &str,
+    target: &str,
+    media_type: &str,
+    body: String,
+) -> Reply {
+    let media_type = [("content-type", media_type)];
     server
-        .send(&method.to_uppercase(), target, &json, body)
+        .send(&method.to_uppercase(), target, &media_type, body)
         .await
 }
 
@@ -177,16 +211,24 @@ async fn every_example_is_valid_and_answered_as_described() {
             "{method} {path}"
         );
         let operation = document.operation(method, path);
-        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let mut bodies = Vec::new();
         for example in examples(operation) {
-            if let Some(example) = &example {
-                assert_eq!(
-                    document.faults(schema, example),
-                    [""; 0],
-                    "{method} {path}: {example}"
-                );
-            }
-            let reply = send(&server, method, &target(path, operation), example.as_ref()).await;
+            assert_eq!(
+                document.faults(&example.schema, &example.value),
+                [""; 0],
+                "{method} {path}: {}",
+                example.value
+            );
+            bodies.push((example.text(), example.media_type));
+        }
+        if operation.get("requestBody").is_none() {
+            bodies.push((String::new(), JSON.to_owned()));
+        }
+        for (body, media_type) in bodies {
+            let target = target(path, operation);
+            let reply = send(&server, method, &target, &media_type, body).await;
+            let is_refused = media_type == LINES && reply.text().contains("\"code\":");
+            assert!(!is_refused, "{method} {path}: {reply:?}");
             assert!(
                 (200..300).contains(&reply.status),
                 "{method} {path}: {reply:?}"
@@ -222,8 +264,10 @@ async fn refusals_are_described_with_their_codes() {
             for body in ["", "[", "{}", "[]", r#"{"x":1}"#, &long] {
                 asked.push((at.clone(), "application/json", body.to_owned()));
             }
-            for example in examples(operation).into_iter().flatten() {
-                asked.push((at.clone(), "application/json", example.to_string()));
+            let examples = examples(operation);
+            for media_type in [JSON, LINES] {
+                let of_it = examples.iter().filter(|it| it.media_type == media_type);
+                asked.extend(of_it.map(|example| (at.clone(), media_type, example.text())));
             }
             asked.push((at, "text/plain", "1".to_owned()));
         }
@@ -265,7 +309,8 @@ async fn a_body_has_the_fields_that_are_described_and_no_others() {
             &server,
             &method.to_lowercase(),
             target,
-            Some(&json!({ "?": 1 })),
+            JSON,
+            json!({ "?": 1 }).to_string(),
         )
         .await;
         let problem = reply.json();

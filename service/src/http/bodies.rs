@@ -2,12 +2,15 @@
 //!
 //! The handlers call these, and so does whoever feeds them any bytes: `fuzz-targets`.
 
+use std::sync::Arc;
+
 use api::update::Start;
 use api::{DetectRequest, FitRequest, Rejection, decode};
+use bytes::Bytes;
 
-use super::convert;
+use super::{convert, stream};
 use crate::detection::Detection;
-use crate::registry::{FitJob, Fitting, RegistryOptions, StartRequest};
+use crate::registry::{FitJob, Fitting, Monitors, RegistryOptions, ServedModel, StartRequest};
 
 /// The fit that `body` asks for.
 ///
@@ -39,4 +42,13 @@ pub fn detection(body: &[u8]) -> Result<Detection, Rejection> {
 /// What is wrong with it.
 pub fn start(start: Start) -> Result<StartRequest, Rejection> {
     convert::start_request(start)
+}
+
+/// Answers lines of points of `series` as a stream of them does: takes bytes as they come, gives what is answered by then.
+pub fn predict_lines(
+    series: &str,
+    model: &Arc<ServedModel>,
+    monitors: &Arc<Monitors>,
+) -> impl FnMut(Bytes) -> Vec<Bytes> + use<> {
+    stream::answers(series, Arc::clone(model), Arc::clone(monitors))
 }

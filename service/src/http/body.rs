@@ -21,7 +21,7 @@ const TRUSTED_BYTES: usize = 1024 * 1024;
 /// The media type of JSON lines.
 pub(super) const NDJSON: &str = "application/x-ndjson";
 /// Other names of the same.
-const ALSO_NDJSON: [&str; 2] = ["application/ndjson", "application/jsonl"];
+pub(super) const ALSO_NDJSON: [&str; 2] = ["application/ndjson", "application/jsonl"];
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,7 +261,7 @@ fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
 }
 
 /// What to do about it.
-const SEND: &str = "send application/json";
+const SEND: &str = "send application/json, or application/x-ndjson to a predict or an update";
 
 fn unsupported(what: &str, value: &str) -> Rejection {
     let detail = format!("{what} {value:?} is not read: {SEND}");

@@ -9,6 +9,7 @@ mod detect;
 mod fields;
 mod fit;
 mod headers;
+mod lines;
 mod online;
 mod operation;
 mod predict;
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use api::lines::{LineProblem, SeriesPointReply};
 use api::{AliasReply, AliasesReply, ColumnsReply, DetectReply, FitReply, Health, PointReply};
 use api::{Problem, Rejection, calibration, update};
 use bytes::Bytes;
@@ -95,6 +97,7 @@ fn paths() -> Vec<(&'static str, PathItem)> {
     vec![
         ("/fit/{series_id}", fit::fit()),
         ("/predict/{series_id}", predict::predict()),
+        ("/predict", predict::predict_many()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
         ("/series/{series_id}/versions", versions::versions()),
@@ -154,6 +157,7 @@ fn components() -> Components {
         .schema("Time", fields::time())
         .schema("Point", fields::point())
         .schema("Columns", fields::columns(0))
+        .schema("SeriesPoint", predict::series_point())
         .schema("FitRequest", fit::request())
         .schema("DetectRequest", detect::request())
         .schema("VersionRequest", versions::request())
@@ -172,6 +176,8 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<FitReply<'_>>(&mut all);
     add::<PointReply<'_>>(&mut all);
     add::<ColumnsReply<'_>>(&mut all);
+    add::<LineProblem<'_>>(&mut all);
+    add::<SeriesPointReply<'_>>(&mut all);
     add::<DetectReply<'_>>(&mut all);
     add::<update::UpdateReply<'_>>(&mut all);
     add::<update::UpdateColumnsReply<'_>>(&mut all);

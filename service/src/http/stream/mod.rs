@@ -33,7 +33,7 @@ use crate::connection::Working;
 use crate::startup::{InFlight, State};
 
 pub(super) use many::handle as many;
-pub(super) use one::{handle as one, ticks};
+pub(super) use one::{answers, handle as one, ticks};
 
 /// Lines that are answered on the thread of their connection.
 const INLINE_LINES: usize = 16;
@@ -75,7 +75,7 @@ impl Answering {
     /// Lines that are answered at once; each of many series has its model in memory until it is.
     const fn batch_lines(&self) -> usize {
         match self {
-            Self::One(_) => 1_024,
+            Self::One(_) => one::BATCH_LINES,
             Self::Many(_) => 128,
         }
     }

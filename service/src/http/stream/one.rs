@@ -13,13 +13,16 @@ use super::super::predict::Question;
 use super::super::scoped::Series as Named;
 use super::super::{Call, convert};
 use super::incoming::LINE_MAX_BYTES;
-use super::lines::{Batch, Line, Place};
+use super::lines::{Batch, Line, Place, Splitter};
 use super::{Answering, INLINE_LINES, LINE_BYTES, admitted, problem_line, put, reply, too_long};
 use crate::metrics::WorkTimes;
 use crate::registry::{Monitors, ServedModel, Watch, WatchedColumn};
 
 /// Reasons for a point cost as much as scores of so many.
 pub(super) const EXPLAINED_LINES: usize = INLINE_LINES;
+
+/// Lines that are answered at once.
+pub(super) const BATCH_LINES: usize = 1_024;
 
 /// The version that answers.
 pub(super) struct Series {
@@ -48,19 +51,48 @@ pub(in crate::http) async fn handle(
     // Found once: whatever is published while lines come, the answers are of this one version.
     let model = question.which.model(registry, series).await?;
     let answering = Series {
-        hash: digest_hex(&model.digest).to_string(),
-        ticks_per_second: model.fitted.time_unit().ticks_per_second(),
         explain: question.asked.explain,
-        name: series.name().to_owned(),
-        monitors: Arc::clone(registry.monitors()),
         work: Arc::clone(&call.state.metrics.work),
-        model,
+        ..Series::new(series.name(), model, Arc::clone(registry.monitors()))
     };
     let answering = Answering::One(Arc::new(answering));
     reply(call, payload, ticket, answering).await
 }
 
+/// As lines are answered, without a connection around them: takes bytes as they come, gives what is answered by then.
+pub(in crate::http) fn answers(
+    name: &str,
+    model: Arc<ServedModel>,
+    monitors: Arc<Monitors>,
+) -> impl FnMut(Bytes) -> Vec<Bytes> + use<> {
+    let series = Series::new(name, model, monitors);
+    let (mut splitter, mut place) = (Splitter::new(LINE_MAX_BYTES), Place::default());
+    move |mut chunk| {
+        let mut answers = Vec::new();
+        while !chunk.is_empty() {
+            let mut batch = Batch::default();
+            chunk = splitter.push(chunk, BATCH_LINES, &mut batch);
+            let (written, after) = series.answer(&batch, place, "");
+            place = after;
+            answers.push(written);
+        }
+        answers
+    }
+}
+
 impl Series {
+    fn new(name: &str, model: Arc<ServedModel>, monitors: Arc<Monitors>) -> Self {
+        Self {
+            hash: digest_hex(&model.digest),
+            ticks_per_second: model.fitted.time_unit().ticks_per_second(),
+            explain: false,
+            name: name.to_owned(),
+            monitors,
+            work: Arc::default(),
+            model,
+        }
+    }
+
     /// Whether so few lines are answered on the thread of their connection.
     pub(super) fn is_light(&self, batch: &Batch) -> bool {
         let cost = if self.explain { EXPLAINED_LINES } else { 1 };
