@@ -69,7 +69,7 @@ problem_table! {
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Send fewer points in one request, or raise the server's --max-body.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not read",
-        "Send application/json, or application/x-ndjson to a predict or an update, uncompressed.";
+        "Send application/json, or application/x-ndjson to a predict or an update; as it is, or coded with gzip or zstd.";
     MalformedJson = "malformed_json", 422, "The body is not JSON",
         "The detail gives line and column. NaN and Infinity are no JSON numbers.";
     MissingField = "missing_field", 422, "A required field is missing",

@@ -1,16 +1,21 @@
-//! Read a request body: within the limit, of a media type that is read, not encoded.
+//! Read a request body: within the limit, of a media type that is read, inflated if it is coded.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::HttpRequest;
+use actix_web::dev;
 use actix_web::http::header;
 use actix_web::web::Payload;
 use api::{Code, Rejection};
 use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
 
+use super::coding::{Coding, Inflated};
 use super::{Call, admit, convert};
 use crate::admission::{Refusal, Reserved, Ticket};
 use crate::connection::{BODY_PATIENCE, Pace};
@@ -74,7 +79,7 @@ async fn read(
     let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
     let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
     let deadline = deadline.unwrap_or(call.received.at() + admit::DEADLINE_DEFAULT);
-    let pace = Cell::new(Pace::begin(Instant::now()));
+    let pace = Rc::new(Cell::new(Pace::begin(Instant::now())));
     let body = arrived(call.request, payload, limit, memory.as_deref(), &pace);
     // What was reserved for a body that does not come would be reserved for ever.
     let body = paced(body, &pace, Some(deadline)).await?;
@@ -143,31 +148,28 @@ async fn arrived(
     payload: Payload,
     limit: usize,
     memory: Option<&Reserved>,
-    pace: &Cell<Pace>,
+    pace: &Rc<Cell<Pace>>,
 ) -> Result<Bytes, Unread> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
-        return Err(too_large(limit).into());
+        return Err(too_large(limit, "").into());
     }
-    let mut stream = payload.into_inner();
-    let mut next = async || {
-        let chunk = poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
-        if let Some(Ok(chunk)) = &chunk {
-            let mut moved = pace.get();
-            moved.moved(chunk.len(), Instant::now());
-            pace.set(moved);
-        }
-        chunk
-    };
+    let coding = Coding::of(request)?;
+    if let Some(coding) = coding {
+        let inflated = Inflated::new(Raw::new(payload, pace), Some(coding));
+        return whole(inflated, limit, memory).await;
+    }
+    let mut stream = Raw::new(payload, pace);
+    let mut next = async || poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await;
     // Nearly every body is one chunk, which is then used as it is.
-    let Some(first) = next().await.transpose().map_err(broken)? else {
+    let Some(first) = next().await.transpose()? else {
         return Ok(Bytes::new());
     };
     take(memory, declared, first.len())?;
-    let Some(second) = next().await.transpose().map_err(broken)? else {
+    let Some(second) = next().await.transpose()? else {
         return if first.len() > limit {
-            Err(too_large(limit).into())
+            Err(too_large(limit, "").into())
         } else {
             Ok(first)
         };
@@ -181,9 +183,9 @@ async fn arrived(
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
     take(memory, declared, second.len())?;
-    while let Some(chunk) = next().await.transpose().map_err(broken)? {
+    while let Some(chunk) = next().await.transpose()? {
         if body.len() + chunk.len() > limit {
-            return Err(too_large(limit).into());
+            return Err(too_large(limit, "").into());
         }
         take(memory, declared, chunk.len())?;
         if let Some(length) = declared.filter(|length| *length > body.capacity()) {
@@ -192,9 +194,57 @@ async fn arrived(
         body.extend_from_slice(&chunk);
     }
     if body.len() > limit {
-        Err(too_large(limit).into())
+        Err(too_large(limit, "").into())
     } else {
         Ok(body.freeze())
+    }
+}
+
+/// All of a body that is inflated. Other connections of this thread have their turn between two pieces.
+async fn whole(
+    mut inflated: Inflated<Raw>,
+    limit: usize,
+    memory: Option<&Reserved>,
+) -> Result<Bytes, Unread> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = inflated.next().await.transpose()? {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(limit, " when inflated").into());
+        }
+        take(memory, None, chunk.len())?;
+        body.extend_from_slice(&chunk);
+        tokio::task::yield_now().await;
+    }
+    Ok(body.freeze())
+}
+
+/// Bytes as they arrive.
+pub(super) struct Raw {
+    payload: dev::Payload,
+    pace: Rc<Cell<Pace>>,
+}
+
+impl Raw {
+    /// Of `payload`; what moves is noted in `pace`.
+    pub(super) fn new(payload: Payload, pace: &Rc<Cell<Pace>>) -> Self {
+        Self {
+            payload: payload.into_inner(),
+            pace: Rc::clone(pace),
+        }
+    }
+}
+
+impl Stream for Raw {
+    type Item = Result<Bytes, Rejection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let chunk = Pin::new(&mut self.payload).poll_next(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &chunk {
+            let mut moved = self.pace.get();
+            moved.moved(chunk.len(), Instant::now());
+            self.pace.set(moved);
+        }
+        chunk.map_err(broken)
     }
 }
 
@@ -226,12 +276,6 @@ pub(super) fn only_lines(request: &HttpRequest) -> Result<(), Rejection> {
 }
 
 fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
-    for encoding in request.headers().get_all(header::CONTENT_ENCODING) {
-        let encoding = text_of(encoding);
-        if !encoding.eq_ignore_ascii_case("identity") {
-            return Err(unsupported("Content-Encoding", encoding));
-        }
-    }
     let mut media_types = request.headers().get_all(header::CONTENT_TYPE);
     // A body without a media type is read as what it can only be.
     let Some(media_type) = media_types.next().map(text_of) else {
@@ -276,10 +320,10 @@ fn text_of(value: &header::HeaderValue) -> &str {
     value.to_str().unwrap_or("not text")
 }
 
-fn too_large(limit: usize) -> Rejection {
+fn too_large(limit: usize, when: &str) -> Rejection {
     Rejection::new(
         Code::BodyTooLarge,
-        format!("the body is larger than {limit} bytes"),
+        format!("the body is larger than {limit} bytes{when}"),
     )
 }
 
@@ -296,7 +340,7 @@ fn late() -> Rejection {
     Rejection::new(Code::BodyTimeout, detail)
 }
 
-pub(super) fn broken(error: actix_web::error::PayloadError) -> Rejection {
+fn broken(error: actix_web::error::PayloadError) -> Rejection {
     Rejection::new(
         Code::MalformedRequest,
         format!("the body could not be read: {error}"),

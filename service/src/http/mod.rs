@@ -6,6 +6,7 @@ mod authenticate;
 pub mod bodies;
 mod body;
 mod calibration;
+mod coding;
 mod columns;
 mod convert;
 mod counts;

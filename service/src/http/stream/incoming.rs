@@ -4,22 +4,18 @@
 //! time that a body may take, and silence may not last for longer either.
 
 use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_web::dev;
 use actix_web::web::Payload;
 use api::Rejection;
 use bytes::Bytes;
-use futures_core::Stream;
 use memchr::memchr;
 
 use super::lines::{Batch, Splitter};
 use crate::connection::Pace;
-use crate::http::body;
+use crate::http::body::{self, Raw};
+use crate::http::coding::{Coding, Inflated};
 
 /// Bytes that are answered at once, a few hundred lines: what others of the same thread or pool wait for.
 pub(super) const BATCH_BYTES: usize = 32 * 1024;
@@ -38,7 +34,7 @@ pub(super) enum Came {
 
 /// The lines of a body.
 pub(super) struct Incoming {
-    source: Raw,
+    source: Inflated<Raw>,
     pace: Rc<Cell<Pace>>,
     /// Lines that are answered at once.
     batch_lines: usize,
@@ -50,12 +46,9 @@ pub(super) struct Incoming {
 
 impl Incoming {
     /// Of `payload`, so many lines at once: short ones have answers that are longer than they.
-    pub(super) fn new(payload: Payload, batch_lines: usize) -> Self {
+    pub(super) fn new(payload: Payload, coding: Option<Coding>, batch_lines: usize) -> Self {
         let pace = Rc::new(Cell::new(Pace::begin(Instant::now())));
-        let source = Raw {
-            payload: payload.into_inner(),
-            pace: Rc::clone(&pace),
-        };
+        let source = Inflated::new(Raw::new(payload, &pace), coding);
         Self {
             source,
             pace,
@@ -76,7 +69,7 @@ impl Incoming {
                 let came = if batch.n_lines() == 0 {
                     Some(self.wait().await)
                 } else {
-                    self.source.now().await
+                    self.source.now().await.map(Option::transpose)
                 };
                 match came {
                     None => break,
@@ -109,40 +102,8 @@ impl Incoming {
 
     async fn wait(&mut self) -> Result<Option<Bytes>, Rejection> {
         let pace = Rc::clone(&self.pace);
-        let next = poll_fn(|cx| Pin::new(&mut self.source).poll_next(cx));
-        body::paced(next, &pace, None).await?.transpose()
-    }
-}
-
-/// Bytes as they arrive.
-struct Raw {
-    payload: dev::Payload,
-    pace: Rc<Cell<Pace>>,
-}
-
-impl Raw {
-    /// What is here, without waiting.
-    async fn now(&mut self) -> Option<Result<Option<Bytes>, Rejection>> {
-        poll_fn(|cx| {
-            Poll::Ready(match Pin::new(&mut *self).poll_next(cx) {
-                Poll::Ready(chunk) => Some(chunk.transpose()),
-                Poll::Pending => None,
-            })
-        })
-        .await
-    }
-}
-
-impl Stream for Raw {
-    type Item = Result<Bytes, Rejection>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let chunk = Pin::new(&mut self.payload).poll_next(cx);
-        if let Poll::Ready(Some(Ok(chunk))) = &chunk {
-            let mut moved = self.pace.get();
-            moved.moved(chunk.len(), Instant::now());
-            self.pace.set(moved);
-        }
-        chunk.map_err(body::broken)
+        body::paced(self.source.next(), &pace, None)
+            .await?
+            .transpose()
     }
 }

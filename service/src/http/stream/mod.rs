@@ -25,6 +25,7 @@ use self::incoming::{Came, Incoming};
 use self::lines::{Batch, Place};
 use super::authenticate;
 use super::body::NDJSON;
+use super::coding::Coding;
 use super::held::PIECE_BYTES;
 use super::router::Resource;
 use super::{Call, admit, convert};
@@ -83,7 +84,10 @@ impl Answering {
 
 /// Takes on lines, which have no length: refused is the whole or nothing.
 async fn admitted(call: &Call<'_>, payload: &mut Payload) -> Result<Ticket, Rejection> {
-    let mut ticket = admit::admit_lines(call, payload, incoming::BATCH_BYTES).await?;
+    // One batch is worked on while the next one comes.
+    let coding = Coding::of(call.request)?;
+    let held = 2 * incoming::BATCH_BYTES + coding.map_or(0, Coding::held_bytes);
+    let mut ticket = admit::admit_lines(call, payload, incoming::BATCH_BYTES, held).await?;
     // The place in the queue before the head of the reply, which says 200.
     let turn = call.state.compute.run(&mut ticket, || ()).await;
     turn.map_err(convert::compute_rejection)?;
@@ -103,7 +107,8 @@ async fn reply(
     ticket: Ticket,
     answering: Answering,
 ) -> Result<HttpResponse, Rejection> {
-    let mut incoming = Incoming::new(payload, answering.batch_lines());
+    let coding = Coding::of(call.request)?;
+    let mut incoming = Incoming::new(payload, coding, answering.batch_lines());
     let has_length = call.request.headers().contains_key(CONTENT_LENGTH);
     let first = match has_length {
         false => None,
