@@ -150,12 +150,12 @@ async fn arrived(
     memory: Option<&Reserved>,
     pace: &Rc<Cell<Pace>>,
 ) -> Result<Bytes, Unread> {
+    let coding = Coding::of(request)?;
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit, "").into());
     }
-    let coding = Coding::of(request)?;
     if let Some(coding) = coding {
         let inflated = Inflated::new(Raw::new(payload, pace), Some(coding));
         return whole(inflated, limit, memory).await;

@@ -238,3 +238,48 @@ fn a_stop_waits_for_streams_and_cuts_off_what_goes_on() {
     let ended = server.wait();
     assert!(ended.status.success(), "{ended:?}");
 }
+
+/// A gigabyte of white space, in a few kilobytes.
+fn bomb() -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).expect("an encoder");
+    let blank = vec![b' '; 1 << 20];
+    for _ in 0..1_024 {
+        encoder.write_all(&blank).expect("memory takes all");
+    }
+    encoder.finish().expect("memory takes all")
+}
+
+/// Sends bombs to whatever reads a body, several at a time; how much the peak of the memory grows.
+fn growth_by_bombs(flags: &[&str], bomb: &[u8]) -> u64 {
+    let (_folder, server) = fitted(flags);
+    exchange(server.addr, FEW);
+    let before = peak_bytes(server.pid());
+    let targets = ["/fit/b", "/predict/a", "/update/c", "/detect"];
+    std::thread::scope(|scope| {
+        for target in targets.into_iter().chain(targets) {
+            let addr = server.addr;
+            scope.spawn(move || {
+                let mut connection = super::http::Connection::open(addr).expect("it listens");
+                let coded = "Content-Encoding: zstd\r\n";
+                connection
+                    .send_with(coded, "POST", target, bomb)
+                    .expect("it reads");
+                let status = connection.receive().expect("a reply").status;
+                assert!([413, 503].contains(&status), "{target}: {status}");
+            });
+        }
+    });
+    peak_bytes(server.pid()) - before
+}
+
+#[test]
+fn bombs_take_no_more_memory_than_bodies_may() {
+    let bomb = bomb();
+    assert!(bomb.len() < 1 << 20, "{} bytes", bomb.len());
+    let grown = growth_by_bombs(&["--max-body", "1MiB"], &bomb);
+    println!("{grown} bytes more");
+    assert!(grown < 48 << 20, "{grown}");
+    // The control: where bodies may be large, the same ones are seen.
+    let grown = growth_by_bombs(&["--max-body", "100MiB"], &bomb);
+    assert!(grown > 64 << 20, "{grown}");
+}
