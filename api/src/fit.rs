@@ -108,6 +108,16 @@ impl<'de> Deserialize<'de> for Seasonality {
 }
 
 impl FitRequest {
+    /// A request of a history alone: times in seconds, and values.
+    #[must_use]
+    pub fn of_history((timestamps, values): (Vec<i64>, Vec<f64>)) -> Self {
+        Self {
+            timestamps: Some(timestamps),
+            values: Some(values),
+            ..Self::default()
+        }
+    }
+
     /// Takes the columns out: timestamps in `time_unit`, values.
     ///
     /// # Errors

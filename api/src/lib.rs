@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod calibration;
+pub mod csv;
 pub mod decode;
 pub mod detect;
 pub mod fit;

@@ -60,6 +60,8 @@ problem_table! {
         "Start one with POST /update/{series_id}.";
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
         "The Allow header lists the methods of this path.";
+    NotAcceptable = "not_acceptable", 406, "The reply cannot be made as it is asked for",
+        "The detail lists the media types of this reply: send one of them in Accept, or no Accept.";
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time",
         "Nothing was done, and the connection is closed. Send the body at once, or allow more time in X-Request-Deadline-Ms.";
     OnlineStateExists = "online_state_exists", 409, "The series has an online state already",
@@ -69,9 +71,11 @@ problem_table! {
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Send fewer points in one request, or raise the server's --max-body.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not read",
-        "Send application/json, or application/x-ndjson to a predict or an update; as it is, or coded with gzip or zstd.";
+        "Send application/json; application/x-ndjson to a predict or an update; text/csv to a fit, a predict, an update or a detection. As it is, or coded with gzip or zstd.";
     MalformedJson = "malformed_json", 422, "The body is not JSON",
         "The detail gives line and column. NaN and Infinity are no JSON numbers.";
+    MalformedCsv = "malformed_csv", 422, "The body is not CSV",
+        "The detail gives line and column. The first line is timestamp,value; each other one has two cells (RFC 4180).";
     MissingField = "missing_field", 422, "A required field is missing",
         "Add the field that `errors` names.";
     UnknownField = "unknown_field", 422, "A field is not known",

@@ -162,7 +162,10 @@ impl Example {
     fn text(&self) -> String {
         match self.value.as_array() {
             Some(lines) => lines.iter().map(|line| format!("{line}\n")).collect(),
-            None => self.value.to_string(),
+            None => match self.value.as_str() {
+                Some(text) => text.to_owned(),
+                None => self.value.to_string(),
+            },
         }
     }
 }

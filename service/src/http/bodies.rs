@@ -20,6 +20,15 @@ pub fn fit(body: &[u8], fitted_at_ms: i64) -> Result<FitJob, Rejection> {
     convert::fit_job(decode::<FitRequest>(body)?, fitted_at_ms)
 }
 
+/// The fit of a history that is CSV.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn fit_csv(body: &[u8], fitted_at_ms: i64) -> Result<FitJob, Rejection> {
+    let request = FitRequest::of_history(api::csv::history(body)?);
+    convert::fit_job(request, fitted_at_ms)
+}
+
 /// Runs a fit; what is wrong with it as callers are told.
 ///
 /// # Errors
@@ -34,6 +43,14 @@ pub fn run_fit(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Reject
 /// What is wrong with the body.
 pub fn detection(body: &[u8]) -> Result<Detection, Rejection> {
     convert::detection(decode::<DetectRequest>(body)?)
+}
+
+/// The detection of a series that is CSV.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn detection_csv(body: &[u8]) -> Result<Detection, Rejection> {
+    convert::detection(DetectRequest::of_series(api::csv::history(body)?))
 }
 
 /// How the query of an update says to start an online state.

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use super::coding::{Coding, Inflated};
-use super::{Call, admit, convert};
+use super::{Call, admit, convert, negotiate};
 use crate::admission::{Refusal, Reserved, Ticket};
 use crate::connection::{BODY_PATIENCE, Pace};
 
@@ -35,6 +35,8 @@ pub(super) enum Media {
     Json,
     /// JSON texts, one a line: `application/x-ndjson`, or one of its other names.
     Lines,
+    /// Points as `text/csv`.
+    Csv,
 }
 
 /// Reads the whole body of a JSON request.
@@ -51,23 +53,46 @@ pub(super) async fn read_json(
 ) -> Result<Bytes, Rejection> {
     match media_type(call.request)? {
         Media::Json => read(call, payload, limit, ticket).await,
-        Media::Lines => Err(unsupported("Content-Type", NDJSON)),
+        other => Err(other.unsupported()),
     }
 }
 
-/// Reads the whole body of a request that is JSON or lines of it.
+/// Reads the whole body of a request that is one of `media`.
 ///
 /// # Errors
 /// As [`read_json`].
-pub(super) async fn read_json_or_lines(
+pub(super) async fn read_of(
     call: &Call<'_>,
     payload: Payload,
     limit: usize,
     ticket: &mut Ticket,
+    media: &[Media],
 ) -> Result<(Media, Bytes), Rejection> {
-    let media = media_type(call.request)?;
+    let told = media_type(call.request)?;
+    if !media.contains(&told) {
+        return Err(told.unsupported());
+    }
     let body = read(call, payload, limit, Some(ticket)).await?;
-    Ok((media, body))
+    Ok((told, body))
+}
+
+impl Media {
+    fn unsupported(self) -> Rejection {
+        let name = match self {
+            Self::Json => negotiate::JSON,
+            Self::Lines => NDJSON,
+            Self::Csv => negotiate::CSV,
+        };
+        unsupported("Content-Type", name)
+    }
+
+    /// A refusal of points that came like this, in words for it.
+    pub(super) fn placed(self, body: &[u8], rejection: Rejection) -> Rejection {
+        match self {
+            Self::Csv => api::csv::placed(body, rejection),
+            Self::Json | Self::Lines => rejection,
+        }
+    }
 }
 
 async fn read(
@@ -268,7 +293,7 @@ pub(super) fn is_lines(request: &HttpRequest) -> bool {
 pub(super) fn only_lines(request: &HttpRequest) -> Result<(), Rejection> {
     match media_type(request)? {
         Media::Lines => Ok(()),
-        Media::Json => {
+        Media::Json | Media::Csv => {
             let detail = format!("points of many series are read as lines: send {NDJSON}");
             Err(Rejection::new(Code::UnsupportedMediaType, detail))
         }
@@ -298,6 +323,7 @@ fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     });
     match essence.as_str() {
         NDJSON if utf8 => Ok(Media::Lines),
+        negotiate::CSV if utf8 => Ok(Media::Csv),
         other if utf8 && ALSO_NDJSON.contains(&other) => Ok(Media::Lines),
         _ if is_json && utf8 => Ok(Media::Json),
         _ => Err(unsupported("Content-Type", media_type)),
@@ -305,7 +331,8 @@ fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
 }
 
 /// What to do about it.
-const SEND: &str = "send application/json, or application/x-ndjson to a predict or an update";
+const SEND: &str = "send application/json; application/x-ndjson to a predict or an update; text/csv to a fit, a \
+     predict, an update or a detection";
 
 fn unsupported(what: &str, value: &str) -> Rejection {
     let detail = format!("{what} {value:?} is not read: {SEND}");

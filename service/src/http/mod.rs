@@ -8,8 +8,10 @@ mod body;
 mod calibration;
 mod coding;
 mod columns;
+mod compressed;
 mod convert;
 mod counts;
+mod csv_reply;
 mod detect;
 mod fit;
 mod health;
@@ -17,6 +19,7 @@ mod held;
 mod idempotency;
 mod log_level;
 mod metrics;
+mod negotiate;
 pub mod openapi;
 mod plot;
 mod plot_page;
@@ -223,23 +226,25 @@ fn ok(body: &impl serde::Serialize) -> HttpResponse {
     ok_bytes(json(body))
 }
 
-/// As [`ok_bytes`], of a request that has taken memory.
-fn ok_held(body: Bytes, ticket: &Ticket) -> HttpResponse {
-    if body.len() <= held::PIECE_BYTES {
-        return ok_bytes(body);
-    }
-    ok_body(BoxBody::new(held::Held::new(body, ticket)))
+/// As [`ok_bytes`], of this media type and of a request that has taken memory.
+fn ok_held(body: Bytes, media_type: &'static str, ticket: &Ticket) -> HttpResponse {
+    let body = if body.len() <= held::PIECE_BYTES {
+        BoxBody::new(body)
+    } else {
+        BoxBody::new(held::Held::new(body, ticket))
+    };
+    ok_body(body, media_type)
 }
 
 /// A reply with status 200 of JSON already written.
 fn ok_bytes(body: Bytes) -> HttpResponse {
-    ok_body(BoxBody::new(body))
+    ok_body(BoxBody::new(body), negotiate::JSON)
 }
 
-fn ok_body(body: BoxBody) -> HttpResponse {
+fn ok_body(body: BoxBody, media_type: &'static str) -> HttpResponse {
     let mut reply = HttpResponse::new(StatusCode::OK).set_body(body);
-    let json = header::HeaderValue::from_static("application/json");
-    reply.headers_mut().insert(header::CONTENT_TYPE, json);
+    let media_type = header::HeaderValue::from_static(media_type);
+    reply.headers_mut().insert(header::CONTENT_TYPE, media_type);
     reply
 }
 

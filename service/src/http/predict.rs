@@ -11,8 +11,11 @@ use api::{
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
+use super::body::Media;
 use super::scoped::Series;
-use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held, stream};
+use super::{
+    Call, admit, body, columns, compressed, convert, json, json_with_capacity, negotiate, stream,
+};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
@@ -27,6 +30,8 @@ pub(super) struct Asked {
     pub(super) fields: Option<Columns>,
     /// Reasons, too.
     pub(super) explain: bool,
+    /// The reply as CSV.
+    pub(super) csv: bool,
 }
 
 pub(super) async fn handle(
@@ -44,12 +49,20 @@ pub(super) async fn handle(
     let [version, alias, fields, explain] =
         api::query::read(query, ["version", "alias", "fields", "explain"])?;
     let which = Which::read(version.as_deref(), alias.as_deref())?;
-    let asked = Asked {
+    let mut asked = Asked {
         fields: fields.map(|list| Columns::parse(&list)).transpose()?,
         explain: api::query::switch("explain", explain.as_deref())?,
+        csv: false,
     };
     if body::is_lines(request) {
         return stream::one(call, payload, series, Question { which, asked }).await;
+    }
+    let media_type = negotiate::choose(request, &[negotiate::JSON, negotiate::CSV])?;
+    asked.csv = media_type == negotiate::CSV;
+    if asked.csv && asked.explain {
+        let reason = "reasons have no place in CSV: ask for application/json";
+        let error = FieldError::new([Loc::from("query"), Loc::from("explain")], reason);
+        return Err(Rejection::one(Code::InvalidQuery, error));
     }
     let registry = state.registry()?;
     let is_pooled = || {
@@ -58,16 +71,17 @@ pub(super) async fn handle(
     };
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, is_pooled).await?;
     let limit = state.max_body_bytes;
-    let body = body::read_json(call, payload, limit, Some(&mut ticket)).await?;
+    let reads = [Media::Json, Media::Csv];
+    let (media, body) = body::read_of(call, payload, limit, &mut ticket, &reads).await?;
     // The body is checked before the series is looked up: what is wrong with a request does not
     // depend on what is stored.
     let is_small = body.len() < POOL_FROM_BYTES;
     let points = if is_small {
-        read(&body, asked)?
+        read(media, &body, asked)?
     } else {
         let read = state
             .compute
-            .run(&mut ticket, move || read(&body, asked))
+            .run(&mut ticket, move || read(media, &body, asked))
             .await;
         read.map_err(convert::compute_rejection)??
     };
@@ -90,7 +104,7 @@ pub(super) async fn handle(
         answer.map_err(convert::compute_rejection)??
     };
     state.metrics.inference.record(received.elapsed());
-    Ok(ok_held(reply, &ticket))
+    compressed::ok(call, &mut ticket, media_type, reply).await
 }
 
 /// What is asked, and of which model.
@@ -160,8 +174,18 @@ impl<'q> Which<'q> {
     }
 }
 
-pub(super) fn read(body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
-    let points = decode::<PredictRequest>(body)?.into_points()?;
+pub(super) fn read(media: Media, body: &Bytes, asked: Asked) -> Result<Points, Rejection> {
+    let points = match media {
+        Media::Csv => {
+            api::csv::points(body).map(|(times, values)| Points::Columns(times, values))?
+        }
+        Media::Json | Media::Lines => decode::<PredictRequest>(body)?.into_points()?,
+    };
+    let points = match points {
+        // A table has rows, if only one.
+        Points::One(time, value) if asked.csv => Points::Columns(vec![time], vec![value]),
+        points => points,
+    };
     if asked.fields.is_some() && matches!(points, Points::One(..)) {
         let reason = "`fields` chooses columns; the reply to a single point has none";
         let error = FieldError::new([Loc::from("query"), Loc::from("fields")], reason);

@@ -72,6 +72,12 @@ impl Talk {
     pub(crate) async fn rest(&mut self) -> (Vec<String>, bool) {
         self.reading.rest().await
     }
+
+    /// The next bytes of the reply; none after the last.
+    pub(crate) async fn piece(&mut self) -> Option<Vec<u8>> {
+        let piece = timeout(WITHIN, self.reading.chunk()).await;
+        piece.expect("in time").expect("a reply")
+    }
 }
 
 impl Reading {

@@ -51,6 +51,7 @@ pub(super) fn fit() -> PathItem {
             Ref::from_schema_name("FitRequest"),
             &[("plain", plain), ("named", named)],
         )
+        .csv("All else has its default.")
         .reply(200, reply)
         .may(&[
             Code::InvalidQuery,

@@ -63,6 +63,7 @@ pub(super) fn update() -> PathItem {
         .work()
         .json(body, &[("one", one), ("columns", columns)])
         .lines("Point", "A point a line.", several)
+        .csv("Answered as columns.")
         .reply(200, reply)
         .may(&[
             Code::UnknownSeries,

@@ -34,6 +34,7 @@ const OF_BODIES: &[Code] = &[
 
 /// Whoever has work done may meet these.
 const OF_WORK: &[Code] = &[
+    Code::NotAcceptable,
     Code::InvalidHeader,
     Code::TenantOverShare,
     Code::Overloaded,

@@ -12,6 +12,7 @@ use super::fields::{self, closed, text};
 use super::lines;
 use super::operation::{Op, json_reply};
 use crate::http::body::NDJSON;
+use crate::http::negotiate::CSV;
 
 const A_POINT: &str =
     "A point a line, as many as you like, answered by one version while more of them come.";
@@ -55,10 +56,12 @@ pub(super) fn predict() -> PathItem {
         .work()
         .json(body, &[("one", one), ("columns", columns)])
         .lines("Point", A_POINT, lines_of_points)
+        .csv("Answered as columns.")
         .reply(
             200,
             json_reply("The verdicts: of a point, as columns, or a line for each line.", reply)
-                .content(NDJSON, Content::new(Some(lines::of_reply("PointReply")))),
+                .content(NDJSON, Content::new(Some(lines::of_reply("PointReply"))))
+                .content(CSV, lines::of_csv()),
         )
         .may(&[
             Code::UnknownSeries,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web::{Data, Payload};
 use api::lines::LineProblem;
 use api::{Code, Problem, Rejection};
@@ -24,11 +24,12 @@ use serde::Serialize;
 use self::incoming::{Came, Incoming};
 use self::lines::{Batch, Place};
 use super::authenticate;
-use super::body::NDJSON;
+use super::body::{ALSO_NDJSON, NDJSON};
 use super::coding::Coding;
+use super::compressed::{self, Encoder};
 use super::held::PIECE_BYTES;
 use super::router::Resource;
-use super::{Call, admit, convert};
+use super::{Call, admit, convert, negotiate};
 use crate::admission::Ticket;
 use crate::connection::Working;
 use crate::startup::{InFlight, State};
@@ -36,6 +37,8 @@ use crate::startup::{InFlight, State};
 pub(super) use many::handle as many;
 pub(super) use one::{answers, handle as one, ticks};
 
+/// The names of the media type of the reply; it has the one that the client likes best.
+const NAMES: [&str; 3] = [NDJSON, ALSO_NDJSON[0], ALSO_NDJSON[1]];
 /// Lines that are answered on the thread of their connection.
 const INLINE_LINES: usize = 16;
 /// Bytes of a line of the reply, as it usually is.
@@ -58,6 +61,8 @@ struct Exchange {
     ticket: Ticket,
     place: Place,
     answering: Answering,
+    /// What compresses the reply, if the client would like it so.
+    encoder: Option<Box<Encoder>>,
     /// What is written and not sent yet.
     written: Bytes,
     /// Whether `written` is the last there is, because something went wrong.
@@ -86,7 +91,10 @@ impl Answering {
 async fn admitted(call: &Call<'_>, payload: &mut Payload) -> Result<Ticket, Rejection> {
     // One batch is worked on while the next one comes.
     let coding = Coding::of(call.request)?;
-    let held = 2 * incoming::BATCH_BYTES + coding.map_or(0, Coding::held_bytes);
+    let mut held = 2 * incoming::BATCH_BYTES + coding.map_or(0, Coding::held_bytes);
+    if Encoder::asked(call.request).is_some() {
+        held += Encoder::held_bytes();
+    }
     let mut ticket = admit::admit_lines(call, payload, incoming::BATCH_BYTES, held).await?;
     // The place in the queue before the head of the reply, which says 200.
     let turn = call.state.compute.run(&mut ticket, || ()).await;
@@ -108,6 +116,7 @@ async fn reply(
     answering: Answering,
 ) -> Result<HttpResponse, Rejection> {
     let coding = Coding::of(call.request)?;
+    let media_type = negotiate::choose(call.request, &NAMES)?;
     let mut incoming = Incoming::new(payload, coding, answering.batch_lines());
     let has_length = call.request.headers().contains_key(CONTENT_LENGTH);
     let first = match has_length {
@@ -126,19 +135,27 @@ async fn reply(
         ticket,
         place: Place::default(),
         answering,
+        encoder: Encoder::asked(call.request).map(Box::new),
         written: Bytes::new(),
         is_cut: false,
         working: Working::on(call.request),
         // Counted before this request is counted out: a shutdown that waits for it misses no line.
         _in_flight: State::enter_shared(call.state),
     };
+    let coding = exchange.encoder.as_deref().map(Encoder::name);
     let pieces = stream::unfold(exchange, async |mut exchange| {
         let piece = exchange.next_piece().await?;
         Some((piece, exchange))
     });
     let mut reply = HttpResponse::Ok();
-    reply.content_type(NDJSON);
-    Ok(reply.streaming(pieces))
+    reply.content_type(media_type);
+    let mut reply = reply.streaming(pieces);
+    if let Some(coding) = coding {
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_ENCODING, coding);
+    }
+    compressed::vary(&mut reply);
+    Ok(reply)
 }
 
 impl Exchange {
@@ -155,10 +172,13 @@ impl Exchange {
             };
             let answered = match came {
                 Came::Lines(batch) => self.answer(batch).await,
-                Came::End => return None,
+                Came::End => {
+                    self.incoming = None;
+                    Ok(Bytes::new())
+                }
                 Came::Broken(rejection) => Err(rejection),
             };
-            self.written = match answered {
+            let written = match answered {
                 Ok(written) => written,
                 Err(rejection) => {
                     self.is_cut = true;
@@ -166,9 +186,36 @@ impl Exchange {
                     problem_line(&rejection, &self.request_id, None, line).into()
                 }
             };
+            self.written = self.compressed(written).await;
         }
         let piece = self.written.len().min(PIECE_BYTES);
         Some(Ok(self.written.split_to(piece)))
+    }
+
+    /// What was written, as the client would like it; after the last, the end.
+    async fn compressed(&mut self, written: Bytes) -> Bytes {
+        let Some(mut encoder) = self.encoder.take() else {
+            return written;
+        };
+        if self.incoming.is_none() {
+            return encoder.end();
+        }
+        if written.is_empty() {
+            self.encoder = Some(encoder);
+            return written;
+        }
+        let is_light = written.len() <= INLINE_LINES * LINE_BYTES;
+        let job = move || (encoder.piece(&written), encoder);
+        match self.run(is_light, job).await {
+            Ok((piece, encoder)) => {
+                self.encoder = Some(encoder);
+                piece
+            }
+            Err(_) => {
+                self.is_cut = true;
+                Bytes::new()
+            }
+        }
     }
 
     async fn answer(&mut self, batch: Batch) -> Result<Bytes, Rejection> {
