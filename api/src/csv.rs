@@ -1,6 +1,6 @@
 //! CSV (RFC 4180): a header line `timestamp,value` and a point a line.
 
-use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
+use csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord};
 
 use crate::problem::{Code, FieldError, Loc};
 use crate::timestamp::Timestamp;
@@ -16,19 +16,20 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// As of columns of JSON, with line and column of the cell; `malformed_csv` for what are no cells.
 pub fn points(body: &[u8]) -> Result<(Vec<Timestamp>, Vec<f64>), Rejection> {
+    let body = unmarked(body);
     let mut reader = reader(body);
-    let [time_at, value_at] = header(&mut reader)?;
+    let [time_at, value_at] = header(body, &mut reader)?;
     let (mut timestamps, mut values) = (Vec::new(), Vec::new());
     let mut record = StringRecord::new();
     while reader
         .read_record(&mut record)
-        .map_err(|error| malformed(&error))?
+        .map_err(|error| malformed(body, &error))?
     {
         let index = values.len();
         let cell = |at: usize| record.get(at).unwrap_or_default().trim();
         let refuse = |of: usize, at: usize, code: Code, reason: String| {
             let place = Place {
-                line: line_of(&record),
+                line: line_at(body, record.position()),
                 column: at + 1,
                 name: COLUMNS[of].0,
             };
@@ -76,15 +77,16 @@ pub fn placed(body: &[u8], mut rejection: Rejection) -> Rejection {
     let (Some(of), true) = (of, part == "body") else {
         return rejection;
     };
+    let body = unmarked(body);
     let mut reader = reader(body);
-    let Ok(places) = header(&mut reader) else {
+    let Ok(places) = header(body, &mut reader) else {
         return rejection;
     };
     let Some(Ok(record)) = reader.records().nth(*index) else {
         return rejection;
     };
     let place = Place {
-        line: line_of(&record),
+        line: line_at(body, record.position()),
         column: places[of] + 1,
         name: COLUMNS[of].0,
     };
@@ -110,20 +112,28 @@ impl Place {
 }
 
 fn reader(body: &[u8]) -> Reader<&[u8]> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     ReaderBuilder::new().has_headers(false).from_reader(body)
 }
 
-fn line_of(record: &StringRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
+}
+
+/// The line of what is at `position`, which is that of the blank lines before it if there are any.
+fn line_at(body: &[u8], position: Option<&Position>) -> u64 {
+    let Some(position) = position else { return 0 };
+    let at = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = body.get(at..).unwrap_or_default().iter();
+    let blank = rest.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// Where the two columns are.
-fn header(reader: &mut Reader<&[u8]>) -> Result<[usize; 2], Rejection> {
+fn header(body: &[u8], reader: &mut Reader<&[u8]>) -> Result<[usize; 2], Rejection> {
     let mut record = StringRecord::new();
     reader
         .read_record(&mut record)
-        .map_err(|error| malformed(&error))?;
+        .map_err(|error| malformed(body, &error))?;
     let refuse = |code, name: &str, reason: String| {
         let loc = [Loc::from("body"), Loc::from(name)];
         Err(Rejection::one(code, FieldError::new(loc, reason)))
@@ -167,8 +177,8 @@ fn number(text: &str) -> Result<f64, (Code, String)> {
     }
 }
 
-fn malformed(error: &csv::Error) -> Rejection {
-    let line = error.position().map_or(0, csv::Position::line);
+fn malformed(body: &[u8], error: &csv::Error) -> Rejection {
+    let line = line_at(body, error.position());
     let reason = match error.kind() {
         ErrorKind::UnequalLengths {
             expected_len, len, ..
