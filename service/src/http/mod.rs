@@ -89,7 +89,11 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     }
     request_log::write(&call, &reply);
     trace::answered(&received, &reply);
+    let received_at = received.at();
     let took = received.stamp(&mut reply);
+    if let Some(working) = &working {
+        working.answered_at(received_at + took);
+    }
     counted.reply(request.method(), reply.status(), took);
     reply
 }
