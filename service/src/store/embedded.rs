@@ -14,19 +14,19 @@ use crossbeam_channel::{Sender, TrySendError};
 use fjall::PersistMode;
 
 use super::aliases::{self, REVISION_KEY};
-use super::answers::{KeepAnswers, Sweeper, now_ms};
+use super::answers::{KeepAnswers, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
-use super::committer::{self, Queued, Shared, Tables};
+use super::committer::{self, Chores, Queued, Shared, Tables};
 use super::incomplete::Incomplete;
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
-use super::reading;
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, Put, PutError, RequestKey, Space, StateCompletion, StatePut, StateRecord, Store,
-    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, DeleteCompletion, DeleteListener,
+    DeletePut, Found, HANGS_AFTER, Head, KeptAnswer, Learnt, Put, PutError, RequestKey, Space,
+    StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState, StoredVersion,
+    VersionSelector, Waits, heads, reading,
 };
 
 /// When a commit counts as done.
@@ -53,6 +53,8 @@ pub struct EmbeddedOptions {
     pub answers: KeepAnswers,
     /// Bytes of the file system that are kept free: what would take from them is refused.
     pub disk_reserve: u64,
+    /// The last so many versions of each series are kept, and those that an alias points to; 0 for all.
+    pub keep_versions: u64,
 }
 
 impl EmbeddedOptions {
@@ -66,6 +68,7 @@ impl EmbeddedOptions {
             batch_puts: 4_096,
             answers: KeepAnswers::default(),
             disk_reserve: DISK_RESERVE,
+            keep_versions: 0,
         }
     }
 }
@@ -116,14 +119,14 @@ impl EmbeddedStore {
             read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
         );
-        let sweeper = Sweeper::of(&tables.answers)?;
+        let chores = Chores::of(&tables)?;
         let (sender, receiver) = crossbeam_channel::bounded(options.queue_puts);
         let batch_puts = options.batch_puts;
         let committer = {
             let (tables, shared) = (tables.clone(), Arc::clone(&shared));
             std::thread::Builder::new()
                 .name("tidemark-committer".into())
-                .spawn(move || committer::run(&tables, &receiver, &shared, sweeper, batch_puts))
+                .spawn(move || committer::run(&tables, &receiver, &shared, chores, batch_puts))
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?
         };
         Ok(Self {
@@ -152,11 +155,6 @@ impl EmbeddedStore {
         }
     }
 
-    fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
-        self.check_complete()?;
-        read_number(&self.tables.heads, series)
-    }
-
     /// The version of this number, if it is there.
     fn exactly(&self, series: &str, version: u64) -> Result<Option<StoredVersion>, StoreError> {
         let name = format!("{series} version {version}");
@@ -165,6 +163,41 @@ impl EmbeddedStore {
         let record = bytes.map(|bytes| VersionRecord::open(&bytes)).transpose();
         let record = record.map_err(|reason| reading::damaged(&name, reason))?;
         Ok(record.map(|record| StoredVersion { version, record }))
+    }
+
+    /// What `selector` names; `None` if something was deleted while it was looked for.
+    fn find(&self, series: &str, selector: VersionSelector) -> Result<Option<Found>, StoreError> {
+        let head = heads::read(&self.tables, series);
+        let version = match (selector, &head) {
+            (VersionSelector::Latest, _) => {
+                self.check_complete()?;
+                head.as_ref()
+                    .map_or(0, |head| head.as_ref().map_or(0, |head| head.latest))
+            }
+            (VersionSelector::Exactly(version), Ok(Some(head))) if !head.may_have(version) => 0,
+            // What is there is served, whatever became of the head.
+            (VersionSelector::Exactly(version), _) => version,
+        };
+        if version > 0
+            && let Some(stored) = self.exactly(series, version)?
+        {
+            return Ok(Some(Found::Version(stored)));
+        }
+        self.check_complete()?;
+        let head = head?.unwrap_or_default();
+        if head.latest == 0 {
+            return Ok(Some(Found::NoSuchSeries));
+        }
+        let is_latest = version == head.latest;
+        if !is_latest && (version == 0 || !head.may_have(version) || head.has_gaps()) {
+            let latest = head.latest;
+            return Ok(Some(Found::NoSuchVersion { latest }));
+        }
+        if heads::read(&self.tables, series)?.is_none_or(|now| now != head) {
+            return Ok(None);
+        }
+        let name = format!("{series} version {version}");
+        Err(reading::damaged(&name, "it is missing".into()))
     }
 
     /// Refuses an answer that rests on something not being there, or on there being nothing newer.
@@ -257,27 +290,19 @@ impl Store for EmbeddedStore {
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
         let _under_way = self.shared.reads.begin();
         reading::guarded(series, || {
-            // What is there is served, whatever became of the number of the latest one.
-            if let VersionSelector::Exactly(version) = selector
-                && let Some(stored) = self.exactly(series, version)?
-            {
-                return Ok(Found::Version(stored));
+            loop {
+                if let Some(found) = self.find(series, selector)? {
+                    return Ok(found);
+                }
             }
-            let Some(latest) = self.latest(series)? else {
-                return Ok(Found::NoSuchSeries);
-            };
-            let version = match selector {
-                VersionSelector::Latest => latest,
-                VersionSelector::Exactly(version) if version <= latest => version,
-                VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
-            };
-            let missing = || {
-                let name = format!("{series} version {version}");
-                reading::damaged(&name, "it is missing".into())
-            };
-            self.exactly(series, version)?
-                .map(Found::Version)
-                .ok_or_else(missing)
+        })
+    }
+
+    fn head(&self, series: &str) -> Result<Head, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete()?;
+        reading::guarded(series, || {
+            Ok(heads::read(&self.tables, series)?.unwrap_or_default())
         })
     }
 
@@ -298,6 +323,15 @@ impl Store for EmbeddedStore {
         self.enqueue(Queued::Alias(put, done));
     }
 
+    fn submit_delete(&self, put: DeletePut, done: DeleteCompletion) {
+        self.enqueue(Queued::Delete(put, done));
+    }
+
+    fn on_delete(&self, listener: DeleteListener) {
+        let is_first = self.shared.on_delete.set(listener).is_ok();
+        debug_assert!(is_first, "there is one listener");
+    }
+
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
@@ -315,7 +349,13 @@ impl Store for EmbeddedStore {
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
-        reading::guarded(series, || self.tables.answers.find(series, key, now_ms()))
+        reading::guarded(series, || {
+            let found = self.tables.answers.find((series, 0), key, now_ms())?;
+            let Some(kept) = found else { return Ok(None) };
+            // Read after the answer: of two lives, the head is of the later one.
+            let head = heads::read(&self.tables, series)?.unwrap_or_default();
+            Ok((kept.version > head.deleted_to).then_some(kept))
+        })
     }
 
     fn series_count(&self) -> u64 {
