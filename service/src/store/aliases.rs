@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::limits::ALIASES_PER_SERIES;
 use compact_str::CompactString;
 use detectors::envelope;
+use fjall::Readable;
 use serde::{Deserialize, Serialize};
 
 use super::reading;
@@ -149,7 +150,24 @@ pub(super) fn read(
     series: &str,
     alias: &str,
 ) -> Result<Option<AliasRecord>, StoreError> {
-    let bytes = table.get(alias_key(series, alias));
+    opened(series, alias, table.get(alias_key(series, alias)))
+}
+
+/// As [`read`], as it is at a moment.
+pub(super) fn read_at(
+    moment: &fjall::Snapshot,
+    table: &fjall::Keyspace,
+    series: &str,
+    alias: &str,
+) -> Result<Option<AliasRecord>, StoreError> {
+    opened(series, alias, moment.get(table, alias_key(series, alias)))
+}
+
+fn opened(
+    series: &str,
+    alias: &str,
+    bytes: fjall::Result<Option<fjall::UserValue>>,
+) -> Result<Option<AliasRecord>, StoreError> {
     let bytes = bytes.map_err(|error| reading::failed(&name(series, alias), &error))?;
     bytes.map(|bytes| open(series, alias, &bytes)).transpose()
 }

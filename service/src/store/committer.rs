@@ -8,7 +8,7 @@
 //! that order.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -87,6 +87,8 @@ pub(super) struct Shared {
     pub(super) numbers: CommitNumbers,
     /// Space for further ones.
     pub(super) room: Room,
+    /// Whether nothing is left to be removed of what was deleted or is beyond what is kept.
+    pub(super) is_tidy: AtomicBool,
     /// Told of what is deleted.
     pub(super) on_delete: OnceLock<DeleteListener>,
 }
@@ -102,6 +104,7 @@ impl Shared {
             commits: Commits::default(),
             numbers,
             room,
+            is_tidy: AtomicBool::new(false),
             on_delete: OnceLock::new(),
         }
     }
@@ -129,6 +132,11 @@ impl Chores {
             pass: retention::Pass::over(tables),
         })
     }
+
+    /// Whether nothing is left to be removed.
+    fn are_done(&self) -> bool {
+        !self.graves.is_due() && !self.pass.is_due()
+    }
 }
 
 /// Commits until every sender is gone. After a failed write nothing is acknowledged again: what
@@ -146,6 +154,7 @@ pub(super) fn run(
     let mut waiting = None;
     loop {
         let rests = rests(tables, shared, &chores, now_ms());
+        shared.is_tidy.store(chores.are_done(), Ordering::Release);
         match waiting.take().map_or_else(
             || queue.recv_timeout(rests.min(room::LOOK_EVERY)),
             Ok::<Queued, RecvTimeoutError>,
@@ -266,7 +275,7 @@ pub(super) fn rests(tables: &Tables, shared: &Shared, chores: &Chores, now_ms: u
     if shared.refusal.get().is_some() {
         return LOOK_EVERY;
     }
-    if chores.graves.is_due() || chores.pass.is_due() {
+    if !chores.are_done() {
         return Duration::ZERO;
     }
     if shared.room.is_full() {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use compact_str::CompactString;
 use crossbeam_channel::{Sender, TrySendError};
-use fjall::PersistMode;
+use fjall::{PersistMode, Readable};
 
 use super::aliases::{self, REVISION_KEY};
 use super::answers::{KeepAnswers, now_ms};
@@ -138,6 +138,14 @@ impl EmbeddedStore {
         })
     }
 
+    /// Waits until nothing is left to be removed of what was deleted or is beyond what is kept.
+    #[cfg(test)]
+    pub(super) fn wait_until_tidy(&self) {
+        while !self.shared.is_tidy.load(Ordering::Acquire) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
     /// Writes what is in memory into tables.
     #[cfg(test)]
     pub(super) fn write_tables(&self) {
@@ -155,46 +163,52 @@ impl EmbeddedStore {
         }
     }
 
+    /// Of a batch that is being committed, a read of this moment sees nothing: a read past it may see some
+    /// of its writes, and take for lost what is deleted.
+    fn now(&self) -> fjall::Snapshot {
+        self.tables.db.snapshot()
+    }
+
     /// The version of this number, if it is there.
-    fn exactly(&self, series: &str, version: u64) -> Result<Option<StoredVersion>, StoreError> {
+    fn exactly(
+        &self,
+        moment: &fjall::Snapshot,
+        series: &str,
+        version: u64,
+    ) -> Result<Option<StoredVersion>, StoreError> {
         let name = format!("{series} version {version}");
-        let bytes = self.tables.versions.get(version_key(series, version));
+        let bytes = moment.get(&self.tables.versions, version_key(series, version));
         let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
         let record = bytes.map(|bytes| VersionRecord::open(&bytes)).transpose();
         let record = record.map_err(|reason| reading::damaged(&name, reason))?;
         Ok(record.map(|record| StoredVersion { version, record }))
     }
 
-    /// What `selector` names; `None` if something was deleted while it was looked for.
-    fn find(&self, series: &str, selector: VersionSelector) -> Result<Option<Found>, StoreError> {
-        let head = heads::read(&self.tables, series);
+    fn find(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
+        let moment = self.now();
+        let head = heads::read_at(&moment, &self.tables, series);
         let version = match (selector, &head) {
             (VersionSelector::Latest, _) => {
                 self.check_complete()?;
-                head.as_ref()
-                    .map_or(0, |head| head.as_ref().map_or(0, |head| head.latest))
+                head.clone()?.map_or(0, |head| head.latest)
             }
             (VersionSelector::Exactly(version), Ok(Some(head))) if !head.may_have(version) => 0,
             // What is there is served, whatever became of the head.
             (VersionSelector::Exactly(version), _) => version,
         };
         if version > 0
-            && let Some(stored) = self.exactly(series, version)?
+            && let Some(stored) = self.exactly(&moment, series, version)?
         {
-            return Ok(Some(Found::Version(stored)));
+            return Ok(Found::Version(stored));
         }
         self.check_complete()?;
         let head = head?.unwrap_or_default();
-        if head.latest == 0 {
-            return Ok(Some(Found::NoSuchSeries));
+        let latest = head.latest;
+        if latest == 0 {
+            return Ok(Found::NoSuchSeries);
         }
-        let is_latest = version == head.latest;
-        if !is_latest && (version == 0 || !head.may_have(version) || head.has_gaps()) {
-            let latest = head.latest;
-            return Ok(Some(Found::NoSuchVersion { latest }));
-        }
-        if heads::read(&self.tables, series)?.is_none_or(|now| now != head) {
-            return Ok(None);
+        if !head.may_have(version) || (version != latest && head.has_gaps()) {
+            return Ok(Found::NoSuchVersion { latest });
         }
         let name = format!("{series} version {version}");
         Err(reading::damaged(&name, "it is missing".into()))
@@ -248,10 +262,15 @@ impl EmbeddedStore {
 
     /// The points of `series` from the number `from` on. What a snapshot replaced lies before it and
     /// is not even passed over.
-    fn log(&self, series: &str, from: u64) -> Result<Vec<Learnt>, StoreError> {
+    fn log(
+        &self,
+        moment: &fjall::Snapshot,
+        series: &str,
+        from: u64,
+    ) -> Result<Vec<Learnt>, StoreError> {
         let keys = version_key(series, from)..=version_key(series, u64::MAX);
         let name = || format!("{series} (points learnt after {from})");
-        let records = self.tables.points.range(keys).map(|record| {
+        let records = moment.range(&self.tables.points, keys).map(|record| {
             let record = record.into_inner();
             let (_, bytes) = record.map_err(|error| reading::failed(&name(), &error))?;
             Learnt::open(&bytes).map_err(|reason| reading::damaged(&name(), reason))
@@ -274,13 +293,14 @@ impl Store for EmbeddedStore {
         self.check_complete()?;
         let name = format!("{series} (online state)");
         reading::guarded(&name, || {
-            let bytes = self.tables.online.get(series);
+            let moment = self.now();
+            let bytes = moment.get(&self.tables.online, series);
             let Some(bytes) = bytes.map_err(|error| reading::failed(&name, &error))? else {
                 return Ok(None);
             };
             let damaged = |reason| reading::damaged(&name, reason);
             let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
-            let log = self.log(series, snapshot.seq.saturating_add(1))?;
+            let log = self.log(&moment, series, snapshot.seq.saturating_add(1))?;
             StoredState::assemble(snapshot, log)
                 .map(Some)
                 .map_err(damaged)
@@ -289,20 +309,14 @@ impl Store for EmbeddedStore {
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
         let _under_way = self.shared.reads.begin();
-        reading::guarded(series, || {
-            loop {
-                if let Some(found) = self.find(series, selector)? {
-                    return Ok(found);
-                }
-            }
-        })
+        reading::guarded(series, || self.find(series, selector))
     }
 
     fn head(&self, series: &str) -> Result<Head, StoreError> {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
         reading::guarded(series, || {
-            Ok(heads::read(&self.tables, series)?.unwrap_or_default())
+            Ok(heads::read_at(&self.now(), &self.tables, series)?.unwrap_or_default())
         })
     }
 
@@ -310,7 +324,8 @@ impl Store for EmbeddedStore {
         let _under_way = self.shared.reads.begin();
         let name = format!("{series} version {version} (training points)");
         reading::guarded(&name, || {
-            let bytes = self.tables.training.get(version_key(series, version));
+            let moment = self.now();
+            let bytes = moment.get(&self.tables.training, version_key(series, version));
             let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
             if bytes.is_none() {
                 self.check_complete()?;
@@ -336,7 +351,7 @@ impl Store for EmbeddedStore {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
         reading::guarded(series, || {
-            aliases::read(&self.tables.aliases, series, alias)
+            aliases::read_at(&self.now(), &self.tables.aliases, series, alias)
         })
     }
 
@@ -352,8 +367,8 @@ impl Store for EmbeddedStore {
         reading::guarded(series, || {
             let found = self.tables.answers.find((series, 0), key, now_ms())?;
             let Some(kept) = found else { return Ok(None) };
-            // Read after the answer: of two lives, the head is of the later one.
-            let head = heads::read(&self.tables, series)?.unwrap_or_default();
+            // Of a later moment than the answer: of two lives, the head is of the later one.
+            let head = heads::read_at(&self.now(), &self.tables, series)?.unwrap_or_default();
             Ok((kept.version > head.deleted_to).then_some(kept))
         })
     }

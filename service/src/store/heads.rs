@@ -2,16 +2,28 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use fjall::Readable;
+
 use super::committer::Tables;
 use super::head::Head;
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, seal_number, version_key};
 use super::{Put, PutError, StoreError};
 
-/// Reads the head of `series`.
-pub(super) fn read(tables: &Tables, series: &str) -> Result<Option<Head>, StoreError> {
+/// Reads the head of `series` as it is at a moment.
+pub(super) fn read_at(
+    moment: &fjall::Snapshot,
+    tables: &Tables,
+    series: &str,
+) -> Result<Option<Head>, StoreError> {
+    opened(series, moment.get(&tables.heads, series))
+}
+
+fn opened(
+    series: &str,
+    bytes: fjall::Result<Option<fjall::UserValue>>,
+) -> Result<Option<Head>, StoreError> {
     let name = || format!("the head of {series}");
-    let bytes = tables.heads.get(series);
     let bytes = bytes.map_err(|error| reading::failed(&name(), &error))?;
     let head = bytes.map(|bytes| Head::open(&bytes)).transpose();
     head.map_err(|reason| reading::damaged(&name(), reason))
@@ -43,7 +55,7 @@ impl<'a> Heads<'a> {
     ) -> Result<Result<&mut Series<'a>, PutError>, String> {
         // Giving a number after a damaged one could repeat one.
         if !self.by_series.contains_key(series) {
-            let head = match read(tables, series) {
+            let head = match opened(series, tables.heads.get(series)) {
                 Ok(head) => head.unwrap_or_default(),
                 Err(StoreError::Damaged { key, reason }) => {
                     return Ok(Err(PutError::Damaged(format!("{key}: {reason}"))));
@@ -73,7 +85,6 @@ impl<'a> Heads<'a> {
             if !series.is_changed {
                 continue;
             }
-            write.insert(&tables.heads, name.as_bytes(), series.head.seal());
             match (series.had_versions, series.head.count > 0) {
                 (false, true) => now += 1,
                 (true, false) => now = now.saturating_sub(1),
@@ -82,6 +93,7 @@ impl<'a> Heads<'a> {
             for (version, put) in series.puts {
                 write_version(write, tables, put, version);
             }
+            write.insert(&tables.heads, name.as_bytes(), series.head.seal());
         }
         if now != n_series {
             write.insert(&tables.heads, SERIES_COUNT_KEY, seal_number(now));

@@ -15,6 +15,8 @@ mod commits;
 mod committer;
 #[cfg(test)]
 mod damage_tests;
+#[cfg(test)]
+mod delete_laws;
 pub mod deletes;
 pub mod embedded;
 mod folder;
