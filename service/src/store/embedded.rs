@@ -18,6 +18,7 @@ use super::answers::{KeepAnswers, Sweeper, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::committer::{self, Queued, Shared, Tables};
 use super::incomplete::Incomplete;
+use super::keyspaces::{ALIASES, ANSWERS, HEADS, ONLINE, POINTS, TRAINING};
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
 use super::reading;
@@ -153,7 +154,7 @@ impl EmbeddedStore {
     }
 
     fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
-        self.check_complete()?;
+        self.check_complete(&[HEADS])?;
         read_number(&self.tables.heads, series)
     }
 
@@ -167,11 +168,13 @@ impl EmbeddedStore {
         Ok(record.map(|record| StoredVersion { version, record }))
     }
 
-    /// Refuses an answer that rests on something not being there, or on there being nothing newer.
-    fn check_complete(&self) -> Result<(), StoreError> {
-        self.incomplete
-            .as_ref()
-            .map_or(Ok(()), |incomplete| Err(incomplete.refusal()))
+    /// Refuses an answer that rests on something not being there, or on there being nothing newer, in
+    /// one of `keyspaces`.
+    fn check_complete(&self, keyspaces: &[&str]) -> Result<(), StoreError> {
+        match &self.incomplete {
+            Some(incomplete) if incomplete.lost.touches(keyspaces) => Err(incomplete.refusal()),
+            _ => Ok(()),
+        }
     }
 
     fn enqueue(&self, queued: Queued) {
@@ -238,7 +241,7 @@ impl Store for EmbeddedStore {
 
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ONLINE, POINTS])?;
         let name = format!("{series} (online state)");
         reading::guarded(&name, || {
             let bytes = self.tables.online.get(series);
@@ -288,7 +291,7 @@ impl Store for EmbeddedStore {
             let bytes = self.tables.training.get(version_key(series, version));
             let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
             if bytes.is_none() {
-                self.check_complete()?;
+                self.check_complete(&[TRAINING])?;
             }
             Ok(bytes.map(|bytes| bytes.to_vec()))
         })
@@ -300,7 +303,7 @@ impl Store for EmbeddedStore {
 
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ALIASES])?;
         reading::guarded(series, || {
             aliases::read(&self.tables.aliases, series, alias)
         })
@@ -308,13 +311,13 @@ impl Store for EmbeddedStore {
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ALIASES])?;
         reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ANSWERS])?;
         reading::guarded(series, || self.tables.answers.find(series, key, now_ms()))
     }
 
@@ -336,7 +339,9 @@ impl Store for EmbeddedStore {
 
     fn back_up(&self, files: &[CarriedFile], out: &mut dyn Write) -> Result<Summary, BackupError> {
         // A backup does not say that something is missing, and what is restored from it would not.
-        self.check_complete()?;
+        if let Some(incomplete) = &self.incomplete {
+            return Err(incomplete.refusal().into());
+        }
         backup::write(&self.tables.db, files, out)
     }
 
