@@ -19,6 +19,7 @@ mod golden;
 mod http;
 mod idempotency;
 mod idle_connections;
+mod incomplete;
 mod keys;
 mod logs;
 mod payload;

@@ -16,6 +16,9 @@ pub(super) enum Place {
 /// What the journals have, read from the oldest batch to the newest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
+    first: Option<u64>,
+    /// Batches without a number before the first one that has one.
+    before_first: u64,
     last: Option<CommitRecord>,
     last_sequence: u64,
     /// First and last number of each gap.
@@ -30,6 +33,7 @@ impl Chain {
     pub(super) fn add(&mut self, batch: &Batch) -> Place {
         let Some(commit) = batch.commit else {
             self.last_sequence = self.last_sequence.max(batch.sequence);
+            self.before_first += u64::from(self.last.is_none());
             return Place::Right;
         };
         let is_later = self.last.is_none_or(|last| last.number < commit.number);
@@ -45,12 +49,18 @@ impl Chain {
         }
         self.accepted = self.accepted.max(commit.accepted);
         self.last_sequence = batch.sequence;
+        self.first.get_or_insert(commit.number);
         self.last = Some(commit);
         if hides_this {
             Place::RightAndTheOneBeforeWrong
         } else {
             Place::Right
         }
+    }
+
+    /// Whether the first batch ever is there: the store's format alone is written before it.
+    pub(super) fn begins_with_the_first(&self) -> bool {
+        self.first == Some(1) && self.before_first <= 1
     }
 
     /// The number of the last batch.
