@@ -245,7 +245,10 @@ impl EmbeddedStore {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
             Some(queue) => match queue.try_send(queued) {
                 Ok(()) => None,
-                Err(TrySendError::Full(queued)) => Some((queued, PutError::Busy)),
+                Err(TrySendError::Full(queued)) => {
+                    self.shared.commits.refuse();
+                    Some((queued, PutError::Busy))
+                }
                 Err(TrySendError::Disconnected(queued)) => {
                     Some((queued, PutError::Closed("the committer is gone".into())))
                 }
