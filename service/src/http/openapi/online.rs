@@ -63,6 +63,7 @@ pub(super) fn update() -> PathItem {
             Code::UnknownSeries,
             Code::UnknownVersion,
             Code::OnlineStateExists,
+            Code::SeriesDeleted,
             Code::InvalidVersion,
             Code::ParameterOutOfRange,
             Code::ParameterConflict,
