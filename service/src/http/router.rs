@@ -44,6 +44,10 @@ pub enum Resource<'a> {
     ProblemPage(&'a str),
     /// `/openapi.json`
     OpenApi,
+    /// `/docs`
+    Docs,
+    /// `/docs/{file}`
+    DocsFile(&'a str),
     /// Nothing of ours.
     Unknown,
 }
@@ -67,6 +71,9 @@ impl<'a> Resource<'a> {
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
+        if let Some(file) = path.strip_prefix("/docs/") {
+            return Self::DocsFile(file);
+        }
         match path {
             "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
@@ -76,6 +83,7 @@ impl<'a> Resource<'a> {
             "/health/ready" | "/health" => Self::Ready,
             "/health/startup" => Self::Startup,
             "/openapi.json" => Self::OpenApi,
+            "/docs" => Self::Docs,
             _ => Self::Unknown,
         }
     }
@@ -131,6 +139,8 @@ impl<'a> Resource<'a> {
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => "GET, HEAD",
         }
     }

@@ -7,6 +7,7 @@
 mod aliases;
 mod deletes;
 mod detect;
+mod examples;
 mod fields;
 mod fit;
 mod headers;
@@ -78,6 +79,8 @@ pub fn document() -> OpenApi {
         .paths(paths)
         .components(Some(components()))
         .build();
+    examples::add_replies(&mut document);
+    examples::add_problems(&mut document);
     document.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new::<_, [&str; 0], _>("bearer", []),
@@ -116,6 +119,8 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/health/startup", service::startup()),
         ("/problems/{code}", service::problem_page()),
         ("/openapi.json", service::openapi()),
+        ("/docs", service::docs()),
+        ("/docs/{file}", service::docs_file()),
     ]
 }
 
