@@ -8,6 +8,8 @@
 mod aliases;
 pub mod cache;
 mod deletes;
+#[cfg(test)]
+mod deletes_tests;
 mod error;
 mod fit;
 mod lookup;

@@ -22,6 +22,8 @@ pub mod deletes;
 pub mod embedded;
 mod folder;
 mod graves;
+#[cfg(test)]
+mod graves_tests;
 pub mod head;
 mod heads;
 #[cfg(test)]

@@ -156,6 +156,9 @@ impl OnlineStates {
         let read = move || {
             let slot = states.slot(&name);
             let found = states.load(&name, &slot).and_then(|()| {
+                if slot.is_deleted() {
+                    return Ok(None);
+                }
                 slot.check()?;
                 Ok(slot.lock().as_ref().map(|live| at(live, slot.life())))
             });
