@@ -16,6 +16,7 @@ mod dashboard;
 mod drain;
 mod flags;
 mod golden;
+mod growth;
 mod http;
 mod idempotency;
 mod idle_connections;
