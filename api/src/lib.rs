@@ -12,6 +12,7 @@ pub mod fit;
 pub mod health;
 pub mod idempotency;
 pub mod limits;
+mod point_json;
 pub mod predict;
 pub mod problem;
 pub mod query;

@@ -126,7 +126,8 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
         Route::Healthcheck | Route::Metrics => get(route.template().to_owned(), admin).to_vec(),
         Route::Live | Route::Ready | Route::Startup => probe(),
         Route::Problem => get("/problems/internal".into(), None).to_vec(),
-        Route::OpenApi => probe(),
+        Route::OpenApi | Route::Docs => probe(),
+        Route::DocsFile => get("/docs/tidemark.js".into(), None).to_vec(),
         Route::Unmatched => get("/nowhere".into(), None).to_vec(),
     }
 }

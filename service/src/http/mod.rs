@@ -10,6 +10,7 @@ mod columns;
 mod convert;
 mod counts;
 mod detect;
+mod docs;
 mod fit;
 mod health;
 mod held;
@@ -88,7 +89,11 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     }
     request_log::write(&call, &reply);
     trace::answered(&received, &reply);
+    let received_at = received.at();
     let took = received.stamp(&mut reply);
+    if let Some(working) = &working {
+        working.answered_at(received_at + took);
+    }
     counted.reply(request.method(), reply.status(), took);
     reply
 }
@@ -161,6 +166,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Startup => Ok(health::startup(call.state)),
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
         Resource::OpenApi => openapi::handle(call),
+        Resource::Docs => docs::page(call),
+        Resource::DocsFile(name) => docs::file(call, name),
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| {
@@ -197,6 +204,8 @@ async fn answer_of_series(
         | Resource::Startup
         | Resource::ProblemPage(_)
         | Resource::OpenApi
+        | Resource::Docs
+        | Resource::DocsFile(_)
         | Resource::Unknown => unreachable!("its path names no series"),
     };
     outcome.map_err(|rejection| {

@@ -40,6 +40,10 @@ pub enum Resource<'a> {
     ProblemPage(&'a str),
     /// `/openapi.json`
     OpenApi,
+    /// `/docs`
+    Docs,
+    /// `/docs/{file}`
+    DocsFile(&'a str),
     /// Nothing of ours.
     Unknown,
 }
@@ -74,6 +78,9 @@ impl<'a> Resource<'a> {
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
+        if let Some(file) = path.strip_prefix("/docs/") {
+            return Self::DocsFile(file);
+        }
         match path {
             "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
@@ -83,6 +90,7 @@ impl<'a> Resource<'a> {
             "/health/ready" | "/health" => Self::Ready,
             "/health/startup" => Self::Startup,
             "/openapi.json" => Self::OpenApi,
+            "/docs" => Self::Docs,
             _ => Self::Unknown,
         }
     }
@@ -116,6 +124,8 @@ impl<'a> Resource<'a> {
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => "GET, HEAD",
         }
     }

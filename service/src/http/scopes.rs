@@ -25,6 +25,8 @@ impl Resource<'_> {
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => None,
         }
     }

@@ -6,6 +6,7 @@
 
 mod aliases;
 mod detect;
+mod examples;
 mod fields;
 mod fit;
 mod headers;
@@ -77,6 +78,8 @@ pub fn document() -> OpenApi {
         .paths(paths)
         .components(Some(components()))
         .build();
+    examples::add_replies(&mut document);
+    examples::add_problems(&mut document);
     document.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new::<_, [&str; 0], _>("bearer", []),
@@ -110,6 +113,8 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/health/startup", service::startup()),
         ("/problems/{code}", service::problem_page()),
         ("/openapi.json", service::openapi()),
+        ("/docs", service::docs()),
+        ("/docs/{file}", service::docs_file()),
     ]
 }
 
