@@ -283,7 +283,7 @@ impl Sweeper {
         for entry in table.range(self.from.as_slice()..AGES[1]) {
             let age_key = entry.key().map_err(text)?;
             let at_ms = at_ms_of(&age_key);
-            let is_too_many = self.count - removed as u64 > answers.keep.max;
+            let is_too_many = self.count.saturating_sub(removed as u64) > answers.keep.max;
             if !is_too_many && !answers.keep.is_over(at_ms, now_ms) {
                 self.due_ms = at_ms.saturating_add(answers.keep.ttl_ms());
                 is_all = false;
@@ -310,7 +310,7 @@ impl Sweeper {
         self.count = if is_all {
             0
         } else {
-            self.count - removed as u64
+            self.count.saturating_sub(removed as u64)
         };
         if removed == 0 {
             return Ok(());

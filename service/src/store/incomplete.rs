@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::folder::replace;
 use super::{StoreError, keyspaces};
 
 /// In the database's folder. That it is there is what counts; its text is for people, but for the first
@@ -103,19 +104,16 @@ impl Incomplete {
 
     /// Says so until it is accepted, durably.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
-        let path = Self::path(folder);
-        let anew = path.with_extension("anew");
-        let mut file = File::create(&anew)?;
-        if let Lost::In(keyspaces) = &self.lost {
-            let names: Vec<&str> = keyspaces.iter().map(String::as_str).collect();
-            writeln!(file, "{ONLY_IN}{}.", names.join(" "))?;
-        }
-        for finding in &self.findings {
-            writeln!(file, "{finding}")?;
-        }
-        file.sync_all()?;
-        std::fs::rename(&anew, &path)?;
-        File::open(folder)?.sync_all()
+        replace(&Self::path(folder), |file| {
+            if let Lost::In(keyspaces) = &self.lost {
+                let names: Vec<&str> = keyspaces.iter().map(String::as_str).collect();
+                writeln!(file, "{ONLY_IN}{}.", names.join(" "))?;
+            }
+            for finding in &self.findings {
+                writeln!(file, "{finding}")?;
+            }
+            Ok(())
+        })
     }
 
     pub(super) fn remove(folder: &Path) -> io::Result<()> {

@@ -226,8 +226,9 @@ fn open_tables(options: &EmbeddedOptions) -> Result<Tables, StoreError> {
         Ok((keyspace.id(), name.to_string()))
     });
     let names = names.collect::<Result<Names, StoreError>>()?;
-    folder::note_names(path, &names)
-        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+    if let Err(error) = folder::note_names(path, &names) {
+        tracing::warn!(%error, "the names of the keyspaces cannot be noted");
+    }
     Ok(tables)
 }
 

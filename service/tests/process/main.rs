@@ -18,6 +18,7 @@ mod deletes;
 mod drain;
 mod flags;
 mod golden;
+mod growth;
 mod http;
 mod idempotency;
 mod idle_connections;

@@ -171,7 +171,13 @@ fn a_salvage_that_was_cut_off_is_finished() {
             drop(found.salvage().unwrap());
         },
         // As the next one, with half of what it writes.
-        &|| std::fs::write(path.join("tidemark-incomplete.anew"), "missing only").unwrap(),
+        &|| {
+            std::fs::write(
+                path.join("tidemark-incomplete.tidemark-anew"),
+                "missing only",
+            )
+            .unwrap()
+        },
         &|| {
             std::fs::write(
                 path.join("tidemark-incomplete"),

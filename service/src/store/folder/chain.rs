@@ -9,8 +9,9 @@ pub(super) enum Place {
     Right,
     /// It cannot be: it must not be used.
     Wrong,
-    /// It is, and so the batch before it cannot be, whose sequence number would hide this one.
-    RightAndTheOneBeforeWrong,
+    /// It is, and so those before it cannot be that have this sequence number or a higher one: they would
+    /// hide this one.
+    RightAndThoseFromWrong(u64),
 }
 
 /// What the journals have, read from the oldest batch to the newest.
@@ -40,8 +41,8 @@ impl Chain {
         if !batch.is_in_its_place() || !is_later {
             return Place::Wrong;
         }
-        let hides_this = self.last_sequence >= commit.floor;
-        self.hiding += u64::from(hides_this);
+        let is_hidden = self.last_sequence >= commit.floor;
+        self.hiding += u64::from(is_hidden);
         if let Some(last) = self.last
             && last.number + 1 < commit.number
         {
@@ -51,8 +52,8 @@ impl Chain {
         self.last_sequence = batch.sequence;
         self.first.get_or_insert(commit.number);
         self.last = Some(commit);
-        if hides_this {
-            Place::RightAndTheOneBeforeWrong
+        if is_hidden {
+            Place::RightAndThoseFromWrong(commit.floor)
         } else {
             Place::Right
         }
@@ -120,7 +121,8 @@ mod tests {
         let may_be = batch(1, 700, 10, 0);
         assert_eq!(chain.add(&may_be), Place::Right);
         let place = chain.add(&batch(2, 11, 11, 0));
-        assert_eq!(place, Place::RightAndTheOneBeforeWrong);
+        assert_eq!(place, Place::RightAndThoseFromWrong(11));
         assert_eq!(chain.missing(), 1);
+        assert_eq!(chain.add(&batch(3, 12, 12, 0)), Place::Right);
     }
 }

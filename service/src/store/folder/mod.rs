@@ -9,6 +9,8 @@
 mod chain;
 mod contents;
 mod journal;
+#[cfg(test)]
+mod journal_tests;
 mod manifest;
 mod salvage;
 
@@ -28,6 +30,8 @@ use manifest::Keyspace;
 
 /// Where journals and keyspaces with damage are kept as they were found, in the database's folder.
 const SET_ASIDE: &str = "tidemark-set-aside";
+/// What the name of a file ends in that takes the place of another when it is written to its end.
+const ANEW: &str = "tidemark-anew";
 /// The file by which fjall knows its own folder, and what is in it.
 const MARKER: &str = "version";
 const MARKED: &[u8] = b"FJL\x03";
@@ -49,6 +53,8 @@ pub(super) struct Inspected {
     /// What is wrong with each of them.
     bad: Vec<Vec<BadFile>>,
     chain: Chain,
+    /// The last batch with a number, and those after it.
+    recent: Vec<Recent>,
     /// The number of the last commit that was acknowledged, as far as it is known.
     pub(super) watermark: u64,
     /// fjall's own lock: nobody else writes meanwhile.
@@ -64,6 +70,14 @@ struct Journal {
     n_batches: u64,
 }
 
+/// A batch that a later one may show to be wrong.
+#[derive(Clone, Debug)]
+struct Recent {
+    journal: usize,
+    bytes: Range<usize>,
+    sequence: u64,
+}
+
 /// Looks at the files of the store in `folder`, which may not be there yet.
 pub(super) fn inspect(folder: &Path, depth: Depth) -> Result<Inspected, StoreError> {
     let unavailable =
@@ -76,6 +90,7 @@ pub(super) fn inspect(folder: &Path, depth: Depth) -> Result<Inspected, StoreErr
         keyspaces: Vec::new(),
         bad: Vec::new(),
         chain: Chain::default(),
+        recent: Vec::new(),
         watermark,
         _lock: lock,
     };
@@ -138,39 +153,38 @@ impl Inspected {
             length: bytes.len(),
             n_batches: 0,
         };
-        let mut before: Option<Range<usize>> = None;
+        let idx = self.journals.len();
+        let mut wrong = Vec::new();
         for piece in journal::pieces(&bytes) {
             match piece {
                 Piece::Damaged(range) => journal.damaged.push(range),
                 Piece::Batch(batch) => {
                     journal.n_batches += 1;
-                    match self.chain.add(&batch) {
-                        Place::Right => {}
-                        Place::Wrong => journal.damaged.push(batch.bytes.clone()),
-                        Place::RightAndTheOneBeforeWrong => match before.take() {
-                            Some(range) => journal.damaged.push(range),
-                            // It is the last one of the journal before.
-                            None => self.drop_last_batch()?,
-                        },
+                    let place = self.chain.add(&batch);
+                    if let Place::RightAndThoseFromWrong(sequence) = place {
+                        let hiding = self.recent.iter();
+                        wrong.extend(hiding.filter(|it| it.sequence >= sequence).cloned());
                     }
-                    before = Some(batch.bytes);
+                    if place == Place::Wrong {
+                        journal.damaged.push(batch.bytes);
+                        continue;
+                    }
+                    // Of those before a batch with a number, that batch says whether they hide it.
+                    if batch.commit.is_some() {
+                        self.recent.clear();
+                    }
+                    self.recent.push(Recent {
+                        journal: idx,
+                        bytes: batch.bytes,
+                        sequence: batch.sequence,
+                    });
                 }
             }
         }
         self.journals.push(journal);
-        Ok(())
-    }
-
-    fn drop_last_batch(&mut self) -> io::Result<()> {
-        let Some(journal) = self.journals.last_mut() else {
-            return Ok(());
-        };
-        let bytes = journal::read(&journal.path)?;
-        let last = journal::pieces(&bytes).filter_map(|piece| match piece {
-            Piece::Batch(batch) => Some(batch.bytes),
-            Piece::Damaged(_) => None,
-        });
-        journal.damaged.extend(last.last());
+        for batch in wrong {
+            self.journals[batch.journal].damaged.push(batch.bytes);
+        }
         Ok(())
     }
 
@@ -257,15 +271,33 @@ impl Inspected {
     /// Leaves fjall journals in which every batch is whole. What was damaged is kept aside, but for
     /// the torn end of a crash.
     pub(super) fn make_readable(&self) -> io::Result<()> {
+        self.remove_unfinished()?;
         for (idx, journal) in self.journals.iter().enumerate() {
             if journal.damaged.is_empty() {
                 continue;
             }
-            let is_torn = |range: &Range<usize>| self.is_torn_end(idx, range);
+            // Where no batch has a number, only the store itself may know whether it was acknowledged.
+            let is_known = self.chain.last().is_some();
+            let is_torn = |range: &Range<usize>| is_known && self.is_torn_end(idx, range);
             if !journal.damaged.iter().all(is_torn) {
                 self.set_aside(&journal.path)?;
             }
             journal.rewrite()?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a process that ended had not written to its end.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == ANEW) {
+                std::fs::remove_file(path)?;
+            }
         }
         Ok(())
     }
@@ -296,8 +328,11 @@ fn free_name(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// Writes a file anew, in one step.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let anew = path.with_extension("tidemark-anew");
+pub(super) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let anew = path.with_extension(ANEW);
     let mut file = File::create(&anew)?;
     write(&mut file)?;
     file.sync_all()?;

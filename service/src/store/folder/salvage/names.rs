@@ -11,6 +11,7 @@ use detectors::envelope;
 
 use super::tables;
 use crate::store::folder::manifest::NAMES;
+use crate::store::folder::replace;
 use crate::store::keyspaces;
 
 /// In the database's folder, where fjall passes it over.
@@ -34,12 +35,9 @@ pub(in crate::store) fn note(folder: &Path, names: &Names) -> io::Result<()> {
         return Ok(());
     }
     let payload = postcard::to_stdvec(names).map_err(io::Error::other)?;
-    let anew = folder.join(FILE).with_extension("anew");
-    let mut file = std::fs::File::create(&anew)?;
-    file.write_all(&envelope::seal(MAGIC, FORMAT, 0, &payload))?;
-    file.sync_all()?;
-    std::fs::rename(&anew, folder.join(FILE))?;
-    std::fs::File::open(folder)?.sync_all()
+    replace(&folder.join(FILE), |file| {
+        file.write_all(&envelope::seal(MAGIC, FORMAT, 0, &payload))
+    })
 }
 
 /// The names of the keyspaces in `folder`: as they were noted, or what fjall's tables have of them.
