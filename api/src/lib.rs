@@ -14,6 +14,7 @@ pub mod health;
 pub mod idempotency;
 pub mod limits;
 pub mod lines;
+mod point_json;
 pub mod predict;
 pub mod problem;
 pub mod query;

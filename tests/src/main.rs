@@ -13,6 +13,7 @@ mod concurrency;
 mod contract;
 mod csv;
 mod decision_rule;
+mod deletes;
 mod detect;
 mod every_model;
 mod eviction;

@@ -104,17 +104,19 @@ async fn read(
     let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
     let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
     let deadline = deadline.unwrap_or(call.received.at() + admit::DEADLINE_DEFAULT);
-    let pace = Rc::new(Cell::new(Pace::begin(Instant::now())));
-    let body = arrived(call.request, payload, limit, memory.as_deref(), &pace);
+    let awaited = Rc::new(Awaited::since(call.received.at()));
+    let body = arrived(call.request, payload, limit, memory.as_deref(), &awaited);
     // What was reserved for a body that does not come would be reserved for ever.
-    let body = paced(body, &pace, Some(deadline)).await?;
+    let body = paced(body, &awaited, Some(deadline)).await?;
     let Some(ticket) = ticket else {
         return body.map_err(Unread::rejection);
     };
-    let body = body.and_then(|body| match ticket.is_late(Instant::now()) {
-        false => Ok(body),
-        true => Err(Unread::Refused(Refusal::Deadline)),
-    });
+    let body = body.and_then(
+        |body| match awaited.now().is_some_and(|now| ticket.is_late(now)) {
+            false => Ok(body),
+            true => Err(Unread::Refused(Refusal::Deadline)),
+        },
+    );
     let body = body.inspect_err(|unread| {
         if let Unread::Refused(refusal) = unread {
             let gate = call.state.compute.gate(ticket.class);
@@ -126,25 +128,84 @@ async fn read(
     Ok(body)
 }
 
+/// A body on its way. What came with the head, as nearly every body does, costs neither a timer nor a clock.
+pub(super) struct Awaited {
+    begun: Instant,
+    pace: Cell<Pace>,
+    /// Whether some of it was not there with the head.
+    is_behind: Cell<bool>,
+}
+
+impl Awaited {
+    pub(super) fn since(begun: Instant) -> Self {
+        Self {
+            begun,
+            pace: Cell::new(Pace::begin(begun)),
+            is_behind: Cell::new(false),
+        }
+    }
+
+    /// Begins anew: what is awaited from here on has its time from here on.
+    pub(super) fn again(&self) {
+        self.is_behind.set(true);
+        self.pace.set(Pace::begin(Instant::now()));
+    }
+
+    /// The time, once any has passed.
+    fn now(&self) -> Option<Instant> {
+        self.is_behind.get().then(Instant::now)
+    }
+
+    fn moved(&self, bytes: usize) {
+        let mut pace = self.pace.get();
+        pace.moved(bytes, self.now().unwrap_or(self.begun));
+        self.pace.set(pace);
+    }
+
+    fn due(&self) -> Instant {
+        self.pace.get().deadline(BODY_PATIENCE)
+    }
+}
+
 /// What `body` is once it is there, unless it is not by `deadline`, or stalls before.
 pub(super) async fn paced<T>(
     body: impl Future<Output = T>,
-    pace: &Cell<Pace>,
+    awaited: &Awaited,
     deadline: Option<Instant>,
 ) -> Result<T, Rejection> {
     let mut body = pin!(body);
+    // The framework asks for a reply before it hands on what it has of the body, and once more after that.
+    if let Some(body) = within_two_polls(body.as_mut()).await {
+        return Ok(body);
+    }
+    awaited.is_behind.set(true);
     loop {
-        let due = pace.get().deadline(BODY_PATIENCE);
+        let due = awaited.due();
         let until = deadline.map_or(due, |deadline| due.min(deadline));
         let arrived = tokio::time::timeout_at(until.into(), &mut body).await;
         match arrived {
             Ok(body) => return Ok(body),
             Err(_) if deadline.is_some_and(|deadline| deadline <= due) => return Err(late()),
             // Nothing has come since then, or too little.
-            Err(_) if pace.get().deadline(BODY_PATIENCE) <= due => return Err(stalled()),
+            Err(_) if awaited.due() <= due => return Err(stalled()),
             Err(_) => {}
         }
     }
+}
+
+/// What `future` is, if it is ready at once or when it is asked again.
+async fn within_two_polls<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut is_asked_again = false;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if is_asked_again => Poll::Ready(None),
+        Poll::Pending => {
+            is_asked_again = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Why there is no body.
@@ -173,7 +234,7 @@ async fn arrived(
     payload: Payload,
     limit: usize,
     memory: Option<&Reserved>,
-    pace: &Rc<Cell<Pace>>,
+    awaited: &Rc<Awaited>,
 ) -> Result<Bytes, Unread> {
     let coding = Coding::of(request)?;
     let declared = header_text(request, header::CONTENT_LENGTH)
@@ -182,10 +243,10 @@ async fn arrived(
         return Err(too_large(limit, "").into());
     }
     if let Some(coding) = coding {
-        let inflated = Inflated::new(Raw::new(payload, pace), Some(coding));
+        let inflated = Inflated::new(Raw::new(payload, awaited), Some(coding));
         return whole(inflated, limit, memory).await;
     }
-    let mut stream = Raw::new(payload, pace);
+    let mut stream = Raw::new(payload, awaited);
     let mut next = async || poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await;
     // Nearly every body is one chunk, which is then used as it is.
     let Some(first) = next().await.transpose()? else {
@@ -246,15 +307,15 @@ async fn whole(
 /// Bytes as they arrive.
 pub(super) struct Raw {
     payload: dev::Payload,
-    pace: Rc<Cell<Pace>>,
+    awaited: Rc<Awaited>,
 }
 
 impl Raw {
-    /// Of `payload`; what moves is noted in `pace`.
-    pub(super) fn new(payload: Payload, pace: &Rc<Cell<Pace>>) -> Self {
+    /// Of `payload`; what moves is noted in `awaited`.
+    pub(super) fn new(payload: Payload, awaited: &Rc<Awaited>) -> Self {
         Self {
             payload: payload.into_inner(),
-            pace: Rc::clone(pace),
+            awaited: Rc::clone(awaited),
         }
     }
 }
@@ -265,9 +326,7 @@ impl Stream for Raw {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let chunk = Pin::new(&mut self.payload).poll_next(cx);
         if let Poll::Ready(Some(Ok(chunk))) = &chunk {
-            let mut moved = self.pace.get();
-            moved.moved(chunk.len(), Instant::now());
-            self.pace.set(moved);
+            self.awaited.moved(chunk.len());
         }
         chunk.map_err(broken)
     }

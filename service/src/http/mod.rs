@@ -13,6 +13,7 @@ mod convert;
 mod counts;
 mod csv_reply;
 mod detect;
+mod docs;
 mod fit;
 mod health;
 mod held;
@@ -32,10 +33,12 @@ pub mod route;
 pub mod router;
 mod scoped;
 mod scopes;
+mod series_delete;
 pub mod stamp;
 mod stream;
 mod trace;
 mod update;
+mod version_delete;
 mod versions;
 
 use std::time::Duration;
@@ -93,7 +96,11 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     }
     request_log::write(&call, &reply);
     trace::answered(&received, &reply);
+    let received_at = received.at();
     let took = received.stamp(&mut reply);
+    if let Some(working) = &working {
+        working.answered_at(received_at + took);
+    }
     counted.reply(request.method(), reply.status(), took);
     reply
 }
@@ -153,6 +160,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Predict(id)
         | Resource::Update(id)
         | Resource::Versions(id)
+        | Resource::Series(id)
+        | Resource::Version(id, _)
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
@@ -167,6 +176,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Startup => Ok(health::startup(call.state)),
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
         Resource::OpenApi => openapi::handle(call),
+        Resource::Docs => docs::page(call),
+        Resource::DocsFile(name) => docs::file(call, name),
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| {
@@ -190,6 +201,8 @@ async fn answer_of_series(
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => update::handle(call, payload, series).await,
         Resource::Versions(_) => versions::handle(call, payload, series).await,
+        Resource::Series(_) => series_delete::delete(call, series).await,
+        Resource::Version(_, number) => version_delete::delete(call, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => fit::handle(call, payload, series).await,
@@ -204,6 +217,8 @@ async fn answer_of_series(
         | Resource::Startup
         | Resource::ProblemPage(_)
         | Resource::OpenApi
+        | Resource::Docs
+        | Resource::DocsFile(_)
         | Resource::Unknown => unreachable!("its path names no series"),
     };
     outcome.map_err(|rejection| {

@@ -14,7 +14,7 @@ use detectors::envelope::digest_hex;
 use super::body::Media;
 use super::scoped::Series;
 use super::{
-    Call, admit, body, columns, compressed, convert, json, json_with_capacity, negotiate, stream,
+    Call, admit, body, columns, compressed, convert, json_with_capacity, negotiate, stream,
 };
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
@@ -208,7 +208,7 @@ fn answer(
             watch.point(score.p_value);
             let mut reply = convert::point_reply(model.version, &hash, timestamp, value, &score);
             if !asked.explain {
-                return Ok(json(&reply));
+                return Ok(Bytes::from(reply.to_json()));
             }
             let explanation = model.fitted.explain(timestamp, value, &score);
             reply.reasons = Some(convert::reasons(&explanation));

@@ -15,13 +15,13 @@ use crate::http::body::NDJSON;
 pub(super) fn update() -> PathItem {
     let one = json!({ "timestamp": "1705001000", "value": 10.4 });
     let columns = json!({ "timestamps": [1_705_001_060, 1_705_001_120], "values": [10.1, 10.2] });
-    let several = json!([
-        { "timestamp": 1_705_001_180, "value": 10.3 },
-        { "timestamp": "1705001240", "value": 10.1 },
-    ]);
     let body = OneOfBuilder::new()
         .item(Ref::from_schema_name("Point"))
         .item(fields::columns(1));
+    let lines = json!([
+        { "timestamp": 1_705_001_180, "value": 10.2 },
+        { "timestamp": "2024-01-11T19:27:20Z", "value": 12.7 },
+    ]);
     let verdicts = OneOfBuilder::new()
         .item(Ref::from_schema_name("UpdateReply"))
         .item(Ref::from_schema_name("UpdateColumnsReply"));
@@ -62,13 +62,14 @@ pub(super) fn update() -> PathItem {
         .parameter(fields::chosen_columns())
         .work()
         .json(body, &[("one", one), ("columns", columns)])
-        .lines("Point", "A point a line.", several)
+        .lines("Point", "A point a line.", lines)
         .csv("Answered as columns.")
         .reply(200, reply)
         .may(&[
             Code::UnknownSeries,
             Code::UnknownVersion,
             Code::OnlineStateExists,
+            Code::SeriesDeleted,
             Code::InvalidVersion,
             Code::ParameterOutOfRange,
             Code::ParameterConflict,

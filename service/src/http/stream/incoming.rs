@@ -3,7 +3,6 @@
 //! Whoever asks gets on as long as lines come and answers are taken. What has no end is a line: it has to come in the
 //! time that a body may take, and silence may not last for longer either.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -13,8 +12,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::lines::{Batch, Splitter};
-use crate::connection::Pace;
-use crate::http::body::{self, Raw};
+use crate::http::body::{self, Awaited, Raw};
 use crate::http::coding::{Coding, Inflated};
 
 /// Bytes that are answered at once, a few hundred lines: what others of the same thread or pool wait for.
@@ -35,7 +33,7 @@ pub(super) enum Came {
 /// The lines of a body.
 pub(super) struct Incoming {
     source: Inflated<Raw>,
-    pace: Rc<Cell<Pace>>,
+    awaited: Rc<Awaited>,
     /// Lines that are answered at once.
     batch_lines: usize,
     /// What came and is not split yet.
@@ -47,11 +45,11 @@ pub(super) struct Incoming {
 impl Incoming {
     /// Of `payload`, so many lines at once: short ones have answers that are longer than they.
     pub(super) fn new(payload: Payload, coding: Option<Coding>, batch_lines: usize) -> Self {
-        let pace = Rc::new(Cell::new(Pace::begin(Instant::now())));
-        let source = Inflated::new(Raw::new(payload, &pace), coding);
+        let awaited = Rc::new(Awaited::since(Instant::now()));
+        let source = Inflated::new(Raw::new(payload, &awaited), coding);
         Self {
             source,
-            pace,
+            awaited,
             batch_lines,
             rest: Bytes::new(),
             splitter: Splitter::new(LINE_MAX_BYTES),
@@ -62,7 +60,7 @@ impl Incoming {
     /// The next lines: those that are there, or the first that come.
     pub(super) async fn next(&mut self) -> Came {
         // The time of who waits for us is not counted.
-        self.pace.set(Pace::begin(Instant::now()));
+        self.awaited.again();
         let mut batch = Batch::default();
         while self.end.is_none() && self.has_room(&batch) {
             if self.rest.is_empty() {
@@ -84,7 +82,7 @@ impl Incoming {
             let to = self.rest.len().min(BATCH_BYTES - batch.bytes());
             let chunk = self.rest.slice(..to);
             if memchr(b'\n', &chunk).is_some() {
-                self.pace.set(Pace::begin(Instant::now()));
+                self.awaited.again();
             }
             let unread = self.splitter.push(chunk, self.batch_lines, &mut batch);
             let _ = self.rest.split_to(to - unread.len());
@@ -101,8 +99,8 @@ impl Incoming {
     }
 
     async fn wait(&mut self) -> Result<Option<Bytes>, Rejection> {
-        let pace = Rc::clone(&self.pace);
-        body::paced(self.source.next(), &pace, None)
+        let awaited = Rc::clone(&self.awaited);
+        body::paced(self.source.next(), &awaited, None)
             .await?
             .transpose()
     }

@@ -14,7 +14,7 @@ use super::super::scoped::Series as Named;
 use super::super::{Call, convert};
 use super::incoming::LINE_MAX_BYTES;
 use super::lines::{Batch, Line, Place, Splitter};
-use super::{Answering, INLINE_LINES, LINE_BYTES, admitted, problem_line, put, reply, too_long};
+use super::{Answering, INLINE_LINES, LINE_BYTES, admitted, problem_line, reply, too_long};
 use crate::metrics::WorkTimes;
 use crate::registry::{Monitors, ServedModel, Watch, WatchedColumn};
 
@@ -139,7 +139,8 @@ impl Series {
         let version = self.model.version;
         let mut reply = convert::point_reply(version, &self.hash, timestamp, value, &score);
         reply.reasons = explained.as_ref().map(convert::reasons);
-        put(written, &reply);
+        reply.write_json(written);
+        written.push(b'\n');
         Ok(())
     }
 }
