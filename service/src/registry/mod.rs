@@ -117,6 +117,12 @@ impl Registry {
         self.store.waits().hangs()
     }
 
+    /// Reads of the store that were refused because too many waited.
+    #[must_use]
+    pub fn reads_refused(&self) -> u64 {
+        self.reads.refused()
+    }
+
     /// The store's commits, if it counts them.
     #[must_use]
     pub fn commits(&self) -> Option<&Commits> {

@@ -78,6 +78,18 @@ impl Answers {
         let is_past = kept.version <= deleted_to || self.keep.is_over(kept.at_ms, now_ms);
         Ok((!is_past).then_some(kept))
     }
+
+    /// Counts the answers that are there, where their number may be lost.
+    pub(super) fn count_anew(&self, write: &mut fjall::OwnedWriteBatch) -> Result<(), StoreError> {
+        let mut count = 0;
+        for record in self.table.iter() {
+            let key = record.key();
+            let key = key.map_err(|error| reading::failed("kept answers", &error))?;
+            count += u64::from(&*key >= AGES[1] && !key.starts_with(AGES[1]));
+        }
+        write.insert(&self.table, COUNT_KEY, seal_number(count));
+        Ok(())
+    }
 }
 
 fn answer_key(series: &str, key: RequestKey) -> Vec<u8> {
@@ -186,14 +198,12 @@ pub(super) struct Sweeper {
 impl Sweeper {
     /// A sweeper of the answers that are there.
     pub(super) fn of(answers: &Answers) -> Result<Self, StoreError> {
+        let key = "the count of answers kept by their idempotency keys";
         let count = answers.table.get(COUNT_KEY);
-        let count = count.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let count = count.map_err(|error| reading::failed(key, &error))?;
         let count = count.map_or(Ok(0), |bytes| open_number(&bytes));
         Ok(Self {
-            count: count.map_err(|reason| StoreError::Damaged {
-                key: "the count of answers kept by their idempotency keys".into(),
-                reason,
-            })?,
+            count: count.map_err(|reason| reading::damaged(key, reason))?,
             due_ms: 0,
             from: AGES[0].to_vec(),
             step: SWEEP_STEP,
@@ -273,7 +283,7 @@ impl Sweeper {
         for entry in table.range(self.from.as_slice()..AGES[1]) {
             let age_key = entry.key().map_err(text)?;
             let at_ms = at_ms_of(&age_key);
-            let is_too_many = self.count - removed as u64 > answers.keep.max;
+            let is_too_many = self.count.saturating_sub(removed as u64) > answers.keep.max;
             if !is_too_many && !answers.keep.is_over(at_ms, now_ms) {
                 self.due_ms = at_ms.saturating_add(answers.keep.ttl_ms());
                 is_all = false;
@@ -300,7 +310,7 @@ impl Sweeper {
         self.count = if is_all {
             0
         } else {
-            self.count - removed as u64
+            self.count.saturating_sub(removed as u64)
         };
         if removed == 0 {
             return Ok(());

@@ -19,6 +19,7 @@ use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::chores::Chores;
 use super::committer::{self, Shared, Tables};
 use super::incomplete::Incomplete;
+use super::keyspaces::{ALIASES, ANSWERS, HEADS, ONLINE, POINTS, TRAINING, VERSIONS};
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
 use super::queued::Queued;
@@ -191,7 +192,7 @@ impl EmbeddedStore {
         let head = heads::read_at(&moment, &self.tables, series);
         let version = match (selector, &head) {
             (VersionSelector::Latest, _) => {
-                self.check_complete()?;
+                self.check_complete(&[HEADS])?;
                 head.clone()?.map_or(0, |head| head.latest)
             }
             (VersionSelector::Exactly(version), Ok(Some(head))) if !head.may_have(version) => 0,
@@ -203,24 +204,27 @@ impl EmbeddedStore {
         {
             return Ok(Found::Version(stored));
         }
-        self.check_complete()?;
+        self.check_complete(&[HEADS])?;
         let head = head?.unwrap_or_default();
         let latest = head.latest;
         if latest == 0 {
             return Ok(Found::NoSuchSeries);
         }
         if !head.may_have(version) || (version != latest && head.has_gaps()) {
+            self.check_complete(&[VERSIONS])?;
             return Ok(Found::NoSuchVersion { latest });
         }
         let name = format!("{series} version {version}");
         Err(reading::damaged(&name, "it is missing".into()))
     }
 
-    /// Refuses an answer that rests on something not being there, or on there being nothing newer.
-    fn check_complete(&self) -> Result<(), StoreError> {
-        self.incomplete
-            .as_ref()
-            .map_or(Ok(()), |incomplete| Err(incomplete.refusal()))
+    /// Refuses an answer that rests on something not being there, or on there being nothing newer, in
+    /// one of `keyspaces`.
+    fn check_complete(&self, keyspaces: &[&str]) -> Result<(), StoreError> {
+        match &self.incomplete {
+            Some(incomplete) if incomplete.lost.touches(keyspaces) => Err(incomplete.refusal()),
+            _ => Ok(()),
+        }
     }
 
     fn enqueue(&self, queued: Queued) {
@@ -243,7 +247,10 @@ impl EmbeddedStore {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
             Some(queue) => match queue.try_send(queued) {
                 Ok(()) => None,
-                Err(TrySendError::Full(queued)) => Some((queued, PutError::Busy)),
+                Err(TrySendError::Full(queued)) => {
+                    self.shared.commits.refuse();
+                    Some((queued, PutError::Busy))
+                }
                 Err(TrySendError::Disconnected(queued)) => {
                     Some((queued, PutError::Closed("the committer is gone".into())))
                 }
@@ -292,7 +299,7 @@ impl Store for EmbeddedStore {
 
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ONLINE, POINTS])?;
         let name = format!("{series} (online state)");
         reading::guarded(&name, || {
             let moment = self.now();
@@ -316,7 +323,7 @@ impl Store for EmbeddedStore {
 
     fn head(&self, series: &str) -> Result<Head, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[HEADS])?;
         reading::guarded(series, || {
             Ok(heads::read_at(&self.now(), &self.tables, series)?.unwrap_or_default())
         })
@@ -330,7 +337,7 @@ impl Store for EmbeddedStore {
             let bytes = moment.get(&self.tables.training, version_key(series, version));
             let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
             if bytes.is_none() {
-                self.check_complete()?;
+                self.check_complete(&[TRAINING])?;
             }
             Ok(bytes.map(|bytes| bytes.to_vec()))
         })
@@ -351,7 +358,7 @@ impl Store for EmbeddedStore {
 
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ALIASES])?;
         reading::guarded(series, || {
             aliases::read_at(&self.now(), &self.tables.aliases, series, alias)
         })
@@ -359,13 +366,13 @@ impl Store for EmbeddedStore {
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ALIASES])?;
         reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ANSWERS, HEADS])?;
         reading::guarded(series, || {
             let found = self.tables.answers.find((series, 0), key, now_ms())?;
             let Some(kept) = found else { return Ok(None) };
@@ -393,7 +400,9 @@ impl Store for EmbeddedStore {
 
     fn back_up(&self, files: &[CarriedFile], out: &mut dyn Write) -> Result<Summary, BackupError> {
         // A backup does not say that something is missing, and what is restored from it would not.
-        self.check_complete()?;
+        if let Some(incomplete) = &self.incomplete {
+            return Err(incomplete.refusal().into());
+        }
         backup::write(&self.tables.db, files, out)
     }
 

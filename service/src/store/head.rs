@@ -145,6 +145,17 @@ impl Head {
         }
     }
 
+    /// The head where later changes of it may be lost, from the versions that are `there`, ascending.
+    pub(super) fn of_those_there(mut self, there: &[u64]) -> Self {
+        let there = &there[there.partition_point(|version| *version <= self.deleted_to)..];
+        self.latest = there.last().copied().unwrap_or_default();
+        self.last = self.last.max(self.latest);
+        self.count = there.len() as u64;
+        self.from = there.first().copied().unwrap_or(self.last + 1);
+        self.kept.clear();
+        self
+    }
+
     /// Notes that the series is deleted.
     pub(super) fn end(&mut self) {
         *self = Self {
@@ -192,6 +203,23 @@ mod tests {
         for length in 0..sealed.len() {
             assert!(Head::open(&sealed[..length]).is_err(), "length {length}");
         }
+    }
+
+    #[test]
+    fn a_head_is_made_anew_from_versions() {
+        let anew = |there: &[u64]| head().of_those_there(there);
+        for (there, latest, count, from, last) in [
+            (&[1, 2, 4, 7, 12][..], 12, 3, 4, 12),
+            (&[3], 3, 1, 3, 9),
+            (&[2], 0, 0, 10, 9),
+            (&[], 0, 0, 10, 9),
+        ] {
+            let head = anew(there);
+            let found = (head.latest, head.count, head.from, head.last);
+            assert_eq!(found, (latest, count, from, last), "{there:?}");
+            assert_eq!(Head::open(&head.seal()), Ok(head));
+        }
+        assert_eq!(Head::default().of_those_there(&[1, 2]), Head::of_all(2));
     }
 
     #[test]

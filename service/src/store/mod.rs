@@ -3,6 +3,7 @@
 //! A store allocates version numbers in commit order and completes a put only after its record
 //! is synced. Reads block (they may touch the disk) and are called from blocking threads only.
 
+mod accepting;
 #[cfg(test)]
 mod alias_laws;
 pub mod aliases;
@@ -56,6 +57,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+pub use accepting::accept_loss;
 pub use aliases::{AliasChanged, AliasCompletion, AliasError, AliasPut, AliasRecord, Condition};
 pub use answers::KeepAnswers;
 pub use api::VersionSelector;
@@ -65,7 +67,6 @@ pub use deletes::{DeleteCompletion, DeleteError, DeleteListener, DeletePut, Dele
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use head::Head;
 pub use incomplete::Incomplete;
-pub use opening::accept_loss;
 pub use record::VersionRecord;
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use room::{DISK_RESERVE, Space};

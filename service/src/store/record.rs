@@ -84,6 +84,14 @@ pub fn version_key(series: &str, version: u64) -> Vec<u8> {
     key
 }
 
+/// What a key of [`version_key`] is made of.
+pub(super) fn series_and_number(key: &[u8]) -> Option<(String, u64)> {
+    let (series, number) = key.split_last_chunk::<8>()?;
+    let series = series.strip_suffix(&[0])?;
+    let series = String::from_utf8_lossy(series).into_owned();
+    Some((series, u64::from_be_bytes(*number)))
+}
+
 /// Seals a number.
 #[must_use]
 pub fn seal_number(number: u64) -> Vec<u8> {

@@ -12,13 +12,14 @@ use super::aliases::{AliasRecord, REVISION_KEY};
 use super::commit_record::COMMIT_KEY;
 use super::deletes::grave_key;
 use super::embedded::EmbeddedOptions;
+use super::folder::{self, Depth};
 use super::head::{DELETED_PREFIX, Head};
 use super::opening::{self, Opened, read_number};
-use super::record::{SERIES_COUNT_KEY, VersionRecord, open_number, version_key};
+use super::record::{SERIES_COUNT_KEY, VersionRecord, open_number, series_and_number, version_key};
 use super::request::KeptAnswer;
 use super::state::{Learnt, StateRecord, StoredState};
 use super::training::TrainingPoints;
-use super::{StoreError, folder, reading};
+use super::{StoreError, reading};
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,8 +80,8 @@ pub fn verify(
         verified: Verified::default(),
         tell,
     };
-    let found = folder::inspect(&options.path)?;
-    for bad in found.check_tables() {
+    let found = folder::inspect(&options.path, Depth::Whole)?;
+    for bad in found.keyspace_damage() {
         checks.add("file", bad);
     }
     drop(found);
@@ -468,11 +469,4 @@ fn get<T>(
         None => Ok(None),
     };
     reading::caught(read).unwrap_or_else(Err)
-}
-
-fn series_and_number(key: &[u8]) -> Option<(String, u64)> {
-    let (series, number) = key.split_last_chunk::<8>()?;
-    let series = series.strip_suffix(&[0])?;
-    let series = String::from_utf8_lossy(series).into_owned();
-    Some((series, u64::from_be_bytes(*number)))
 }
