@@ -36,6 +36,8 @@ const IN_ORDER: &[(&str, &str)] = &[
     ("get", "/docs"),
     ("get", "/docs/{file}"),
     ("delete", "/series/{series_id}/aliases/{alias}"),
+    ("delete", "/series/{series_id}/versions/{version}"),
+    ("delete", "/series/{series_id}"),
 ];
 
 /// The document, and its schemas closed: a member that is not described is a fault.

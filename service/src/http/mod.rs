@@ -29,9 +29,11 @@ pub mod route;
 pub mod router;
 mod scoped;
 mod scopes;
+mod series_delete;
 pub mod stamp;
 mod trace;
 mod update;
+mod version_delete;
 mod versions;
 
 use std::time::Duration;
@@ -153,6 +155,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Predict(id)
         | Resource::Update(id)
         | Resource::Versions(id)
+        | Resource::Series(id)
+        | Resource::Version(id, _)
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
@@ -191,6 +195,8 @@ async fn answer_of_series(
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => update::handle(call, payload, series).await,
         Resource::Versions(_) => versions::handle(call, payload, series).await,
+        Resource::Series(_) => series_delete::delete(call, series).await,
+        Resource::Version(_, number) => version_delete::delete(call, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => fit::handle(call, payload, series).await,

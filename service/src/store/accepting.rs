@@ -1,8 +1,9 @@
 //! Goes on with a store of which something is missing.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use fjall::{OwnedWriteBatch, PersistMode};
+use fjall::{OwnedWriteBatch, PersistMode, Readable};
 
 use super::StoreError;
 use super::aliases::{AliasRecord, REVISION_KEY};
@@ -10,6 +11,7 @@ use super::commit_record::{COMMIT_KEY, CommitRecord};
 use super::committer::Tables;
 use super::embedded::EmbeddedOptions;
 use super::folder::Depth;
+use super::heads;
 use super::incomplete::Incomplete;
 use super::keyspaces::{ALIASES, ANSWERS, HEADS};
 use super::opening::{self, Opened, read_number, unavailable};
@@ -59,39 +61,31 @@ pub fn accept_loss(options: &EmbeddedOptions) -> Result<Option<Incomplete>, Stor
     Ok(Some(incomplete))
 }
 
-/// The latest version of each series is not below any version that is there: a number that is in use
-/// must not be given again.
+/// Each series has the versions that are there, and a number that is in use is not given again.
 fn heads_anew(tables: &Tables, write: &mut OwnedWriteBatch) -> Result<(), StoreError> {
+    let moment = tables.db.snapshot();
+    let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for record in moment.iter(&tables.heads) {
+        let key = record.key().map_err(unavailable)?;
+        if key.first() != Some(&0) {
+            let series = String::from_utf8_lossy(&key).into_owned();
+            numbers.entry(series).or_default();
+        }
+    }
+    for record in moment.iter(&tables.versions) {
+        let key = record.key().map_err(unavailable)?;
+        if let Some((series, version)) = series_and_number(&key) {
+            numbers.entry(series).or_default().push(version);
+        }
+    }
     let mut n_series = 0;
-    for record in tables.heads.iter() {
-        let key = record.key().map_err(unavailable)?;
-        n_series += u64::from(key.first() != Some(&0));
-    }
-    let mut raise = |series: &str, latest: u64| -> Result<(), StoreError> {
-        let known = read_number(&tables.heads, series)?;
-        n_series += u64::from(known.is_none());
-        if known.is_none_or(|known| known < latest) {
-            write.insert(&tables.heads, series, seal_number(latest));
+    for (series, there) in &numbers {
+        let known = heads::read_at(&moment, tables, series)?;
+        let head = known.clone().unwrap_or_default().of_those_there(there);
+        n_series += u64::from(head.count > 0);
+        if known.as_ref() != Some(&head) {
+            write.insert(&tables.heads, series, head.seal());
         }
-        Ok(())
-    };
-    let mut latest: Option<(String, u64)> = None;
-    for record in tables.versions.iter() {
-        let key = record.key().map_err(unavailable)?;
-        let Some((series, version)) = series_and_number(&key) else {
-            continue;
-        };
-        match &mut latest {
-            Some((of, latest)) if *of == series => *latest = version,
-            _ => {
-                if let Some((series, version)) = latest.replace((series, version)) {
-                    raise(&series, version)?;
-                }
-            }
-        }
-    }
-    if let Some((series, version)) = latest {
-        raise(&series, version)?;
     }
     write.insert(&tables.heads, SERIES_COUNT_KEY, seal_number(n_series));
     Ok(())

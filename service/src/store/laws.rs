@@ -28,6 +28,7 @@ pub(super) fn put(series: &str, mark: u64) -> Put {
         training: Some(vec![7; 10_000]),
         request: None,
         alias: None,
+        life: None,
     }
 }
 
@@ -257,7 +258,10 @@ fn a_full_queue_refuses_instead_of_growing() {
     drop(sender);
     let outcomes: Vec<_> = receiver.iter().collect();
     let stored = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-    assert!(outcomes.contains(&Err(PutError::Busy)));
+    let refused = outcomes.iter().filter(|it| **it == Err(PutError::Busy));
+    let refused = refused.count() as u64;
+    assert!(refused > 0);
+    assert_eq!(store.commits().unwrap().refused(), refused);
     assert_eq!(
         found(&store, "a", VersionSelector::Latest).0,
         stored,

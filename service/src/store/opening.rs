@@ -220,6 +220,7 @@ fn open_tables(options: &EmbeddedOptions) -> Result<Tables, StoreError> {
             Durability::Synced => Some(PersistMode::SyncData),
             Durability::Buffered => Some(PersistMode::Buffer),
         },
+        keep_versions: options.keep_versions,
     };
     let names = db.list_keyspace_names().into_iter().map(|name| {
         let keyspace = table(&name)?;
@@ -249,18 +250,23 @@ pub(super) fn last_commit(tables: &Tables) -> Result<CommitRecord, StoreError> {
 fn check_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), StoreError> {
     match read_number(meta, "format")? {
         Some(found) if found == u64::from(STORE_FORMAT) => Ok(()),
+        // Its records are read as they are. From here on an earlier release refuses the store: it would
+        // take deleted versions for lost ones.
+        Some(1) => write_format(db, meta),
         Some(found) => Err(StoreError::NewerFormat {
             found: u16::try_from(found).unwrap_or(u16::MAX),
             known: STORE_FORMAT,
         }),
-        None => {
-            let mut first = db.batch().durability(Some(PersistMode::SyncAll));
-            first.insert(meta, "format", seal_number(u64::from(STORE_FORMAT)));
-            first.commit().map_err(unavailable)?;
-            // Into a table at once: a journal is kept until every write in it is in a table.
-            meta.rotate_memtable_and_wait().map_err(unavailable)
-        }
+        None => write_format(db, meta),
     }
+}
+
+fn write_format(db: &fjall::Database, meta: &fjall::Keyspace) -> Result<(), StoreError> {
+    let mut first = db.batch().durability(Some(PersistMode::SyncAll));
+    first.insert(meta, "format", seal_number(u64::from(STORE_FORMAT)));
+    first.commit().map_err(unavailable)?;
+    // Into a table at once: a journal is kept until every write in it is in a table.
+    meta.rotate_memtable_and_wait().map_err(unavailable)
 }
 
 pub(super) fn read_number(table: &fjall::Keyspace, key: &str) -> Result<Option<u64>, StoreError> {

@@ -3,7 +3,8 @@
 //! | keyspace | key | value |
 //! |---|---|---|
 //! | `versions` | series, 0x00, version (u64, big endian) | sealed [`VersionRecord`] |
-//! | `heads` | series | sealed number of the latest version |
+//! | `heads` | series | sealed [`Head`](super::head::Head): which numbers were given, which versions remain |
+//! | `heads` | 0x00, `deleted`, 0x00, series | sealed number: versions up to it are yet to be removed |
 //! | `training` | as in `versions` | sealed training points (see `training`) |
 //! | `heads` | 0x00, `series` | sealed number of distinct series |
 //! | `meta` | `format` | sealed number: the store's format |
@@ -18,7 +19,10 @@ use serde::{Deserialize, Serialize};
 
 /// The format of the store as a whole. Raised when an older release could not read it rightly. A new
 /// keyspace does not raise it while nothing is released.
-pub const STORE_FORMAT: u16 = 1;
+///
+/// 1: heads were the number of the latest version, and all versions up to it were there. 2: versions may
+/// be deleted.
+pub const STORE_FORMAT: u16 = 2;
 
 /// Where `heads` has the number of distinct series; no series has this id. It is not in `meta`,
 /// because a table that is hardly written holds up the end of every journal it wrote to.

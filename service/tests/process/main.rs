@@ -13,6 +13,8 @@ mod config;
 mod crash;
 mod damage;
 mod dashboard;
+mod delete_audit;
+mod deletes;
 mod drain;
 mod flags;
 mod golden;

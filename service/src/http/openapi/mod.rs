@@ -5,6 +5,7 @@
 //! enforced. A test keeps paths and methods equal to the router's, and `docs/openapi.json` equal to the document.
 
 mod aliases;
+mod deletes;
 mod detect;
 mod examples;
 mod fields;
@@ -100,6 +101,11 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/predict/{series_id}", predict::predict()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
+        ("/series/{series_id}", deletes::series(PathItem::default())),
+        (
+            "/series/{series_id}/versions/{version}",
+            deletes::version(PathItem::default()),
+        ),
         ("/series/{series_id}/versions", versions::versions()),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),

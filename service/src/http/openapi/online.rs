@@ -67,6 +67,7 @@ pub(super) fn update() -> PathItem {
             Code::UnknownSeries,
             Code::UnknownVersion,
             Code::OnlineStateExists,
+            Code::SeriesDeleted,
             Code::InvalidVersion,
             Code::ParameterOutOfRange,
             Code::ParameterConflict,

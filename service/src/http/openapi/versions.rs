@@ -32,6 +32,7 @@ pub(super) fn versions() -> PathItem {
         .reply(200, reply)
         .may(&[
             Code::NoOnlineState,
+            Code::SeriesDeleted,
             Code::InvalidQuery,
             Code::TooFewPoints,
             Code::ParameterOutOfRange,

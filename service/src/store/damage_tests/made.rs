@@ -71,6 +71,7 @@ pub(super) fn put(of: u64, version: u64) -> Put {
             },
         }),
         alias: (version == 2).then(|| "live".into()),
+        life: None,
     }
 }
 
@@ -78,7 +79,12 @@ fn change_state(store: &EmbeddedStore, of: u64, change: StateChange) {
     let (sender, receiver) = mpsc::channel();
     let series = series(of).into();
     let done = move |outcome| sender.send(outcome).unwrap();
-    store.submit_state(StatePut { series, change }, Box::new(done));
+    let put = StatePut {
+        series,
+        life: 0,
+        change,
+    };
+    store.submit_state(put, Box::new(done));
     receiver.recv().unwrap().unwrap();
 }
 
