@@ -349,6 +349,7 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         let options = EmbeddedOptions {
             durability: config.durability,
             answers: config.store.answers(),
+            keep_versions: config.store.keep_versions,
             disk_reserve: config.store.disk_reserve as u64,
             ..EmbeddedOptions::at(backup::store_of(&config.data_dir))
         };

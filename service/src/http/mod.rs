@@ -10,6 +10,7 @@ mod columns;
 mod convert;
 mod counts;
 mod detect;
+mod docs;
 mod fit;
 mod health;
 mod held;
@@ -28,9 +29,11 @@ pub mod route;
 pub mod router;
 mod scoped;
 mod scopes;
+mod series_delete;
 pub mod stamp;
 mod trace;
 mod update;
+mod version_delete;
 mod versions;
 
 use std::time::Duration;
@@ -152,6 +155,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Predict(id)
         | Resource::Update(id)
         | Resource::Versions(id)
+        | Resource::Series(id)
+        | Resource::Version(id, _)
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
@@ -165,6 +170,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Startup => Ok(health::startup(call.state)),
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
         Resource::OpenApi => openapi::handle(call),
+        Resource::Docs => docs::page(call),
+        Resource::DocsFile(name) => docs::file(call, name),
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| {
@@ -189,6 +196,8 @@ async fn answer_of_series(
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => Box::pin(update::handle(call, payload, series)).await,
         Resource::Versions(_) => versions::handle(call, payload, series).await,
+        Resource::Series(_) => series_delete::delete(call, series).await,
+        Resource::Version(_, number) => version_delete::delete(call, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => Box::pin(fit::handle(call, payload, series)).await,
@@ -202,6 +211,8 @@ async fn answer_of_series(
         | Resource::Startup
         | Resource::ProblemPage(_)
         | Resource::OpenApi
+        | Resource::Docs
+        | Resource::DocsFile(_)
         | Resource::Unknown => unreachable!("its path names no series"),
     };
     outcome.map_err(|rejection| {

@@ -32,6 +32,8 @@ routes! {
     Detect = "/detect",
     Calibration = "/series/{series_id}/calibration",
     Versions = "/series/{series_id}/versions",
+    Series = "/series/{series_id}",
+    Version = "/series/{series_id}/versions/{version}",
     Aliases = "/series/{series_id}/aliases",
     Alias = "/series/{series_id}/aliases/{alias}",
     Healthcheck = "/healthcheck",
@@ -42,6 +44,8 @@ routes! {
     Startup = "/health/startup",
     Problem = "/problems/{code}",
     OpenApi = "/openapi.json",
+    Docs = "/docs",
+    DocsFile = "/docs/{file}",
     Unmatched = "unmatched",
 }
 
@@ -54,6 +58,8 @@ impl From<Resource<'_>> for Route {
             Resource::Detect => Self::Detect,
             Resource::Calibration(_) => Self::Calibration,
             Resource::Versions(_) => Self::Versions,
+            Resource::Series(_) => Self::Series,
+            Resource::Version(..) => Self::Version,
             Resource::Aliases(_) => Self::Aliases,
             Resource::Alias(..) => Self::Alias,
             Resource::Healthcheck => Self::Healthcheck,
@@ -64,6 +70,8 @@ impl From<Resource<'_>> for Route {
             Resource::Startup => Self::Startup,
             Resource::ProblemPage(_) => Self::Problem,
             Resource::OpenApi => Self::OpenApi,
+            Resource::Docs => Self::Docs,
+            Resource::DocsFile(_) => Self::DocsFile,
             Resource::Unknown => Self::Unmatched,
         }
     }

@@ -16,6 +16,10 @@ pub enum Resource<'a> {
     Fit(&'a str),
     /// `/detect`
     Detect,
+    /// `/series/{series_id}`
+    Series(&'a str),
+    /// `/series/{series_id}/versions/{version}`
+    Version(&'a str, &'a str),
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
@@ -40,6 +44,10 @@ pub enum Resource<'a> {
     ProblemPage(&'a str),
     /// `/openapi.json`
     OpenApi,
+    /// `/docs`
+    Docs,
+    /// `/docs/{file}`
+    DocsFile(&'a str),
     /// Nothing of ours.
     Unknown,
 }
@@ -57,22 +65,14 @@ impl<'a> Resource<'a> {
         if let Some(id) = path.strip_prefix("/fit/") {
             return Self::Fit(id);
         }
-        if let Some((id, rest)) = path
-            .strip_prefix("/series/")
-            .and_then(|p| p.split_once('/'))
-        {
-            return match rest {
-                "calibration" => Self::Calibration(id),
-                "versions" => Self::Versions(id),
-                "aliases" => Self::Aliases(id),
-                _ => match rest.strip_prefix("aliases/") {
-                    Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
-                    _ => Self::Unknown,
-                },
-            };
+        if let Some(rest) = path.strip_prefix("/series/") {
+            return Self::of_series(rest);
         }
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
+        }
+        if let Some(file) = path.strip_prefix("/docs/") {
+            return Self::DocsFile(file);
         }
         match path {
             "/detect" => Self::Detect,
@@ -83,8 +83,30 @@ impl<'a> Resource<'a> {
             "/health/ready" | "/health" => Self::Ready,
             "/health/startup" => Self::Startup,
             "/openapi.json" => Self::OpenApi,
+            "/docs" => Self::Docs,
             _ => Self::Unknown,
         }
+    }
+
+    /// The resource at `path`, which comes after `/series/`.
+    fn of_series(path: &'a str) -> Self {
+        let Some((id, rest)) = path.split_once('/') else {
+            return Self::Series(path);
+        };
+        match rest {
+            "calibration" => return Self::Calibration(id),
+            "versions" => return Self::Versions(id),
+            "aliases" => return Self::Aliases(id),
+            _ => {}
+        }
+        let step = |name: &str| {
+            let step = rest.strip_prefix(name);
+            step.filter(|step| !step.contains('/'))
+        };
+        if let Some(version) = step("versions/") {
+            return Self::Version(id, version);
+        }
+        step("aliases/").map_or(Self::Unknown, |alias| Self::Alias(id, alias))
     }
 
     /// Whether a machine asks for it, every few seconds and for ever.
@@ -105,6 +127,7 @@ impl<'a> Resource<'a> {
             | Self::Fit(_)
             | Self::Detect
             | Self::Versions(_) => "POST",
+            Self::Series(_) | Self::Version(..) => "DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::Calibration(_)
             | Self::Aliases(_)
@@ -116,6 +139,8 @@ impl<'a> Resource<'a> {
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => "GET, HEAD",
         }
     }
@@ -158,14 +183,26 @@ mod tests {
             Resource::Alias("a%2Fb", "")
         );
         assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
+        assert_eq!(Resource::at("/series/"), Resource::Series(""));
+        assert_eq!(
+            Resource::at("/series/calibration"),
+            Resource::Series("calibration")
+        );
+        assert_eq!(
+            Resource::at("/series/a%2Fb/versions/v0"),
+            Resource::Version("a%2Fb", "v0")
+        );
+        assert_eq!(
+            Resource::at("/series/a/versions/"),
+            Resource::Version("a", "")
+        );
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
-            "/series/a",
-            "/series/calibration",
             "/series/a/b/calibration",
             "/series/a/calibration/",
-            "/series/a/versions/1",
+            "/series/a/versions/1/",
+            "/series/a/b/versions/1",
             "/series/a/aliases/b/c",
             "/series/a/b/aliases/c",
             "/update",

@@ -19,12 +19,19 @@ impl Resource<'_> {
             // What reads is named: a method that comes later changes something until it is said not to.
             Self::Alias(..) if [Method::GET, Method::HEAD].contains(method) => Some(Scope::Predict),
             // Figures of the whole server tell of all tenants together.
-            Self::Alias(..) | Self::Metrics | Self::Healthcheck => Some(Scope::Admin),
+            // Deleting takes away what others score with, as pointing an alias elsewhere does.
+            Self::Series(_)
+            | Self::Version(..)
+            | Self::Alias(..)
+            | Self::Metrics
+            | Self::Healthcheck => Some(Scope::Admin),
             Self::Live
             | Self::Ready
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => None,
         }
     }

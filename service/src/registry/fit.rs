@@ -42,6 +42,8 @@ pub struct Fitting {
     pub trained_to: i64,
     /// An alias that points to the version from its commit on.
     pub set_alias: Option<CompactString>,
+    /// The life of the series that it was made of, if it was made of something that the series had.
+    pub(super) life: Option<u64>,
     record: Vec<u8>,
     training: Option<Vec<u8>>,
 }
@@ -165,6 +167,7 @@ impl Fitting {
             trained_from,
             trained_to,
             set_alias: None,
+            life: None,
             record: record.seal(),
             training: apart,
         }
@@ -214,6 +217,7 @@ impl Registry {
             training: fitting.training.take(),
             request,
             alias: fitting.set_alias.clone(),
+            life: fitting.life,
         };
         let done = move |outcome: Result<Stored, PutError>| {
             if let Ok(Stored::New { version, alias }) = &outcome {

@@ -7,6 +7,9 @@
 
 mod aliases;
 pub mod cache;
+mod deletes;
+#[cfg(test)]
+mod deletes_tests;
 mod error;
 mod fit;
 mod lookup;
@@ -35,6 +38,7 @@ pub use online::{
 use crate::store::{BackupError, CarriedFile, Commits, Space, Store, Summary};
 use aliases::AliasCache;
 use cache::ModelCache;
+use deletes::Copies;
 use reads::{Flights, StoreReads};
 
 /// What an operator may set.
@@ -74,15 +78,23 @@ impl Registry {
             budget,
             cache.beside(),
         );
-        let aliases = AliasCache::new(budget, cache.beside());
+        let aliases = Arc::new(AliasCache::new(budget, cache.beside()));
+        let (cache, online) = (Arc::new(cache), Arc::new(online));
+        let copies = Copies {
+            models: Arc::clone(&cache),
+            aliases: Arc::clone(&aliases),
+            monitors: Arc::clone(&monitors),
+            online: Arc::downgrade(&online),
+        };
+        store.on_delete(Box::new(move |deleted| copies.drop_deleted(deleted)));
         Self {
             store,
             reads,
             flights: Arc::default(),
-            cache: Arc::new(cache),
-            aliases: Arc::new(aliases),
+            cache,
+            aliases,
             monitors,
-            online: Arc::new(online),
+            online,
             options,
         }
     }

@@ -28,6 +28,7 @@ pub(super) fn put(series: &str, mark: u64) -> Put {
         training: Some(vec![7; 10_000]),
         request: None,
         alias: None,
+        life: None,
     }
 }
 

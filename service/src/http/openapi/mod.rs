@@ -5,7 +5,9 @@
 //! enforced. A test keeps paths and methods equal to the router's, and `docs/openapi.json` equal to the document.
 
 mod aliases;
+mod deletes;
 mod detect;
+mod examples;
 mod fields;
 mod fit;
 mod headers;
@@ -77,6 +79,8 @@ pub fn document() -> OpenApi {
         .paths(paths)
         .components(Some(components()))
         .build();
+    examples::add_replies(&mut document);
+    examples::add_problems(&mut document);
     document.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new::<_, [&str; 0], _>("bearer", []),
@@ -97,6 +101,11 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/predict/{series_id}", predict::predict()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
+        ("/series/{series_id}", deletes::series(PathItem::default())),
+        (
+            "/series/{series_id}/versions/{version}",
+            deletes::version(PathItem::default()),
+        ),
         ("/series/{series_id}/versions", versions::versions()),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
@@ -110,6 +119,8 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/health/startup", service::startup()),
         ("/problems/{code}", service::problem_page()),
         ("/openapi.json", service::openapi()),
+        ("/docs", service::docs()),
+        ("/docs/{file}", service::docs_file()),
     ]
 }
 

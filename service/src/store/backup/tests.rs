@@ -17,6 +17,7 @@ fn put(store: &EmbeddedStore, series: &str) {
         training: None,
         request: None,
         alias: Some("live".into()),
+        life: None,
     };
     store.submit(put, Box::new(move |done| sender.send(done).unwrap()));
     told.recv().unwrap().unwrap();
@@ -179,7 +180,7 @@ fn what_a_newer_release_wrote_is_refused_in_words() {
         [first, newer_format].concat()
     };
     for (bytes, words) in [
-        (made(&newer_store, |_, _| {}), "its store has format 2"),
+        (made(&newer_store, |_, _| {}), "its store has format 3"),
         (made(&head(), unknown), "the keyspace \"colours\""),
         (newer_format, "its format is 2"),
     ] {
@@ -266,7 +267,7 @@ fn what_does_not_fit_together_is_found() {
         ),
         (
             &|db| table(db, "versions").remove(version_key("a", 1)).unwrap(),
-            "a has version 2 after version 0",
+            "a has 1 versions, and 2 according to its head",
         ),
         (
             &|db| {
