@@ -164,14 +164,15 @@ pub(super) fn open_after(options: &EmbeddedOptions, depth: Depth) -> Result<Open
 
 /// What the journals show to be missing, before fjall forgets it.
 fn of_journals(found: &Inspected) -> Option<Incomplete> {
-    let damage = found.journal_damage();
-    let missing = found.missing();
+    let damage = found.journals.damage();
+    let missing = found.journals.missing();
     if damage.is_empty() && missing == 0 {
         return None;
     }
     let mut findings = Vec::new();
     let after = found
-        .last_in_journals()
+        .journals
+        .last()
         .map_or(0, |last| found.watermark.saturating_sub(last));
     if missing + after > 0 {
         findings.push(format!("{} commits of the journals", missing + after));
@@ -183,7 +184,7 @@ fn of_journals(found: &Inspected) -> Option<Incomplete> {
 
 /// What is lost of the keyspaces, unless the journals have all of it.
 fn of_keyspaces(found: &Inspected, staged: &Staged) -> Option<Incomplete> {
-    if found.journals_have_all() {
+    if found.journals.have_all() {
         return None;
     }
     let mut findings = Vec::new();
