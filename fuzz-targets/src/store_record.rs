@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use detectors::envelope;
 use service::store::record::{VersionRecord, open_number, seal_number};
 use service::store::training::TrainingPoints;
-use service::store::{AliasRecord, Answer, BodyDigest, KeptAnswer, Learnt, StateRecord};
+use service::store::{AliasRecord, Answer, BodyDigest, Head, KeptAnswer, Learnt, StateRecord};
 
 use crate::Outcome;
 
@@ -127,6 +127,15 @@ fn kinds() -> &'static [Kind] {
                 after: b"\"}".to_vec(),
             },
         };
+        let head = Head {
+            last: 300,
+            latest: 299,
+            count: 12,
+            life: 2,
+            deleted_to: 40,
+            from: 280,
+            kept: vec![44, 70],
+        };
         let kind = |real, again| Kind { real, again };
         let training: fn(&[u8]) -> Result<Vec<u8>, String> =
             |b| Ok(TrainingPoints::open(b)?.seal());
@@ -139,6 +148,7 @@ fn kinds() -> &'static [Kind] {
             kind(alias.seal(), |b| Ok(AliasRecord::open(b)?.seal())),
             kind(answer.seal(), |b| Ok(KeptAnswer::open(b)?.seal())),
             kind(seal_number(1 << 40), |b| Ok(seal_number(open_number(b)?))),
+            kind(head.seal(), |b| Ok(Head::open(b)?.seal())),
         ]
     })
 }
