@@ -13,6 +13,7 @@ use super::commit_record::{COMMIT_KEY, CommitRecord};
 use super::committer::Tables;
 use super::embedded::{Durability, EmbeddedOptions};
 use super::folder::{self, Depth, Inspected, Names, Staged};
+use super::graves::Graves;
 use super::incomplete::{Incomplete, Lost};
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, STORE_FORMAT, open_number, seal_number};
@@ -90,6 +91,7 @@ impl Opened {
         reading::guarded("a number of the store", || {
             read_number(&tables.heads, SERIES_COUNT_KEY)?;
             read_number(&tables.aliases, REVISION_KEY)?;
+            Graves::of(tables)?;
             Sweeper::of(&tables.answers).map(drop)
         })
     }
