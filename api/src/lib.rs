@@ -11,6 +11,8 @@ pub mod detect;
 pub mod fit;
 pub mod health;
 pub mod idempotency;
+pub mod inventory;
+pub mod labels;
 pub mod limits;
 pub mod predict;
 pub mod problem;
@@ -27,6 +29,7 @@ pub use detect::{DetectReply, DetectRequest};
 pub use fit::{Calibration, Excluded, FitReply, FitRequest, MinDeviation, Seasonality, Warning};
 pub use health::{Health, Latency};
 pub use idempotency::IdempotencyKey;
+pub use labels::Labels;
 pub use predict::{
     Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason, VerdictColumns,
 };

@@ -48,6 +48,24 @@ pub(super) async fn read_json(
     }
 }
 
+/// Reads the whole body of a request whose media type the caller has looked at, as it is.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_file(
+    call: &Call<'_>,
+    payload: Payload,
+    limit: usize,
+    ticket: &mut Ticket,
+) -> Result<Bytes, Rejection> {
+    check_coding(call.request)?;
+    let mut media_types = call.request.headers().get_all(header::CONTENT_TYPE).skip(1);
+    if let Some(other) = media_types.next() {
+        return Err(unsupported("A second Content-Type", text_of(other)));
+    }
+    read(call, payload, limit, Some(ticket)).await
+}
+
 /// Reads the whole body of a request that is JSON or lines of it.
 ///
 /// # Errors
@@ -203,13 +221,18 @@ fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Res
     }
 }
 
-fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
+fn check_coding(request: &HttpRequest) -> Result<(), Rejection> {
     for encoding in request.headers().get_all(header::CONTENT_ENCODING) {
         let encoding = text_of(encoding);
         if !encoding.eq_ignore_ascii_case("identity") {
             return Err(unsupported("Content-Encoding", encoding));
         }
     }
+    Ok(())
+}
+
+fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
+    check_coding(request)?;
     let mut media_types = request.headers().get_all(header::CONTENT_TYPE);
     // A body without a media type is read as what it can only be.
     let Some(media_type) = media_types.next().map(text_of) else {

@@ -2,6 +2,7 @@
 
 mod admit;
 mod alias;
+mod artifact;
 mod authenticate;
 pub mod bodies;
 mod body;
@@ -9,6 +10,7 @@ mod calibration;
 mod columns;
 mod convert;
 mod counts;
+mod cursor;
 mod detect;
 mod fit;
 mod health;
@@ -28,9 +30,11 @@ pub mod route;
 pub mod router;
 mod scoped;
 mod scopes;
+mod series;
 pub mod stamp;
 mod trace;
 mod update;
+mod version;
 mod versions;
 
 use std::time::Duration;
@@ -147,11 +151,15 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
     let outcome = match resource {
         Resource::Predict(id)
         | Resource::Update(id)
+        | Resource::Series(id)
         | Resource::Versions(id)
+        | Resource::Version(id, _)
+        | Resource::Artifact(id, _)
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
+        Resource::SeriesList => series::list(call).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
@@ -183,12 +191,19 @@ async fn answer_of_series(
     let outcome = match resource {
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => update::handle(call, payload, series).await,
-        Resource::Versions(_) => versions::handle(call, payload, series).await,
+        Resource::Series(_) => series::get(call, series).await,
+        Resource::Versions(_) if call.request.method() == Method::POST => {
+            versions::handle(call, payload, series).await
+        }
+        Resource::Versions(_) => version::list(call, series).await,
+        Resource::Version(_, number) => version::get(call, series, number).await,
+        Resource::Artifact(_, number) => artifact::get(call, payload, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => fit::handle(call, payload, series).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
-        Resource::Detect
+        Resource::SeriesList
+        | Resource::Detect
         | Resource::Healthcheck
         | Resource::Metrics
         | Resource::Plot

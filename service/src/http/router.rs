@@ -16,10 +16,18 @@ pub enum Resource<'a> {
     Fit(&'a str),
     /// `/detect`
     Detect,
+    /// `/series`
+    SeriesList,
+    /// `/series/{series_id}`
+    Series(&'a str),
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
     Versions(&'a str),
+    /// `/series/{series_id}/versions/{version}`
+    Version(&'a str, &'a str),
+    /// `/series/{series_id}/versions/{version}/artifact`
+    Artifact(&'a str, &'a str),
     /// `/series/{series_id}/aliases`
     Aliases(&'a str),
     /// `/series/{series_id}/aliases/{alias}`
@@ -57,25 +65,15 @@ impl<'a> Resource<'a> {
         if let Some(id) = path.strip_prefix("/fit/") {
             return Self::Fit(id);
         }
-        if let Some((id, rest)) = path
-            .strip_prefix("/series/")
-            .and_then(|p| p.split_once('/'))
-        {
-            return match rest {
-                "calibration" => Self::Calibration(id),
-                "versions" => Self::Versions(id),
-                "aliases" => Self::Aliases(id),
-                _ => match rest.strip_prefix("aliases/") {
-                    Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
-                    _ => Self::Unknown,
-                },
-            };
+        if let Some(rest) = path.strip_prefix("/series/") {
+            return Self::of_series(rest);
         }
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
         match path {
             "/detect" => Self::Detect,
+            "/series" => Self::SeriesList,
             "/healthcheck" => Self::Healthcheck,
             "/metrics" => Self::Metrics,
             "/plot" => Self::Plot,
@@ -83,6 +81,30 @@ impl<'a> Resource<'a> {
             "/health/ready" | "/health" => Self::Ready,
             "/health/startup" => Self::Startup,
             "/openapi.json" => Self::OpenApi,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The resource at `path`, which comes after `/series/`.
+    fn of_series(path: &'a str) -> Self {
+        let Some((id, rest)) = path.split_once('/') else {
+            return Self::Series(path);
+        };
+        match rest {
+            "calibration" => return Self::Calibration(id),
+            "versions" => return Self::Versions(id),
+            "aliases" => return Self::Aliases(id),
+            _ => {}
+        }
+        if let Some(version) = rest.strip_prefix("versions/") {
+            return match version.split_once('/') {
+                None => Self::Version(id, version),
+                Some((version, "artifact")) => Self::Artifact(id, version),
+                Some(_) => Self::Unknown,
+            };
+        }
+        match rest.strip_prefix("aliases/") {
+            Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
             _ => Self::Unknown,
         }
     }
@@ -103,10 +125,14 @@ impl<'a> Resource<'a> {
             Self::Predict(_)
             | Self::Update(_)
             | Self::Fit(_)
-            | Self::Detect
-            | Self::Versions(_) => "POST",
+            | Self::Detect => "POST",
+            Self::Versions(_) => "GET, HEAD, POST",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
-            Self::Calibration(_)
+            Self::SeriesList
+            | Self::Series(_)
+            | Self::Version(..)
+            | Self::Artifact(..)
+            | Self::Calibration(_)
             | Self::Aliases(_)
             | Self::Healthcheck
             | Self::Metrics
@@ -158,14 +184,33 @@ mod tests {
             Resource::Alias("a%2Fb", "")
         );
         assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
+        assert_eq!(Resource::at("/series"), Resource::SeriesList);
+        assert_eq!(Resource::at("/series/"), Resource::Series(""));
+        assert_eq!(
+            Resource::at("/series/calibration"),
+            Resource::Series("calibration")
+        );
+        assert_eq!(
+            Resource::at("/series/a%2Fb/versions/v0"),
+            Resource::Version("a%2Fb", "v0")
+        );
+        assert_eq!(
+            Resource::at("/series/a/versions/"),
+            Resource::Version("a", "")
+        );
+        assert_eq!(
+            Resource::at("/series/a/versions//artifact"),
+            Resource::Artifact("a", "")
+        );
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
-            "/series/a",
-            "/series/calibration",
             "/series/a/b/calibration",
             "/series/a/calibration/",
-            "/series/a/versions/1",
+            "/series/a/versions/1/",
+            "/series/a/versions/1/artifact/",
+            "/series/a/versions/1/calibration",
+            "/series/a/b/versions/1",
             "/series/a/aliases/b/c",
             "/series/a/b/aliases/c",
             "/update",

@@ -61,7 +61,19 @@ impl Call<'_> {
     /// # Errors
     /// `internal` of a request for which nobody had to authenticate although there are keys: such a request has no series.
     pub(super) fn series<'a>(&self, id: SeriesId<'a>) -> Result<Series<'a>, Rejection> {
-        let id = id.as_str();
+        let (id, own) = (id.as_str(), self.own_series()?);
+        let is_prefixed = !own.scope.is_empty();
+        Ok(Series {
+            id: Cow::Borrowed(id),
+            name: is_prefixed.then(|| format_compact!("{}{id}", own.scope)),
+        })
+    }
+
+    /// All series of the caller.
+    ///
+    /// # Errors
+    /// As [`Call::series`].
+    pub(super) fn own_series(&self) -> Result<OwnSeries, Rejection> {
         let prefix = match self.caller {
             Caller::Anybody => None,
             Caller::Known(identity) => identity.tenant.prefix(),
@@ -70,10 +82,33 @@ impl Call<'_> {
                 return Err(Rejection::new(Code::Internal, words));
             }
         };
-        Ok(Series {
-            id: Cow::Borrowed(id),
-            name: prefix.map(|tenant| format_compact!("{tenant}/{id}")),
+        let scope = prefix.map(|tenant| format_compact!("{tenant}/"));
+        Ok(OwnSeries {
+            scope: scope.unwrap_or_default(),
         })
+    }
+}
+
+/// The series of one tenant, none of which has a `/` after the scope.
+#[derive(Clone, Debug)]
+pub(super) struct OwnSeries {
+    scope: CompactString,
+}
+
+impl OwnSeries {
+    /// What the names of all of them begin with.
+    pub(super) fn scope(&self) -> &CompactString {
+        &self.scope
+    }
+
+    /// The id of the series with this name.
+    pub(super) fn id_of<'n>(&self, name: &'n str) -> &'n str {
+        name.strip_prefix(self.scope.as_str()).unwrap_or(name)
+    }
+
+    /// The name of the series with this id.
+    pub(super) fn name_of(&self, id: &str) -> CompactString {
+        format_compact!("{}{id}", self.scope)
     }
 }
 

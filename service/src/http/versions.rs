@@ -1,4 +1,4 @@
-//! `POST /series/{series_id}/versions`: freezes the online state into an immutable version.
+//! `POST /series/{series_id}/versions`: freezes the online state into an immutable version, or imports one.
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
@@ -9,7 +9,7 @@ use detectors::envelope::digest_hex;
 use super::fit::fit_reply;
 use super::idempotency::Begun;
 use super::scoped::Series;
-use super::{Call, body, convert, idempotency, json};
+use super::{Call, artifact, body, convert, idempotency, json};
 use crate::registry::Fitting;
 
 pub(super) async fn handle(
@@ -23,6 +23,9 @@ pub(super) async fn handle(
         received,
         ..
     } = *call;
+    if artifact::is_artifact(call) {
+        return artifact::import(call, payload, series).await;
+    }
     api::query::read(request.query_string(), [])?;
     let key = idempotency::key_of(call)?;
     let registry = state.registry()?;

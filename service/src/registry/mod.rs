@@ -6,9 +6,11 @@
 //! is published on the store's own thread before the caller hears of it.
 
 mod aliases;
+mod artifact;
 pub mod cache;
 mod error;
 mod fit;
+mod inventory;
 mod lookup;
 mod model;
 mod observed;
@@ -23,7 +25,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 pub use error::RegistryError;
+pub use artifact::{Exported, import};
 pub use fit::{FitJob, Fitting};
+pub use inventory::{SeriesOverview, VersionFacts, VersionOfList, VersionsPage};
 pub use model::ServedModel;
 pub use observed::{Monitors, ONLINE, Observed, Watch};
 pub use once::Asked;

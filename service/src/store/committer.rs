@@ -18,6 +18,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
 use super::commits::Commits;
+use super::index::IndexWrites;
 use super::opening::CommitNumbers;
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
@@ -57,6 +58,9 @@ pub(super) struct Tables {
     pub(super) points: fjall::Keyspace,
     pub(super) aliases: fjall::Keyspace,
     pub(super) answers: Answers,
+    pub(super) times: fjall::Keyspace,
+    pub(super) labels: fjall::Keyspace,
+    pub(super) labelled: fjall::Keyspace,
     pub(super) sync: Option<fjall::PersistMode>,
 }
 
@@ -291,6 +295,7 @@ fn commit(
     let mut states: HashMap<&str, StateWrites> = HashMap::new();
     let mut answers = NewAnswers::at(now_ms);
     let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
+    let mut index = IndexWrites::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
         outcomes.push(match queued {
@@ -298,7 +303,7 @@ fn commit(
                 tables,
                 &mut write,
                 put,
-                (&mut numbers, &mut answers, &mut aliases),
+                (&mut numbers, &mut answers, &mut aliases, &mut index),
             )?),
             Queued::State(put, _) => {
                 states.entry(&put.series).or_default().add(&put.change);
@@ -317,6 +322,7 @@ fn commit(
     let revision = aliases.revision;
     numbers.write(&mut write, tables, series);
     aliases.write(&mut write, &tables.aliases);
+    index.write(&mut write, tables);
     answers.write(&mut write, &tables.answers, sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
     let number = shared.numbers.give(&mut write, tables);
@@ -333,7 +339,12 @@ fn put_version<'a>(
     tables: &Tables,
     write: &mut fjall::OwnedWriteBatch,
     put: &'a Put,
-    (numbers, answers, aliases): (&mut Numbers<'a>, &mut NewAnswers<'a>, &mut AliasWrites<'a>),
+    (numbers, answers, aliases, index): (
+        &mut Numbers<'a>,
+        &mut NewAnswers<'a>,
+        &mut AliasWrites<'a>,
+        &mut IndexWrites<'a>,
+    ),
 ) -> Result<Result<Stored, PutError>, String> {
     match answers.before(&tables.answers, put)? {
         Ok(Before::Nothing) => {}
@@ -351,10 +362,18 @@ fn put_version<'a>(
             Err(error) => return Err(error.to_string()),
         }
     }
+    match index.takes(tables, put) {
+        Ok(()) => {}
+        Err(error @ StoreError::Damaged { .. }) => {
+            return Ok(Err(PutError::Damaged(error.to_string())));
+        }
+        Err(error) => return Err(error.to_string()),
+    }
     let version = match numbers.next(tables, &put.series)? {
         Ok(version) => version,
         Err(refused) => return Ok(Err(refused)),
     };
+    index.set(put, version);
     write_version(write, tables, put, version);
     answers.keep(put, version);
     let alias = alias.and_then(|alias| aliases.set((&put.series, alias), Some(version)));

@@ -66,6 +66,7 @@ fn put(of: u64, version: u64) -> Put {
         trained_to: n,
         model: fitted.encode(),
         training: inline,
+        metadata: Default::default(),
     };
     Put {
         series: series(of).into(),
@@ -80,6 +81,7 @@ fn put(of: u64, version: u64) -> Put {
             },
         }),
         alias: (version == 2).then(|| "live".into()),
+        index: Default::default(),
     }
 }
 

@@ -20,13 +20,13 @@ use super::committer::{self, Queued, Shared, Tables};
 use super::incomplete::Incomplete;
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
-use super::reading;
+use super::{index, listing, reading};
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, Put, PutError, RequestKey, Space, StateCompletion, StatePut, StateRecord, Store,
-    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
+    Learnt, ListedVersion, Put, PutError, RequestKey, SeriesFacts, SeriesPage, SeriesQuery, Space, StateCompletion, StatePut, StateRecord, Store,
+    StoreError, StoredState, StoredVersion, VersionSelector, VersionsQuery, Waits,
 };
 
 /// When a commit counts as done.
@@ -147,6 +147,9 @@ impl EmbeddedStore {
             &tables.points,
             &tables.aliases,
             &tables.answers.table,
+            &tables.times,
+            &tables.labels,
+            &tables.labelled,
         ] {
             table.rotate_memtable_and_wait().expect("it is written");
         }
@@ -316,6 +319,41 @@ impl Store for EmbeddedStore {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
         reading::guarded(series, || self.tables.answers.find(series, key, now_ms()))
+    }
+
+    fn list(&self, query: &SeriesQuery) -> Result<SeriesPage, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete()?;
+        reading::guarded("the list of series", || listing::series(&self.tables, query))
+    }
+
+    fn series(&self, series: &str) -> Result<Option<SeriesFacts>, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete()?;
+        reading::guarded(series, || listing::facts(&self.tables, series))
+    }
+
+    fn versions(
+        &self,
+        query: &VersionsQuery,
+        each: &mut dyn FnMut(ListedVersion),
+    ) -> Result<bool, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete()?;
+        reading::guarded(&query.series, || {
+            listing::versions(&self.tables, query, each)
+        })
+    }
+
+    fn as_of(&self, series: &str, at_ms: u64) -> Result<AsOf, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        reading::guarded(series, || {
+            let Some(latest) = self.latest(series)? else {
+                return Ok(AsOf::NoSuchSeries);
+            };
+            let found = index::version_at(&self.tables, series, at_ms, latest)?;
+            Ok(found.map_or(AsOf::NoneYet, AsOf::Version))
+        })
     }
 
     fn series_count(&self) -> u64 {
