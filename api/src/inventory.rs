@@ -27,7 +27,10 @@ pub struct SeriesEntry<'a> {
     #[schema(schema_with = crate::schema::series_id)]
     pub series_id: &'a str,
     /// Its latest version, a bare number.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text_or_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "text_or_none"
+    )]
     #[schema(schema_with = crate::schema::version, required = false)]
     pub latest_version: Option<u64>,
     /// How many versions it has.
@@ -43,7 +46,10 @@ pub struct SeriesEntry<'a> {
     #[schema(nullable = false)]
     pub fitted_at: Option<i64>,
     /// The code of what is wrong with its records, if anything is.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "code_or_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "code_or_none"
+    )]
     #[schema(schema_with = crate::schema::damaged, required = false)]
     pub problem: Option<Code>,
 }
@@ -139,7 +145,10 @@ pub struct VersionEntry<'a> {
     #[schema(schema_with = crate::schema::labels, required = false)]
     pub labels: Option<LabelsReply<'a>>,
     /// The code of what is wrong with its record, if anything is.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "code_or_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "code_or_none"
+    )]
     #[schema(schema_with = crate::schema::damaged, required = false)]
     pub problem: Option<Code>,
 }

@@ -138,16 +138,40 @@ mod tests {
         let many: Vec<String> = (0..33).map(|i| format!(r#""k{i}":"""#)).collect();
         for (labels, code, loc) in [
             (r#"{"":"x"}"#.to_owned(), Code::InvalidLabel, "body.labels."),
-            (r#"{"a b":"x"}"#.into(), Code::InvalidLabel, "body.labels.a b"),
+            (
+                r#"{"a b":"x"}"#.into(),
+                Code::InvalidLabel,
+                "body.labels.a b",
+            ),
             (r#"{"ä":"x"}"#.into(), Code::InvalidLabel, "body.labels.ä"),
-            (r#"{"a=b":"x"}"#.into(), Code::InvalidLabel, "body.labels.a=b"),
-            (format!(r#"{{"a":"{}"}}"#, long(257)), Code::InvalidLabel, "body.labels.a"),
-            (r#"{"a":"\u0000"}"#.into(), Code::InvalidLabel, "body.labels.a"),
+            (
+                r#"{"a=b":"x"}"#.into(),
+                Code::InvalidLabel,
+                "body.labels.a=b",
+            ),
+            (
+                format!(r#"{{"a":"{}"}}"#, long(257)),
+                Code::InvalidLabel,
+                "body.labels.a",
+            ),
+            (
+                r#"{"a":"\u0000"}"#.into(),
+                Code::InvalidLabel,
+                "body.labels.a",
+            ),
             (r#"{"a":1}"#.into(), Code::InvalidType, "body.labels.a"),
             (r#"{"a":null}"#.into(), Code::InvalidType, "body.labels.a"),
             (r#"["a"]"#.into(), Code::InvalidType, "body.labels"),
-            (r#"{"a":"1","a":"2"}"#.into(), Code::DuplicateField, "body.labels.a"),
-            (format!("{{{}}}", many.join(",")), Code::InvalidLabel, "body.labels"),
+            (
+                r#"{"a":"1","a":"2"}"#.into(),
+                Code::DuplicateField,
+                "body.labels.a",
+            ),
+            (
+                format!("{{{}}}", many.join(",")),
+                Code::InvalidLabel,
+                "body.labels",
+            ),
         ] {
             let (told, at) = refused(&labels);
             assert_eq!(told, code, "{labels}");

@@ -100,13 +100,22 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
             ));
             rows
         }
+        Route::SeriesList => [
+            get(format!("/series?prefix={id}"), predict),
+            get(format!("/series?prefix={id}&label=owner=1"), predict),
+        ]
+        .concat(),
+        Route::Series => get(format!("/series/{id}"), predict).to_vec(),
+        Route::Version => [
+            get(format!("/series/{id}/versions/0"), predict),
+            get(format!("/series/{id}/versions/1"), predict),
+        ]
+        .concat(),
+        Route::Artifact => get(format!("/series/{id}/versions/1/artifact"), predict).to_vec(),
         Route::Versions => {
-            vec![row(
-                "POST",
-                format!("/series/{id}/versions"),
-                r#"{"from":"online"}"#.into(),
-                fit,
-            )]
+            let target = format!("/series/{id}/versions");
+            let frozen = row("POST", target.clone(), r#"{"from":"online"}"#.into(), fit);
+            [get(target, predict).to_vec(), vec![frozen]].concat()
         }
         Route::Update => {
             let lines = Row {

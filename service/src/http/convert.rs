@@ -59,7 +59,9 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
         set_alias,
         labels: labels.map(|labels| {
             let labels = labels.into_iter();
-            labels.map(|(key, value)| (key.into(), value.into())).collect()
+            labels
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect()
         }),
     })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::{
-    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, Timestamp, VersionSelector,
-    decode,
+    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, Timestamp,
+    VersionSelector, decode,
 };
 use bytes::Bytes;
 use detectors::envelope::digest_hex;

@@ -122,10 +122,7 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Predict(_)
-            | Self::Update(_)
-            | Self::Fit(_)
-            | Self::Detect => "POST",
+            Self::Predict(_) | Self::Update(_) | Self::Fit(_) | Self::Detect => "POST",
             Self::Versions(_) => "GET, HEAD, POST",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::SeriesList

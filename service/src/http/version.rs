@@ -67,7 +67,11 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Rejection> {
     let selector = VersionSelector::parse_at(["path", "version"], version)?;
     api::query::read(call.request.query_string(), [])?;
-    let found = call.state.registry()?.version(series.name(), selector).await;
+    let found = call
+        .state
+        .registry()?
+        .version(series.name(), selector)
+        .await;
     let found = found.map_err(|error| convert::rejection(&error))?;
     let (facts, hash) = (whole(series, &found)?, hash_of(&found));
     let mut reply = ok(&detail(series, facts, &hash, found.bytes));

@@ -146,7 +146,8 @@ impl FitJob {
 /// What the model does not tell of what it was asked for, defaults filled in.
 fn asked_for(params: &Params) -> FitParameters {
     let least = params.min_deviation.unwrap_or_default();
-    let text = |given: &Option<String>, default: &str| given.as_deref().unwrap_or(default).to_owned();
+    let text =
+        |given: &Option<String>, default: &str| given.as_deref().unwrap_or(default).to_owned();
     FitParameters {
         model: text(&params.model, "auto"),
         sigma: params.sigma,

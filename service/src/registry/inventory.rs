@@ -132,7 +132,9 @@ impl Registry {
                 limit: 1,
             };
             let mut latest = None;
-            store.versions(&query, &mut |listed| latest = Some(VersionOfList::of(listed)))?;
+            store.versions(&query, &mut |listed| {
+                latest = Some(VersionOfList::of(listed))
+            })?;
             Ok(SeriesOverview {
                 latest: latest.ok_or_else(unknown)?,
                 first: facts.first,
@@ -185,7 +187,9 @@ impl Registry {
                 limit: 1,
             };
             let mut found = None;
-            store.versions(&query, &mut |listed| found = Some(VersionOfList::of(listed)))?;
+            store.versions(&query, &mut |listed| {
+                found = Some(VersionOfList::of(listed))
+            })?;
             let found = found.filter(|found| found.version == version);
             found.ok_or(RegistryError::UnknownVersion {
                 series: name.to_string(),

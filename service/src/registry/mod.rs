@@ -24,8 +24,8 @@ pub mod warm;
 use std::io::Write;
 use std::sync::Arc;
 
-pub use error::RegistryError;
 pub use artifact::{Exported, import};
+pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use inventory::{SeriesOverview, VersionFacts, VersionOfList, VersionsPage};
 pub use model::ServedModel;

@@ -56,7 +56,9 @@ impl Artifact {
     /// A sentence that says what is wrong.
     pub fn open(bytes: &[u8], most_points: usize) -> Result<(Self, Fitted), String> {
         let sealed = envelope::open(MAGIC, bytes).map_err(|error| match error {
-            EnvelopeError::WrongMagic => "this is no artifact: it begins with other bytes".to_owned(),
+            EnvelopeError::WrongMagic => {
+                "this is no artifact: it begins with other bytes".to_owned()
+            }
             error => format!("the artifact is damaged: {error}"),
         })?;
         if sealed.format != FORMAT {
@@ -106,7 +108,9 @@ impl Artifact {
             ));
         }
         if let Some(named) = &record.metadata.labels {
-            let named = named.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let named = named
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()));
             labels::check_all(named).map_err(|reason| format!("the labels: {reason}"))?;
         }
         let parameters = record.metadata.parameters.as_ref();
@@ -139,7 +143,8 @@ fn check_parameters(parameters: &FitParameters) -> Result<(), String> {
         || timezone.chars().any(char::is_control)
     {
         "timezone"
-    } else if exclude.len() > EXCLUDED_MAX || exclude.iter().any(|(from, to)| *from < 0 || to < from)
+    } else if exclude.len() > EXCLUDED_MAX
+        || exclude.iter().any(|(from, to)| *from < 0 || to < from)
     {
         "exclude"
     } else {

@@ -20,14 +20,15 @@ use super::committer::{self, Queued, Shared, Tables};
 use super::incomplete::Incomplete;
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
-use super::{index, listing, reading};
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, ListedVersion, Put, PutError, RequestKey, SeriesFacts, SeriesPage, SeriesQuery, Space, StateCompletion, StatePut, StateRecord, Store,
-    StoreError, StoredState, StoredVersion, VersionSelector, VersionsQuery, Waits,
+    AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, Found, HANGS_AFTER,
+    KeptAnswer, Learnt, ListedVersion, Put, PutError, RequestKey, SeriesFacts, SeriesPage,
+    SeriesQuery, Space, StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState,
+    StoredVersion, VersionSelector, VersionsQuery, Waits,
 };
+use super::{index, listing, reading};
 
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,7 +325,9 @@ impl Store for EmbeddedStore {
     fn list(&self, query: &SeriesQuery) -> Result<SeriesPage, StoreError> {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
-        reading::guarded("the list of series", || listing::series(&self.tables, query))
+        reading::guarded("the list of series", || {
+            listing::series(&self.tables, query)
+        })
     }
 
     fn series(&self, series: &str) -> Result<Option<SeriesFacts>, StoreError> {

@@ -115,8 +115,7 @@ pub(super) fn version_at(
 ) -> Result<Option<u64>, StoreError> {
     let failed = |error| reading::failed(&format!("{series} (times)"), &error);
     let opened = |bytes: &[u8]| {
-        open_number(bytes)
-            .map_err(|reason| reading::damaged(&format!("{series} (times)"), reason))
+        open_number(bytes).map_err(|reason| reading::damaged(&format!("{series} (times)"), reason))
     };
     let until = tables
         .times
@@ -135,19 +134,21 @@ pub(super) fn version_at(
     let before = tables
         .versions
         .range(version_key(series, 0)..version_key(series, end));
-    for record in before.rev() {
-        let name = |version: u64| format!("{series} version {version}");
+    let mut found = None;
+    for record in before {
         let (key, bytes) = record
             .into_inner()
             .map_err(|error| reading::failed(series, &error))?;
         let version = number_of(&key);
         let record = VersionRecord::open(&bytes)
-            .map_err(|reason| reading::damaged(&name(version), reason))?;
-        if u64::try_from(record.since_ms()).unwrap_or(0) <= at_ms {
-            return Ok(Some(version));
+            .map_err(|reason| reading::damaged(&format!("{series} version {version}"), reason))?;
+        // None after it counts from an earlier time.
+        if u64::try_from(record.since_ms()).unwrap_or(0) > at_ms {
+            break;
         }
+        found = Some(version);
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// The number at the end of a key.

@@ -5,8 +5,8 @@ use std::sync::{Arc, mpsc};
 
 use super::record::{Metadata, VersionRecord};
 use super::{
-    EmbeddedOptions, EmbeddedStore, Found, Indexed, Put, PutError, Store, StoreError, Stored, StoredVersion,
-    VersionSelector,
+    EmbeddedOptions, EmbeddedStore, Found, Indexed, Put, PutError, Store, StoreError, Stored,
+    StoredVersion, VersionSelector,
 };
 use super::{alias_laws, answer_laws, state_laws};
 

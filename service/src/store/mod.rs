@@ -55,7 +55,9 @@ pub use commits::Commits;
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use incomplete::Incomplete;
 pub use index::{AsOf, Indexed, Labels, SeriesLabels};
-pub use listing::{ListedSeries, ListedVersion, SeriesFacts, SeriesPage, SeriesQuery, VersionsQuery};
+pub use listing::{
+    ListedSeries, ListedVersion, SeriesFacts, SeriesPage, SeriesQuery, VersionsQuery,
+};
 pub use opening::accept_loss;
 pub use record::{FitParameters, Metadata, VersionRecord};
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};

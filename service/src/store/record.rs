@@ -204,12 +204,26 @@ mod tests {
         #[derive(Serialize)]
         struct Old(i64, u64, i64, i64, Vec<u8>, Option<Vec<u8>>);
         let new = record();
-        let old = Old(new.fitted_at_ms, 3, 1, 3, new.model.clone(), new.training.clone());
+        let old = Old(
+            new.fitted_at_ms,
+            3,
+            1,
+            3,
+            new.model.clone(),
+            new.training.clone(),
+        );
         let sealed = envelope::seal(RECORD_MAGIC, 1, 0, &postcard::to_stdvec(&old).unwrap());
         let metadata = Metadata::default();
-        assert_eq!(VersionRecord::open(&sealed).unwrap(), VersionRecord { metadata, ..new });
+        assert_eq!(
+            VersionRecord::open(&sealed).unwrap(),
+            VersionRecord { metadata, ..new }
+        );
         let newer = envelope::seal(RECORD_MAGIC, 3, 0, &postcard::to_stdvec(&old).unwrap());
-        assert!(VersionRecord::open(&newer).unwrap_err().contains("format is 3"));
+        assert!(
+            VersionRecord::open(&newer)
+                .unwrap_err()
+                .contains("format is 3")
+        );
     }
 
     #[test]

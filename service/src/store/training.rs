@@ -83,7 +83,9 @@ impl TrainingPoints {
         let mut times = |column: &[i64]| {
             for &time in column {
                 if time < 0 || checked.range.is_some_and(|(_, last)| time <= last) {
-                    return Err(format!("the timestamp {time} is negative or not above the one before"));
+                    return Err(format!(
+                        "the timestamp {time} is negative or not above the one before"
+                    ));
                 }
                 checked.range = Some((checked.range.map_or(time, |(first, _)| first), time));
                 checked.n += 1;
@@ -113,7 +115,10 @@ impl TrainingPoints {
             (format, _) => return Err(format!("its format is {format}, known is {FORMAT}")),
         }
         if checked.n != n_values {
-            return Err(format!("it has {} timestamps and {n_values} values", checked.n));
+            return Err(format!(
+                "it has {} timestamps and {n_values} values",
+                checked.n
+            ));
         }
         Ok(checked)
     }
@@ -242,7 +247,11 @@ mod tests {
             odd.values[7] = f64::NAN;
             let mut negative = points(n);
             negative.timestamps[0] = -1;
-            for (wrong, said) in [(late, "not above"), (odd, "not finite"), (negative, "negative")] {
+            for (wrong, said) in [
+                (late, "not above"),
+                (odd, "not finite"),
+                (negative, "negative"),
+            ] {
                 let refused = TrainingPoints::check(&wrong.seal(), 1_000).unwrap_err();
                 assert!(refused.contains(said), "{refused}");
             }
@@ -250,7 +259,11 @@ mod tests {
         // 16 million equal numbers take a few hundred bytes.
         let zeros = vec![0.0; 1 << 24];
         let times: Vec<i64> = (0..1 << 24).collect();
-        let sealed = TrainingPoints { timestamps: times, values: zeros }.seal();
+        let sealed = TrainingPoints {
+            timestamps: times,
+            values: zeros,
+        }
+        .seal();
         assert!(sealed.len() < 100_000, "{}", sealed.len());
         assert!(TrainingPoints::check(&sealed, 1 << 20).is_err());
     }

@@ -9,6 +9,7 @@ mod detect;
 mod fields;
 mod fit;
 mod headers;
+mod inventory;
 mod online;
 mod operation;
 mod predict;
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use api::inventory as inventory_types;
 use api::{AliasReply, AliasesReply, ColumnsReply, DetectReply, FitReply, Health, PointReply};
 use api::{Problem, Rejection, calibration, update};
 use bytes::Bytes;
@@ -97,7 +99,17 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/predict/{series_id}", predict::predict()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
+        ("/series", inventory::list()),
+        ("/series/{series_id}", inventory::series()),
         ("/series/{series_id}/versions", versions::versions()),
+        (
+            "/series/{series_id}/versions/{version}",
+            inventory::version(),
+        ),
+        (
+            "/series/{series_id}/versions/{version}/artifact",
+            inventory::artifact(),
+        ),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
         ("/series/{series_id}/calibration", versions::calibration()),
@@ -178,6 +190,10 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<update::FrozenReply<'_>>(&mut all);
     add::<AliasReply<'_>>(&mut all);
     add::<AliasesReply<'_>>(&mut all);
+    add::<inventory_types::SeriesListReply<'_>>(&mut all);
+    add::<inventory_types::SeriesReply<'_>>(&mut all);
+    add::<inventory_types::VersionsReply<'_>>(&mut all);
+    add::<inventory_types::VersionReply<'_>>(&mut all);
     add::<calibration::CalibrationReply<'_>>(&mut all);
     add::<Health>(&mut all);
     add::<health::Probe>(&mut all);
