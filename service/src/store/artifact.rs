@@ -1,7 +1,7 @@
 //! A version as a file of its own: what a server exports and another one imports.
 //!
 //! ```text
-//! magic "TMDL" | format u16 | 0 u16 | payload length u32 | payload | check [16]
+//! magic "TART" | format u16 | 0 u16 | payload length u32 | payload | check [16]
 //! ```
 //!
 //! Integers are little endian; `check` is the first 16 bytes of the BLAKE3 hash of all before it. The payload is the
@@ -17,7 +17,7 @@ use super::record::{FitParameters, VersionRecord};
 use super::training::TrainingPoints;
 
 /// What every artifact begins with.
-pub const MAGIC: [u8; 4] = *b"TMDL";
+pub const MAGIC: [u8; 4] = *b"TART";
 const FORMAT: u16 = 1;
 /// Longest name of a time zone that is believed to be one.
 const TIMEZONE_MAX_BYTES: usize = 256;
