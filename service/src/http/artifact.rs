@@ -96,6 +96,28 @@ fn is_known(call: &Call<'_>, tag: &str) -> bool {
     tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
+/// The alias that is to point to the version, which the query names: an artifact has no room for it.
+///
+/// # Errors
+/// When it is none, or the caller may not set it.
+pub(super) fn set_alias_of(call: &Call<'_>) -> Result<Option<CompactString>, Rejection> {
+    let [name] = api::query::read(call.request.query_string(), ["set_alias"])?;
+    let Some(name) = name else { return Ok(None) };
+    let alias = Alias::parse(&name, ["query", "set_alias"])?;
+    if !call.caller.has(Scope::Admin) {
+        return Err(insufficient(Scope::Admin, "`set_alias`"));
+    }
+    Ok(Some(alias.as_str().into()))
+}
+
+/// What a request asks for that may have a key: its body, and the alias that its query names.
+pub(super) fn asked_for(body: &Bytes, has_key: bool, set_alias: Option<&str>) -> Bytes {
+    match set_alias {
+        Some(alias) if has_key => [alias.as_bytes(), b"\0", body].concat().into(),
+        _ => body.clone(),
+    }
+}
+
 /// Whether the request brings an artifact.
 pub(super) fn is_artifact(call: &Call<'_>) -> bool {
     let value = call.request.headers().get(header::CONTENT_TYPE);
@@ -111,30 +133,15 @@ pub(super) async fn import(
     series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
-        request,
-        state,
-        received,
-        caller,
+        state, received, ..
     } = *call;
-    let [set_alias] = api::query::read(request.query_string(), ["set_alias"])?;
-    let set_alias = match &set_alias {
-        Some(name) => Some(Alias::parse(name, ["query", "set_alias"])?.as_str()),
-        None => None,
-    };
-    if set_alias.is_some() && !caller.has(Scope::Admin) {
-        return Err(insufficient(Scope::Admin, "`set_alias`"));
-    }
-    let set_alias = set_alias.map(CompactString::from);
+    let set_alias = set_alias_of(call)?;
     let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || true).await?;
     let limit = state.max_body_bytes;
     let body = body::read_file(call, payload, limit, &mut ticket).await?;
-    // The alias is part of what is asked for.
-    let asked = match (&key, &set_alias) {
-        (Some(_), Some(alias)) => Bytes::from([alias.as_bytes(), b"\0", &body].concat()),
-        _ => body.clone(),
-    };
+    let asked = asked_for(&body, key.is_some(), set_alias.as_deref());
     let named = match idempotency::begin(registry, series, key, &asked).await? {
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,

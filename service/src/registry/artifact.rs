@@ -98,3 +98,77 @@ pub fn import(
     fitting.place(record, training);
     Ok(fitting)
 }
+
+#[cfg(test)]
+mod tests {
+    use detectors::{MODELS, Params};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::registry::{FitJob, RegistryOptions, ServedModel};
+    use crate::store::training::TrainingPoints;
+    use crate::store::{StoredVersion, VersionRecord};
+
+    const OPTIONS: RegistryOptions = RegistryOptions {
+        min_training_points: 3,
+        model_cache_bytes: 1 << 20,
+    };
+
+    /// What is stored of a version, with its points in it.
+    fn stored(fitting: &mut Fitting) -> VersionRecord {
+        let mut record = VersionRecord::open(&fitting.record).unwrap();
+        let apart = fitting.training.take();
+        record.training = apart.or_else(|| record.training.take());
+        record
+    }
+
+    fn file_of(mut record: VersionRecord) -> Vec<u8> {
+        let training = record.training.take().unwrap();
+        Artifact { record, training }.seal()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(42))]
+
+        /// Of every model: what is imported scores every point, to the last bit, as what was exported, and keeps all
+        /// that is told of it; exported again, it is the same but for the time of its import.
+        #[test]
+        fn an_imported_version_scores_as_the_one_that_was_exported(
+            model in prop::sample::select(MODELS), noise in prop::collection::vec(-1.0..1.0_f64, 64..200), step in 1_i64..4_000,
+            asked in prop::collection::vec((0_i64..1_000_000_000, -1e6..1e6_f64), 1..40), label in "[a-z]{1,4}"
+        ) {
+            let n = noise.len() as i64;
+            let values = noise.iter().enumerate().map(|(i, noise)| 50.0 + (i % 12) as f64 + noise);
+            let job = FitJob {
+                points: TrainingPoints { timestamps: (0..n).map(|i| step * i).collect(), values: values.collect() },
+                params: Params { model: Some((*model).to_owned()), ..Params::default() },
+                fitted_at_ms: 1_769_846_400_123,
+                set_alias: None,
+                labels: Some([(label.into(), "x".into())].into()),
+            };
+            // Some models need more points than there are.
+            let Ok(mut fitting) = job.run(&OPTIONS) else { return Ok(()) };
+            let ours = stored(&mut fitting);
+            let file = file_of(ours.clone());
+            let mut imported = import(&file, noise.len(), 7, None).unwrap();
+            prop_assert_eq!(imported.digest, fitting.digest);
+            prop_assert_eq!(&imported.index.labels, &ours.metadata.labels);
+            prop_assert_eq!(imported.index.since_ms, 7);
+            let theirs = stored(&mut imported);
+            let read = |record: &VersionRecord| {
+                ServedModel::from_stored("s", &StoredVersion { version: 1, record: record.clone() }).unwrap().fitted
+            };
+            let (here, there) = (read(&ours), read(&theirs));
+            for (time, value) in asked {
+                let bits = |fitted: &detectors::Fitted| {
+                    let score = fitted.score(time, value);
+                    [score.p_value, score.anomaly_score, score.expected, score.lower, score.upper].map(f64::to_bits)
+                };
+                prop_assert_eq!(bits(&here), bits(&there), "{} at {}", model, time);
+            }
+            let mut again = theirs.clone();
+            prop_assert_eq!(again.metadata.imported_at_ms.take(), Some(7));
+            prop_assert_eq!(file_of(again), file);
+        }
+    }
+}

@@ -152,3 +152,103 @@ fn check_parameters(parameters: &FitParameters) -> Result<(), String> {
     };
     Err(format!("the parameters: {wrong} is none that a fit takes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use detectors::{Params, Series};
+
+    use super::*;
+    use crate::store::record::Metadata;
+
+    fn artifact() -> Artifact {
+        let points = TrainingPoints {
+            timestamps: (0..8).map(|i| 100 + 60 * i).collect(),
+            values: (0..8).map(|i| f64::from(i * 3 % 5)).collect(),
+        };
+        let series = Series::new(&points.timestamps, &points.values).unwrap();
+        let fitted = Params::default().check().unwrap().fit(&series).unwrap();
+        let parameters = FitParameters {
+            model: "auto".into(),
+            sigma: None,
+            min_deviation: (0.0, 0.0),
+            periods: None,
+            timezone: "UTC".into(),
+            exclude: vec![],
+        };
+        Artifact {
+            record: VersionRecord {
+                fitted_at_ms: 1_769_846_400_123,
+                points_used: 8,
+                trained_from: 100,
+                trained_to: 520,
+                model: fitted.encode(),
+                training: None,
+                metadata: Metadata {
+                    labels: Some([("site".into(), "north".into())].into()),
+                    parameters: Some(parameters),
+                    imported_at_ms: None,
+                },
+            },
+            training: points.seal(),
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_refused() {
+        let sealed = artifact().seal();
+        assert_eq!(Artifact::open(&sealed, 8).unwrap().0, artifact());
+        for bit in 0..sealed.len() * 8 {
+            let mut damaged = sealed.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Artifact::open(&damaged, 8).is_err(), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert!(
+                Artifact::open(&sealed[..length], 8).is_err(),
+                "length {length}"
+            );
+        }
+    }
+
+    /// What no fit stores, under checksums that are right.
+    #[test]
+    fn what_no_fit_could_have_made_is_refused_in_words() {
+        type Change = fn(&mut Artifact);
+        fn asked(artifact: &mut Artifact) -> &mut FitParameters {
+            artifact.record.metadata.parameters.as_mut().unwrap()
+        }
+        fn label(artifact: &mut Artifact, key: &str, value: &str) {
+            artifact.record.metadata.labels = Some([(key.into(), value.into())].into());
+        }
+        let cases: [(&str, Change); 18] = [
+            ("the model", |it| it.record.model[20] ^= 1),
+            ("the model", |it| it.record.model.clear()),
+            ("the training points", |it| it.training.clear()),
+            ("of its own", |it| it.record.training = Some(vec![1])),
+            ("before 1970", |it| it.record.fitted_at_ms = -1),
+            ("trained from", |it| it.record.trained_from = 0),
+            ("trained from", |it| it.record.trained_to = 521),
+            ("trained from", |it| it.record.trained_to = 99),
+            ("used 0", |it| it.record.points_used = 0),
+            ("used 9 of 8", |it| it.record.points_used = 9),
+            ("the labels", |it| label(it, "a=b", "")),
+            ("the labels", |it| label(it, "a", "\0")),
+            ("model", |it| asked(it).model = "other".into()),
+            ("sigma", |it| asked(it).sigma = Some(f64::NAN)),
+            ("min_deviation", |it| {
+                asked(it).min_deviation.1 = f64::INFINITY
+            }),
+            ("seasonality", |it| asked(it).periods = Some(vec![0])),
+            ("timezone", |it| asked(it).timezone = "\n".into()),
+            ("exclude", |it| asked(it).exclude = vec![(2, 1)]),
+        ];
+        for (words, change) in cases {
+            let mut changed = artifact();
+            change(&mut changed);
+            let refused = Artifact::open(&changed.seal(), 8).unwrap_err();
+            assert!(refused.contains(words), "{words}: {refused}");
+        }
+        let refused = Artifact::open(&artifact().seal(), 7).unwrap_err();
+        assert!(refused.contains("more than 7 points"), "{refused}");
+    }
+}

@@ -3,7 +3,7 @@
 use api::Code;
 use serde_json::json;
 use utoipa::openapi::path::{HttpMethod, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder};
 use utoipa::openapi::{Ref, Required};
 
 use super::fields::{self, closed, text};
@@ -12,7 +12,7 @@ use super::{headers, inventory};
 use crate::http::artifact;
 
 pub(super) fn versions() -> PathItem {
-    let reply = OneOfBuilder::new()
+    let reply = AnyOfBuilder::new()
         .item(Ref::from_schema_name("FrozenReply"))
         .item(Ref::from_schema_name("FitReply"));
     let reply = json_reply(
@@ -38,7 +38,7 @@ pub(super) fn versions() -> PathItem {
         .series()
         .query(
             "set_alias",
-            "Of an import: an alias that points to the version from the moment it is stored.",
+            "An alias that points to the version from the moment it is stored; with API keys it needs the scope `admin`, too.",
             api::schema::alias(),
         )
         .work()
