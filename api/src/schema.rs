@@ -63,7 +63,9 @@ pub fn model_hash() -> ObjectBuilder {
 /// Labels.
 #[must_use]
 pub fn labels() -> ObjectBuilder {
-    let key = ObjectBuilder::new().pattern(Some("^[A-Za-z0-9._/-]{1,63}$"));
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[A-Za-z0-9._/-]{1,63}$"));
     let value = ObjectBuilder::new()
         .schema_type(Type::String)
         .max_length(Some(LABEL_VALUE_MAX_BYTES));
