@@ -13,8 +13,11 @@ use super::reading;
 use super::record::{VersionRecord, open_number, version_key};
 use super::{AliasRecord, StoreError, aliases};
 
-/// Names that one page looks at before it says where to go on; few in tests, so that they meet it.
-const LOOKED_AT_MOST: usize = if cfg!(test) { 9 } else { 20_000 };
+/// What one page may cost before it says where to go on, in names that are looked at; little in tests, so that
+/// they meet it.
+const COST_MOST: usize = if cfg!(test) { 40 } else { 4_000 };
+/// A leap costs as much as so many names.
+const LEAP_COST: usize = 8;
 /// Keys passed over one by one before a list leaps.
 const STEPS: usize = 4;
 
@@ -122,6 +125,7 @@ struct Names<'a> {
     ahead: Option<fjall::Iter>,
     /// The name that was read last.
     at: Option<Vec<u8>>,
+    leaps: usize,
 }
 
 impl<'a> Names<'a> {
@@ -132,6 +136,7 @@ impl<'a> Names<'a> {
             lead,
             ahead: None,
             at: None,
+            leaps: 0,
         }
     }
 
@@ -147,6 +152,7 @@ impl<'a> Names<'a> {
                 self.ahead = None;
             }
             let ahead = self.ahead.get_or_insert_with(|| {
+                self.leaps += 1;
                 let start = [self.lead.as_slice(), from].concat();
                 self.snapshot.range(self.table, start..)
             });
@@ -217,7 +223,8 @@ pub(super) fn series(tables: &Tables, query: &SeriesQuery) -> Result<SeriesPage,
                 break 'names;
             }
             looked += 1;
-            if looked >= LOOKED_AT_MOST && decided.is_some() {
+            let leaps: usize = lists.iter().map(|list| list.leaps).sum();
+            if looked + LEAP_COST * leaps >= COST_MOST && decided.is_some() {
                 page.next = decided;
                 break 'names;
             }
