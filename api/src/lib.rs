@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod inventory;
 pub mod labels;
 pub mod limits;
+mod point_json;
 pub mod predict;
 pub mod problem;
 pub mod query;

@@ -53,7 +53,7 @@ problem_table! {
     UnknownSeries = "unknown_series", 404, "The series is not known",
         "Fit the series first with POST /fit/{series_id}.";
     UnknownVersion = "unknown_version", 404, "The series has no such version",
-        "Versions count from 1 without gaps; 0 or no version means the latest.";
+        "Versions count from 1, and those that were deleted do not come back; 0 or no version means the latest.";
     UnknownAlias = "unknown_alias", 404, "The series has no such alias",
         "GET /series/{series_id}/aliases lists those there are; PUT /series/{series_id}/aliases/{alias} makes one.";
     NoOnlineState = "no_online_state", 404, "The series has no online state",
@@ -64,6 +64,12 @@ problem_table! {
         "Nothing was done, and the connection is closed. Send the body at once, or allow more time in X-Request-Deadline-Ms.";
     OnlineStateExists = "online_state_exists", 409, "The series has an online state already",
         "Leave out the parameters that say how to start one; they cannot be changed.";
+    VersionInUse = "version_in_use", 409, "Aliases point to the version",
+        "Point the aliases that `errors` names to another version, or delete them, and send the request again.";
+    SeriesDeleted = "series_deleted", 409, "The series was deleted meanwhile",
+        "Nothing of the request was stored. Send it again to begin the series anew.";
+    VersionPreconditionFailed = "version_precondition_failed", 412, "The version is not the one that the request assumes",
+        "Send in If-Match the model_hash of the version that is to go, in quotes.";
     AliasPreconditionFailed = "alias_precondition_failed", 412, "The alias is not as the request assumes",
         "GET the alias, decide again, and send If-Match with the ETag that is told.";
     BodyTooLarge = "body_too_large", 413, "The body is too large",

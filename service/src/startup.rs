@@ -181,7 +181,8 @@ impl Application {
         let is_named = config.keys.keys.is_some();
         let keys = keys::follow(config.keys_file(), is_named).map_err(StartupError::Config)?;
         let is_in_the_clear = config.connections.tls_cert.is_none();
-        if config.is_public() && keys.is_on() && is_in_the_clear && !config.insecure {
+        // Also with `--insecure`, which is said where there are no keys, and stays when there are.
+        if config.is_public() && keys.is_on() && is_in_the_clear {
             tracing::warn!(
                 "API keys and series cross the network as they are: use --tls-cert and --tls-key, or put a proxy that \
                  speaks TLS in front"
@@ -348,6 +349,7 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         let options = EmbeddedOptions {
             durability: config.durability,
             answers: config.store.answers(),
+            keep_versions: config.store.keep_versions,
             disk_reserve: config.store.disk_reserve as u64,
             ..EmbeddedOptions::at(backup::store_of(&config.data_dir))
         };

@@ -24,6 +24,10 @@ use crate::server::{Server, history, point};
 
 const SERIES: &str = "series-of-the-owner";
 const NEVER: &str = "series-nobody-used-";
+/// After the id, in the place of which there is a series for each kind of key: what is deleted is there once.
+const SPARE: &str = "SPARE";
+/// The spare series that only another tenant would delete.
+const SPARE_OF_OTHERS: usize = 99;
 /// Values that nobody else has.
 const MARK: f64 = 77_123.0;
 
@@ -105,12 +109,25 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
             get(format!("/series?prefix={id}&label=owner=1"), predict),
         ]
         .concat(),
-        Route::Series => get(format!("/series/{id}"), predict).to_vec(),
-        Route::Version => [
-            get(format!("/series/{id}/versions/0"), predict),
-            get(format!("/series/{id}/versions/1"), predict),
-        ]
-        .concat(),
+        Route::Series => {
+            let spare = format!("/series/{id}{SPARE}s");
+            let deleted = row("DELETE", spare, String::new(), admin);
+            [
+                get(format!("/series/{id}"), predict).to_vec(),
+                vec![deleted],
+            ]
+            .concat()
+        }
+        Route::Version => {
+            let spare = format!("/series/{id}{SPARE}/versions/1");
+            let deleted = row("DELETE", spare, String::new(), admin);
+            [
+                get(format!("/series/{id}/versions/0"), predict).to_vec(),
+                get(format!("/series/{id}/versions/1"), predict).to_vec(),
+                vec![deleted],
+            ]
+            .concat()
+        }
         Route::Artifact => get(format!("/series/{id}/versions/1/artifact"), predict).to_vec(),
         Route::Versions => {
             let target = format!("/series/{id}/versions");
@@ -135,7 +152,8 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
         Route::Healthcheck | Route::Metrics => get(route.template().to_owned(), admin).to_vec(),
         Route::Live | Route::Ready | Route::Startup => probe(),
         Route::Problem => get("/problems/internal".into(), None).to_vec(),
-        Route::OpenApi => probe(),
+        Route::OpenApi | Route::Docs => probe(),
+        Route::DocsFile => get("/docs/tidemark.js".into(), None).to_vec(),
         Route::Unmatched => get("/nowhere".into(), None).to_vec(),
     }
 }
@@ -161,6 +179,14 @@ impl Row {
     fn about(&self, id: &str) -> Self {
         Self {
             target: self.target.replace(SERIES, id),
+            ..self.clone()
+        }
+    }
+
+    /// The same about one of the spare series, where it is about those.
+    fn with_spare(&self, n: usize) -> Self {
+        Self {
+            target: self.target.replace(SPARE, &format!(".spare-{n}")),
             ..self.clone()
         }
     }
@@ -300,6 +326,8 @@ async fn view(server: &Server, owner: &Keys) -> Vec<(u16, Vec<String>, String)> 
         format!("/series/{SERIES}/versions"),
         format!("/plot?series_id={SERIES}"),
         format!("/plot?series_id={SERIES}&version=1"),
+        format!("/plot?series_id={SERIES}.spare-{SPARE_OF_OTHERS}&version=1"),
+        format!("/plot?series_id={SERIES}.spare-{SPARE_OF_OTHERS}s"),
     ] {
         let headers: Vec<_> = owner
             .all()
@@ -309,7 +337,6 @@ async fn view(server: &Server, owner: &Keys) -> Vec<(u16, Vec<String>, String)> 
         let reply = server.send("GET", &target, &headers, "").await;
         // The tag of an alias tells of changes to it, here.
         let tags = reply.text().matches("etag").count();
-        assert_eq!(reply.status, 200, "{target}: {}", reply.text());
         let mut essence = essence(&reply, SERIES);
         if tags > 0 {
             essence.2 = reply.text().to_owned();
@@ -334,6 +361,18 @@ async fn prepare(server: &Server, owner: &Keys) {
             .await
             .ok();
     }
+    for n in (0..owner.named.len()).chain([SPARE_OF_OTHERS]) {
+        for (series, n_versions) in [(format!(".spare-{n}"), 2), (format!(".spare-{n}s"), 1)] {
+            for _ in 0..n_versions {
+                let mut headers = vec![("content-type", "application/json")];
+                headers.extend(owner.all().map(|key| ("x-api-key", key)));
+                let body = history(&[MARK, MARK + 1.0, MARK + 4.0, MARK + 2.0]);
+                let target = format!("/fit/{SERIES}{series}");
+                let fit = server.send("POST", &target, &headers, body.to_string());
+                fit.await.ok();
+            }
+        }
+    }
 }
 
 /// Whatever is not as it has to be, as `WHAT: who, which request, how`; and how many requests were judged.
@@ -342,9 +381,9 @@ async fn violations(server: &Server, owner: &Keys, other: &Keys) -> (Vec<String>
     let rows = table(SERIES);
     prepare(server, owner).await;
     // Every route × every kind of key, of the tenant whose series it is.
-    for (kind, key) in &owner.named {
+    for (n, (kind, key)) in owner.named.iter().enumerate() {
         for row in &rows {
-            let reply = row.send(server, key.as_deref()).await;
+            let reply = row.with_spare(n).send(server, key.as_deref()).await;
             judged += 1;
             let is_fine = match refusal(kind, row) {
                 Some(status) => reply.status == status,
@@ -358,10 +397,13 @@ async fn violations(server: &Server, owner: &Keys, other: &Keys) -> (Vec<String>
     }
     // The same of another tenant: the series is as one that nobody used.
     let before = view(server, owner).await;
+    let are_there = before.iter().all(|(status, ..)| *status == 200);
+    assert!(are_there, "{before:?}");
     for (kind, key) in &other.named {
         for row in rows.iter().filter(|row| row.is_of_series()) {
-            let reply = row.send(server, key.as_deref()).await;
-            let like = row.about(NEVER).send(server, key.as_deref()).await;
+            let own = row.with_spare(SPARE_OF_OTHERS);
+            let reply = own.send(server, key.as_deref()).await;
+            let like = own.about(NEVER).send(server, key.as_deref()).await;
             judged += 2;
             if refusal(kind, row).is_some_and(|status| reply.status != status) {
                 found.push(format!("scope: {kind}, {}: {}", row.name(), reply.status));

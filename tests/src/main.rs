@@ -12,6 +12,7 @@ mod columns;
 mod concurrency;
 mod contract;
 mod decision_rule;
+mod deletes;
 mod detect;
 mod every_model;
 mod eviction;

@@ -3,12 +3,15 @@
 //! Schemathesis asks the same of generated requests (`tests/schemathesis`); these are the document's own examples, and the
 //! refusals of each code that a plain request can meet.
 
+mod replies;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
 use crate::server::Server;
+use replies::Replies;
 
 /// Operations with an example, in an order in which each finds what it needs.
 const IN_ORDER: &[(&str, &str)] = &[
@@ -35,7 +38,11 @@ const IN_ORDER: &[(&str, &str)] = &[
     ("get", "/health/startup"),
     ("get", "/problems/{code}"),
     ("get", "/openapi.json"),
+    ("get", "/docs"),
+    ("get", "/docs/{file}"),
     ("delete", "/series/{series_id}/aliases/{alias}"),
+    ("delete", "/series/{series_id}/versions/{version}"),
+    ("delete", "/series/{series_id}"),
 ];
 
 /// The document, and its schemas closed: a member that is not described is a fault.
@@ -97,14 +104,14 @@ impl Document {
             }
             return faults;
         };
-        let media_type = reply.header("content-type").unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default();
-        match content.get(essence) {
-            None => faults.push(format!("{media_type} is not described")),
-            Some(content) if essence.ends_with("json") => {
-                faults.extend(self.faults(&content["schema"], &reply.json()));
+        let media_type = replies::media_type(reply);
+        match content.get(media_type) {
+            None => faults.push(format!("{media_type:?} is not described")),
+            Some(content) => {
+                let instance = replies::content(reply);
+                let of = |it| self.faults(&content["schema"], &it);
+                faults.extend(instance.map(of).into_iter().flatten());
             }
-            Some(_) => {}
         }
         faults
     }
@@ -146,24 +153,60 @@ fn target(path: &str, operation: &Value) -> String {
     format!("{target}{mark}{}", query.join("&"))
 }
 
-/// The examples of a body, or none where there is no body.
-fn examples(operation: &Value) -> Vec<Option<Value>> {
-    let json = &operation["requestBody"]["content"]["application/json"];
-    let Some(examples) = json["examples"].as_object() else {
-        return vec![None];
+/// An example of a body.
+#[derive(Clone)]
+struct Example {
+    name: String,
+    media_type: String,
+    /// JSON, or text of another media type.
+    value: Value,
+}
+
+impl Example {
+    /// As it is sent.
+    fn body(&self) -> String {
+        match &self.value {
+            // The document has lines as a list.
+            Value::Array(lines) if self.media_type == "application/x-ndjson" => {
+                lines.iter().map(|line| format!("{line}\n")).collect()
+            }
+            Value::String(text) if !self.media_type.ends_with("json") => text.clone(),
+            value => value.to_string(),
+        }
+    }
+}
+
+/// The examples of a body, of every media type.
+fn examples(operation: &Value) -> Vec<Example> {
+    let content = operation["requestBody"]["content"].as_object();
+    let of_type = |(media_type, content): (&String, &Value)| {
+        let examples = content["examples"].as_object().cloned();
+        let media_type = media_type.clone();
+        let examples = examples.unwrap_or_default().into_iter();
+        examples.map(move |(name, example)| Example {
+            name,
+            media_type: media_type.clone(),
+            value: example["value"].clone(),
+        })
     };
-    examples
-        .values()
-        .map(|example| Some(example["value"].clone()))
-        .collect()
+    content.into_iter().flatten().flat_map(of_type).collect()
 }
 
 async fn send(server: &Server, method: &str, target: &str, body: Option<&Value>) -> Reply {
-    let json = [("content-type", "application/json")];
     let body = body.map(Value::to_string).unwrap_or_default();
-    server
-        .send(&method.to_uppercase(), target, &json, body)
-        .await
+    send_as(server, method, target, "application/json", body).await
+}
+
+async fn send_as(
+    server: &Server,
+    method: &str,
+    target: &str,
+    media_type: &str,
+    body: String,
+) -> Reply {
+    let media_type = [("content-type", media_type)];
+    let method = method.to_uppercase();
+    server.send(&method, target, &media_type, body).await
 }
 
 #[tokio::test]
@@ -171,6 +214,7 @@ async fn every_example_is_valid_and_answered_as_described() {
     let server = Server::start().await;
     let document = Document::of(&server).await;
     let mut described: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut replies = Replies::default();
     for (path, item) in document.open["paths"].as_object().expect("paths") {
         let methods = item.as_object().expect("operations").keys();
         let methods = methods.filter(|method| *method != "head");
@@ -182,25 +226,43 @@ async fn every_example_is_valid_and_answered_as_described() {
             "{method} {path}"
         );
         let operation = document.operation(method, path);
-        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-        for example in examples(operation) {
-            if let Some(example) = &example {
-                assert_eq!(
-                    document.faults(schema, example),
-                    [""; 0],
-                    "{method} {path}: {example}"
-                );
-            }
-            let reply = send(&server, method, &target(path, operation), example.as_ref()).await;
+        let target = target(path, operation);
+        let mut requests: Vec<_> = examples(operation).into_iter().map(Some).collect();
+        if requests.is_empty() {
+            requests.push(None);
+        }
+        if *method == "put" {
+            // What is made is answered otherwise than what is there. (A fit has set it.)
+            send(&server, "delete", &target, None).await;
+            requests.extend_from_within(..);
+        }
+        for request in requests {
+            let (reply, name) = match request {
+                None => (
+                    send(&server, method, &target, None).await,
+                    "reply".to_owned(),
+                ),
+                Some(example) => {
+                    let content = &operation["requestBody"]["content"][&example.media_type];
+                    let faults = document.faults(&content["schema"], &example.value);
+                    let body = example.body();
+                    assert_eq!(faults, [""; 0], "{method} {path}: {body}");
+                    let media_type = &example.media_type;
+                    let reply = send_as(&server, method, &target, media_type, body).await;
+                    (reply, example.name)
+                }
+            };
             assert!(
                 (200..300).contains(&reply.status),
                 "{method} {path}: {reply:?}"
             );
             let faults = document.faults_of_reply(operation, &reply);
             assert_eq!(faults, [""; 0], "{method} {path}: {reply:?}");
+            replies.note(&format!("{method} {path}"), &name, &reply);
         }
     }
     assert_eq!(described, BTreeSet::new(), "these have no example");
+    replies.write_or_compare();
 }
 
 #[tokio::test]
@@ -227,9 +289,9 @@ async fn refusals_are_described_with_their_codes() {
             for body in ["", "[", "{}", "[]", r#"{"x":1}"#, &long] {
                 asked.push((at.clone(), "application/json", body.to_owned()));
             }
-            for example in examples(operation).into_iter().flatten() {
-                asked.push((at.clone(), "application/json", example.to_string()));
-            }
+            let examples = examples(operation).into_iter();
+            let json = examples.filter(|it| it.media_type == "application/json");
+            asked.extend(json.map(|it| (at.clone(), "application/json", it.body())));
             asked.push((at, "text/plain", "1".to_owned()));
         }
         for (target, media_type, body) in asked {

@@ -10,9 +10,9 @@ use super::parse_duration;
 /// How connections are kept.
 #[derive(Clone, Debug, Args)]
 pub struct ConnectionsConfig {
-    /// How long a connection may wait for its next request before it is closed, such as 9s. Clients and balancers that
+    /// How long a connection may wait for its next request before it is closed, such as 8s. Clients and balancers that
     /// keep connections should give them up sooner.
-    #[arg(long, env = "TIDEMARK_KEEP_ALIVE", default_value = "9s", value_parser = parse_keep_alive)]
+    #[arg(long, env = "TIDEMARK_KEEP_ALIVE", default_value = "8s", value_parser = parse_keep_alive)]
     pub keep_alive: Duration,
 
     /// Connections of one address at a time, of IPv6 one /64; more are refused; 0 means any number. Behind a

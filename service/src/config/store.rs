@@ -1,4 +1,4 @@
-//! What the store keeps beside models, and for how long; what it leaves free.
+//! What the store keeps beside models, and for how long; how many of them; what it leaves free.
 
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ pub struct StoreConfig {
     /// How many such answers are kept; beyond them the oldest go first.
     #[arg(long, env = "TIDEMARK_IDEMPOTENCY_KEYS", default_value_t = 1_000_000)]
     pub idempotency_keys: u64,
+
+    /// Versions of each series that are kept: the last so many, and those that an alias points to; 0 for all.
+    #[arg(long, env = "TIDEMARK_KEEP_VERSIONS", default_value_t = 0)]
+    pub keep_versions: u64,
 
     /// Space that is kept free on the store's file system: what would take from it is refused.
     #[arg(long, env = "TIDEMARK_DISK_RESERVE", default_value = "64MiB", value_parser = parse_bytes)]

@@ -28,6 +28,10 @@ pub(super) struct Activity {
     working: Cell<u32>,
     awaited: Cell<Awaited>,
     since: Cell<Instant>,
+    /// Whether `since` is not known yet.
+    is_undated: Cell<bool>,
+    /// When the reply was made, as its handler knows.
+    answered: Cell<Option<Instant>>,
 }
 
 impl Activity {
@@ -36,18 +40,27 @@ impl Activity {
             working: Cell::new(0),
             awaited: Cell::new(Awaited::FirstByte),
             since: Cell::new(now),
+            is_undated: Cell::new(false),
+            answered: Cell::new(None),
         })
     }
 
-    /// What is awaited, and since when; `None` while a request is worked on.
+    /// What is awaited, and since when; `None` while a request is worked on. Who asks first about a head begins its time.
     pub(super) fn awaited(&self) -> Option<(Awaited, Instant)> {
-        (self.working.get() == 0).then(|| (self.awaited.get(), self.since.get()))
+        if self.working.get() > 0 {
+            return None;
+        }
+        if self.is_undated.take() {
+            self.since.set(Instant::now());
+        }
+        Some((self.awaited.get(), self.since.get()))
     }
 
-    /// Something was received: whether it begins a head after another request.
-    pub(super) fn received(&self) -> bool {
+    /// Something was received, which may begin a head after another request. Nearly always it is all of a head, which is
+    /// no longer awaited when somebody asks: so the clock is not read here.
+    pub(super) fn received(&self) {
         if self.working.get() > 0 {
-            return false;
+            return;
         }
         match self.awaited.get() {
             // A new connection has had its time since its begin.
@@ -55,11 +68,9 @@ impl Activity {
             Awaited::Head | Awaited::End => {}
             Awaited::Request => {
                 self.awaited.set(Awaited::Head);
-                self.since.set(Instant::now());
-                return true;
+                self.is_undated.set(true);
             }
         }
-        false
     }
 
     /// The reply is with the peer, which was slow to take it: only now it can be expected to go on.
@@ -73,10 +84,13 @@ impl Activity {
 
     fn end(&self) {
         self.working.set(self.working.get() - 1);
+        self.is_undated.set(false);
         if self.awaited.get() != Awaited::End {
             self.awaited.set(Awaited::Request);
         }
-        self.since.set(Instant::now());
+        // Most handlers have just read the clock.
+        self.since
+            .set(self.answered.take().unwrap_or_else(Instant::now));
     }
 }
 
@@ -89,6 +103,11 @@ impl Working {
         let activity: &Rc<Activity> = request.conn_data()?;
         activity.begin();
         Some(Self(Rc::clone(activity)))
+    }
+
+    /// Notes that the reply was made at `now`, if it is now.
+    pub(crate) fn answered_at(&self, now: Instant) {
+        self.0.answered.set(Some(now));
     }
 
     /// Ends the connection soon after the reply, whatever is still sent of the request.
@@ -112,25 +131,40 @@ mod tests {
         let opened = Instant::now();
         let activity = Activity::new(opened);
         assert_eq!(activity.awaited(), Some((Awaited::FirstByte, opened)));
-        assert!(!activity.received());
+        activity.received();
         assert_eq!(activity.awaited(), Some((Awaited::Head, opened)));
         activity.begin();
         let first = Working(Rc::clone(&activity));
         assert_eq!(activity.awaited(), None);
-        assert!(!activity.received(), "a body is no head");
+        activity.received();
+        let answered = Instant::now();
+        first.answered_at(answered);
         drop(first);
-        let (awaited, idle_since) = activity.awaited().unwrap();
-        assert!(awaited == Awaited::Request && idle_since >= opened);
-        assert!(activity.received());
+        let idle = Some((Awaited::Request, answered));
+        assert_eq!(activity.awaited(), idle, "a body is no head");
+        activity.received();
+        let asked = Instant::now();
         let (awaited, since) = activity.awaited().unwrap();
-        assert!(awaited == Awaited::Head && since >= idle_since);
-        assert!(!activity.received(), "later bytes buy no time");
-        assert_eq!(activity.awaited(), Some((Awaited::Head, since)));
+        assert!(awaited == Awaited::Head && since >= asked);
+        activity.received();
+        let later = activity.awaited();
+        assert_eq!(
+            later,
+            Some((Awaited::Head, since)),
+            "later bytes buy no time"
+        );
         activity.begin();
         let second = Working(Rc::clone(&activity));
         second.hang_up();
         drop(second);
-        assert!(!activity.received(), "the rest of a body begins nothing");
-        assert!(matches!(activity.awaited(), Some((Awaited::End, _))));
+        let (awaited, told) = activity.awaited().unwrap();
+        assert!(awaited == Awaited::End && told >= since);
+        activity.received();
+        let rest = activity.awaited();
+        assert_eq!(
+            rest,
+            Some((Awaited::End, told)),
+            "the rest of a body begins nothing"
+        );
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
 
 /// Bytes of a registered name. No percent-encoding: no name that is asked here needs it.
 fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// Host and port; a colon within brackets is part of the host.

@@ -8,11 +8,13 @@
 //! The same is done where it is not said clearly for whom a request is, or where it ends. A refusal by a handler would
 //! be too late: what was pipelined behind is then already with the framework, which answers it.
 //!
-//! Bodies are passed over by their length. The cost is a look at each line of a head.
+//! Bodies are passed over by their length. The cost is a look at each line of a head: in place, unless it came in pieces.
+
+use memchr::memchr;
 
 use super::authority::{is_authority, is_same};
 
-/// Bytes of a line that are kept to read it; longer ones of the lines that matter are refused.
+/// Bytes of a line that are read; longer ones of the lines that matter are refused.
 const KEPT_BYTES: usize = 512;
 /// Most bytes of the line of a chunk's size, with its extensions.
 const CHUNK_LINE_MAX: usize = 1_024;
@@ -53,15 +55,44 @@ struct Head {
     authority: Option<(Vec<u8>, u16)>,
 }
 
+/// A line without its LF.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    /// Its first [`KEPT_BYTES`].
+    kept: &'a [u8],
+    /// Its length.
+    bytes: usize,
+    last: u8,
+}
+
+impl<'a> Line<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Self {
+            kept: &text[..text.len().min(KEPT_BYTES)],
+            bytes: text.len(),
+            last: text.last().copied().unwrap_or_default(),
+        }
+    }
+
+    /// Nothing but its CR.
+    fn is_blank(&self) -> bool {
+        self.bytes == 1
+    }
+
+    fn is_whole(&self) -> bool {
+        self.bytes <= KEPT_BYTES
+    }
+}
+
 /// A connection's requests, as far as they have come.
 #[derive(Debug)]
 pub(super) struct Framing {
     part: Part,
     head: Head,
-    /// The begin of the line that is being read.
-    line: Vec<u8>,
+    /// The begin of a line whose end has not come.
+    begun: Vec<u8>,
     /// Its length so far, and its last byte.
-    line_bytes: usize,
+    begun_bytes: usize,
     last: u8,
     trailer_bytes: usize,
 }
@@ -71,8 +102,8 @@ impl Default for Framing {
         Self {
             part: Part::RequestLine,
             head: Head::default(),
-            line: Vec::new(),
-            line_bytes: 0,
+            begun: Vec::new(),
+            begun_bytes: 0,
             last: 0,
             trailer_bytes: 0,
         }
@@ -112,78 +143,88 @@ impl Framing {
 
     /// Reads up to the end of the line, or what there is of it; the number of bytes.
     fn line(&mut self, bytes: &mut [u8]) -> usize {
-        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', bytes);
         let text = &bytes[..end.unwrap_or(bytes.len())];
-        let room = KEPT_BYTES.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&text[..text.len().min(room)]);
-        self.line_bytes += text.len();
-        self.last = text.last().copied().unwrap_or(self.last);
-        let Some(end) = end else {
-            if self.is_too_long() {
-                self.refuse(bytes, bytes.len() - 1);
-            }
-            return bytes.len();
+        let room = self.line_max().saturating_sub(self.begun_bytes);
+        let refused = if text.len() > room {
+            Some(room)
+        } else if self.begun_bytes == 0 && end.is_some() {
+            let is_meant = self.whole_line(Line::of(text)).is_some();
+            end.filter(|_| !is_meant)
+        } else {
+            self.go_on(text);
+            end.filter(|_| self.end_line().is_none())
         };
-        if self.line_bytes == 0
-            || self.last != b'\r'
-            || self.is_too_long()
-            || self.whole_line().is_none()
-        {
-            self.refuse(bytes, end);
+        match (refused, end) {
+            (Some(at), _) => {
+                self.refuse(bytes, at);
+                at + 1
+            }
+            (None, Some(end)) => end + 1,
+            (None, None) => bytes.len(),
         }
-        self.line.clear();
-        self.line_bytes = 0;
+    }
+
+    /// Keeps what came of a line that ends later.
+    fn go_on(&mut self, text: &[u8]) {
+        let room = KEPT_BYTES.saturating_sub(self.begun.len());
+        self.begun.extend_from_slice(&text[..text.len().min(room)]);
+        self.begun_bytes += text.len();
+        self.last = text.last().copied().unwrap_or(self.last);
+    }
+
+    /// Reads the line that came in pieces.
+    fn end_line(&mut self) -> Option<()> {
+        let mut begun = std::mem::take(&mut self.begun);
+        let read = self.whole_line(Line {
+            kept: &begun,
+            bytes: self.begun_bytes,
+            last: self.last,
+        });
+        begun.clear();
+        self.begun = begun;
+        self.begun_bytes = 0;
         self.last = 0;
-        end + 1
+        read
     }
 
     /// Changes the byte at `at`, the last one that was read. In what follows the last chunk the parser takes every byte
-    /// but a CR without LF, so that one is made there, too.
+    /// but one after a CR that is no LF, so that a CR is made there: all that follows is refused, too.
     fn refuse(&mut self, bytes: &mut [u8], at: usize) {
-        if self.part == Part::Trailer {
-            bytes[at.saturating_sub(1)] = b'\r';
-        }
-        bytes[at] = if self.part == Part::Trailer && at == 0 {
-            b'\r'
-        } else {
-            REFUSED
+        bytes[at] = match self.part {
+            Part::Trailer => b'\r',
+            _ => REFUSED,
         };
         self.part = Part::Refused;
     }
 
-    /// Whether the line, or the lines after the last chunk, are longer than any that is meant.
-    fn is_too_long(&self) -> bool {
+    /// The longest line that is meant here; the framework limits heads.
+    fn line_max(&self) -> usize {
         match self.part {
-            Part::ChunkSize => self.line_bytes > CHUNK_LINE_MAX,
-            Part::ChunkEnd => self.line_bytes > 1,
-            Part::Trailer => self.trailer_bytes + self.line_bytes > TRAILERS_MAX,
-            // The framework limits heads.
-            _ => false,
+            Part::ChunkSize => CHUNK_LINE_MAX,
+            Part::ChunkEnd => 1,
+            Part::Trailer => TRAILERS_MAX - self.trailer_bytes,
+            _ => usize::MAX,
         }
     }
 
-    /// What follows a line that ends as it should; `None` if nothing may.
-    fn whole_line(&mut self) -> Option<()> {
-        let is_blank = self.line_bytes == 1;
+    /// What follows a line; `None` if nothing may.
+    fn whole_line(&mut self, line: Line<'_>) -> Option<()> {
+        if line.last != b'\r' {
+            return None;
+        }
         self.part = match self.part {
-            Part::RequestLine if is_blank => Part::RequestLine,
+            Part::Field if !line.is_blank() => {
+                self.head.field(line)?;
+                Part::Field
+            }
+            Part::Field => self.head.body()?,
+            Part::RequestLine if line.is_blank() => Part::RequestLine,
             Part::RequestLine => {
-                // The framework would take all that follows for the body of a tunnel.
-                if self.line.starts_with(b"CONNECT ") {
-                    return None;
-                }
-                self.head = Head {
-                    authority: self.authority()?,
-                    ..Head::default()
-                };
+                self.head = Head::of(line)?;
                 Part::Field
             }
-            Part::Field if is_blank => self.head.body()?,
-            Part::Field => {
-                self.field()?;
-                Part::Field
-            }
-            Part::ChunkSize => match chunk_size(&self.line)? {
+            Part::ChunkSize => match chunk_size(line.kept)? {
                 0 => {
                     self.trailer_bytes = 0;
                     Part::Trailer
@@ -191,85 +232,75 @@ impl Framing {
                 size => Part::Chunk(size),
             },
             Part::ChunkEnd => Part::ChunkSize,
-            Part::Trailer if is_blank => Part::RequestLine,
+            Part::Trailer if line.is_blank() => Part::RequestLine,
             Part::Trailer => {
-                self.trailer_bytes += self.line_bytes + 1;
+                // With its LF, for which there is room only if another line may follow.
+                self.trailer_bytes = (self.trailer_bytes + line.bytes + 1).min(TRAILERS_MAX);
                 Part::Trailer
             }
             part => part,
         };
         Some(())
     }
-
-    /// The authority of an absolute target; `None` if it is not one.
-    fn authority(&self) -> Option<Option<(Vec<u8>, u16)>> {
-        let target = self
-            .line
-            .split(|byte| *byte == b' ')
-            .nth(1)
-            .unwrap_or_default();
-        let schemes = [(&b"http://"[..], 80), (b"https://", 443)];
-        let found = schemes.iter().find_map(|(scheme, port)| {
-            let begins = target.get(..scheme.len())?.eq_ignore_ascii_case(scheme);
-            begins.then(|| (&target[scheme.len()..], *port))
-        });
-        let Some((rest, port)) = found else {
-            return Some(None);
-        };
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b'?' | b'#'));
-        let authority = &rest[..end.unwrap_or(rest.len())];
-        is_authority(authority).then(|| Some((authority.to_vec(), port)))
-    }
-
-    /// Reads a header field; `None` if it makes the length of the body unclear.
-    fn field(&mut self) -> Option<()> {
-        let colon = self.line.iter().position(|byte| *byte == b':');
-        // A name that is longer than what is kept is none of these.
-        let Some(colon) = colon else {
-            return (self.line_bytes > KEPT_BYTES).then_some(());
-        };
-        let (name, value) = (&self.line[..colon], &self.line[colon + 1..]);
-        // A line that goes on with the one before (obsolete folding), or a name that another parser reads as one of these.
-        if name.iter().any(u8::is_ascii_whitespace) || name.is_empty() {
-            return None;
-        }
-        let is_named = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-        let is_whole = self.line_bytes <= KEPT_BYTES;
-        let value = value.trim_ascii();
-        if is_named(b"content-length") {
-            let is_number = is_whole && !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-            let length = std::str::from_utf8(value)
-                .ok()
-                .filter(|_| is_number)?
-                .parse()
-                .ok()?;
-            let before = self.head.length.replace(length);
-            return before.is_none().then_some(());
-        }
-        if is_named(b"transfer-encoding") {
-            let is_chunked = is_whole && value.eq_ignore_ascii_case(b"chunked");
-            let before = std::mem::replace(&mut self.head.is_chunked, true);
-            return (is_chunked && !before).then_some(());
-        }
-        if is_named(b"host") {
-            let is_clear = is_whole && is_authority(value);
-            let target = self.head.authority.as_ref();
-            let is_targets = target.is_none_or(|(target, port)| is_same(target, value, *port));
-            return (is_clear && is_targets).then_some(());
-        }
-        if is_named(b"upgrade") {
-            // The framework would take all that follows for a web socket, whatever length is told.
-            let value = value.to_ascii_lowercase();
-            let is_socket = !is_whole || value.windows(9).any(|part| part == b"websocket");
-            return (!is_socket).then_some(());
-        }
-        Some(())
-    }
 }
 
 impl Head {
+    /// That of a request line; `None` if there may be none.
+    fn of(line: Line<'_>) -> Option<Self> {
+        // The framework would take all that follows for the body of a tunnel.
+        if line.kept.starts_with(b"CONNECT ") {
+            return None;
+        }
+        Some(Self {
+            authority: target_authority(line)?,
+            ..Self::default()
+        })
+    }
+
+    /// Reads a header field; `None` if it makes the length of the body unclear.
+    fn field(&mut self, line: Line<'_>) -> Option<()> {
+        let ends = |byte: &u8| *byte == b':' || byte.is_ascii_whitespace();
+        let Some(colon) = line.kept.iter().position(ends) else {
+            // A name that is longer than what is kept is none of these.
+            return (!line.is_whole()).then_some(());
+        };
+        // A line that goes on with the one before (obsolete folding), or a name that another parser reads as one of these.
+        if line.kept[colon] != b':' || colon == 0 {
+            return None;
+        }
+        let (name, value) = (&line.kept[..colon], &line.kept[colon + 1..]);
+        let is_named = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        let is_whole = line.is_whole();
+        // Most names have another length than any of these.
+        match name.len() {
+            4 if is_named(b"host") => {
+                let value = value.trim_ascii();
+                let is_clear = is_whole && is_authority(value);
+                let target = self.authority.as_ref();
+                let is_targets = target.is_none_or(|(target, port)| is_same(target, value, *port));
+                (is_clear && is_targets).then_some(())
+            }
+            14 if is_named(b"content-length") => {
+                let length = Some(value.trim_ascii())
+                    .filter(|_| is_whole)
+                    .and_then(number)?;
+                self.length.replace(length).is_none().then_some(())
+            }
+            17 if is_named(b"transfer-encoding") => {
+                let is_chunked = is_whole && value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                let before = std::mem::replace(&mut self.is_chunked, true);
+                (is_chunked && !before).then_some(())
+            }
+            7 if is_named(b"upgrade") => {
+                // The framework would take all that follows for a web socket, whatever length is told.
+                let value = value.to_ascii_lowercase();
+                let is_socket = !is_whole || value.windows(9).any(|part| part == b"websocket");
+                (!is_socket).then_some(())
+            }
+            _ => Some(()),
+        }
+    }
+
     /// What follows the head.
     fn body(&self) -> Option<Part> {
         match (self.length, self.is_chunked) {
@@ -279,6 +310,31 @@ impl Head {
             (Some(length), false) => Some(Part::Body(length)),
         }
     }
+}
+
+/// The authority of an absolute target, and the port of its scheme; `None` if it is not one.
+fn target_authority(line: Line<'_>) -> Option<Option<(Vec<u8>, u16)>> {
+    let begin = memchr(b' ', line.kept).map_or(line.kept.len(), |space| space + 1);
+    let target = &line.kept[begin..];
+    let schemes = [(&b"http://"[..], 80), (b"https://", 443)];
+    let found = schemes.iter().find_map(|(scheme, port)| {
+        let begins = target.get(..scheme.len())?.eq_ignore_ascii_case(scheme);
+        begins.then(|| (&target[scheme.len()..], *port))
+    });
+    let Some((rest, port)) = found else {
+        return Some(None);
+    };
+    let ends = |byte: &u8| matches!(byte, b' ' | b'/' | b'?' | b'#');
+    // What goes on beyond what is kept cannot be compared.
+    let authority = &rest[..rest.iter().position(ends)?];
+    is_authority(authority).then(|| Some((authority.to_vec(), port)))
+}
+
+/// A number of decimal digits and nothing else.
+fn number(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| is_number)?;
+    text.parse().ok()
 }
 
 /// The size of a chunk; `None` if the line does not begin with one.
@@ -291,82 +347,4 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is left of `text` when it comes in pieces of `piece` bytes.
-    fn passed(text: &str, piece: usize) -> (String, bool) {
-        let mut framing = Framing::default();
-        let mut bytes = text.as_bytes().to_vec();
-        bytes
-            .chunks_mut(piece)
-            .for_each(|piece| framing.pass(piece));
-        (String::from_utf8(bytes).unwrap(), framing.is_refused())
-    }
-
-    #[test]
-    fn requests_pass_as_they_are_however_they_are_cut() {
-        let requests = [
-            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-            "\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\na\nb\n\n\nc",
-            "POST / HTTP/1.1\r\nCONTENT-length:\t 007 \r\nHost: x\r\n\r\na\nb\n\n\nc",
-            "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\n\n\n\n\r\nA \r\n0123456789\r\n0\r\nX: y\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
-            "GET HTTP://X:80?a HTTP/1.1\r\nHost: x\r\n\r\n",
-            "POST / HTTP/1.1\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\n\n",
-        ];
-        let all = requests.concat();
-        for piece in 1..all.len() {
-            assert_eq!(passed(&all, piece), (all.clone(), false), "{piece}");
-        }
-        let long = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(5_000));
-        assert_eq!(passed(&long, 700), (long.clone(), false));
-    }
-
-    #[test]
-    fn what_is_not_a_request_is_refused_however_it_is_cut() {
-        let head = |fields: &str| format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n");
-        let chunked = |body: &str| format!("{}{body}", head("Transfer-Encoding: chunked"));
-        let refused = [
-            "GET / HTTP/1.1\nHost: x\r\n\r\n".to_owned(),
-            "GET / HTTP/1.1\r\nHost: x\n\r\n".to_owned(),
-            "GET / HTTP/1.1\r\nHost: x\r\n\n".to_owned(),
-            "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
-            head("Content-Length: 1\r\nContent-Length: 1"),
-            head("Content-Length: 1\r\nTransfer-Encoding: chunked"),
-            head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
-            head("Transfer-Encoding: xchunked"),
-            head("Content-Length: +1"),
-            head("Content-Length: 18446744073709551616"),
-            head("Content-Length : 1"),
-            head(" Content-Length: 1"),
-            head("no colon"),
-            head("Host: a b"),
-            head("Host:"),
-            head("Upgrade: h2c, WebSocket"),
-            "CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n".to_owned(),
-            "GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
-            "GET http://u@x/ HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
-            chunked("5\nhello\r\n0\r\n\r\n"),
-            chunked("5\r\nhello\n0\r\n\r\n"),
-            chunked("5\r\nhelloX\r\n0\r\n\r\n"),
-            chunked("\r\n"),
-            chunked("-1\r\n"),
-            chunked("fffffffffffffff\r\n"),
-            chunked(&format!("5;{}\r\n", "x".repeat(CHUNK_LINE_MAX))),
-            chunked("0\r\nX: y\n\r\n"),
-            chunked("0\r\n\n"),
-            chunked(&format!("0\r\n{}", "X: y\r\n".repeat(TRAILERS_MAX / 6 + 1))),
-            chunked(&format!("0\r\nX: {}", "y".repeat(TRAILERS_MAX))),
-        ];
-        for text in refused {
-            for piece in [1, 2, 3, 7, 50, text.len()] {
-                let (left, is_refused) =
-                    passed(&format!("{text}GET /next HTTP/1.1\r\n\r\n"), piece);
-                assert!(is_refused, "{piece}: {text:?}");
-                assert!(!left.contains("/next"), "{piece}: {left:?}");
-            }
-        }
-    }
-}
+mod tests;

@@ -1,12 +1,12 @@
 //! A socket that ends itself when its peer does not get on.
 //!
 //! One timer a connection. It is set early rather than late and moved only when it fires, so that a
-//! request costs two readings of the clock: when its head begins and when its reply is made.
+//! request whose head comes at once reads no clock and moves no timer here.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,7 +37,11 @@ pub(super) struct GuardedIo {
     reply: Option<Pace>,
     /// Never later than the end of any limit.
     timer: Pin<Box<Sleep>>,
+    /// Whom it wakes. It has not to be asked again until it has fired.
+    woken: Option<Waker>,
     counted: Connection,
+    /// By its peer, by us, or in order. The framework drops a connection before that only for what came on it.
+    is_ended: bool,
     _slot: Option<Slot>,
 }
 
@@ -56,7 +60,9 @@ impl GuardedIo {
             framing: Framing::default(),
             reply: None,
             timer: Box::pin(sleep_until((now + limits.shortest()).into())),
+            woken: None,
             counted,
+            is_ended: false,
             _slot: slot,
         }
     }
@@ -68,6 +74,10 @@ impl GuardedIo {
 
     /// Ends the connection if a limit has passed; otherwise the task is woken in time to look again.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let is_set = |waker: &Waker| waker.will_wake(cx.waker());
+        if self.woken.as_ref().is_some_and(is_set) && !self.timer.is_elapsed() {
+            return Ok(());
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             match self.due(now) {
@@ -75,6 +85,7 @@ impl GuardedIo {
                 (due, _) => self.timer.as_mut().reset(due.into()),
             }
         }
+        self.woken = Some(cx.waker().clone());
         Ok(())
     }
 
@@ -93,6 +104,7 @@ impl GuardedIo {
     }
 
     fn cut(&mut self, cx: &mut Context<'_>, why: Option<Closed>) -> io::Error {
+        self.is_ended = true;
         if let Some(why) = why {
             self.counted.closed(why);
         }
@@ -132,6 +144,10 @@ impl GuardedIo {
 
 impl Drop for GuardedIo {
     fn drop(&mut self) {
+        // A handler that is dropped with it was told of nothing: the server stops.
+        if !self.is_ended && self.activity.awaited().is_some() {
+            self.counted.closed(Closed::Malformed);
+        }
         self.stream.offer_rest_for(REST_WITHIN);
     }
 }
@@ -148,11 +164,11 @@ impl AsyncRead for GuardedIo {
         match read {
             Poll::Ready(Ok(())) if buf.filled().len() > before => {
                 this.framing.pass(&mut buf.filled_mut()[before..]);
-                if this.activity.received() {
-                    this.fire_by(Instant::now() + this.limits.head);
-                }
+                this.activity.received();
             }
-            Poll::Ready(_) => {}
+            // The framework shuts down what the peer has ended.
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => this.is_ended = true,
             Poll::Pending => this.check(cx)?,
         }
         read
@@ -173,7 +189,7 @@ impl AsyncWrite for GuardedIo {
                     reply.moved(*bytes, Instant::now());
                 }
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(_)) => this.is_ended = true,
             Poll::Pending => this.blocked(cx)?,
         }
         written
@@ -190,7 +206,10 @@ impl AsyncWrite for GuardedIo {
                 }
                 match this.activity.awaited() {
                     // A peer that always has more of a body that nobody reads never lets a read wait.
-                    Some((Awaited::Head, _)) => this.check(cx)?,
+                    Some((Awaited::Head, since)) => {
+                        this.fire_by(since + this.limits.head);
+                        this.check(cx)?;
+                    }
                     Some((Awaited::End, since)) => {
                         this.fire_by(since + LINGER);
                         this.check(cx)?;
@@ -198,7 +217,7 @@ impl AsyncWrite for GuardedIo {
                     _ => {}
                 }
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(_)) => this.is_ended = true,
             Poll::Pending => this.blocked(cx)?,
         }
         flushed
@@ -206,6 +225,7 @@ impl AsyncWrite for GuardedIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.is_ended = true;
         let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
         if shut.is_pending() {
             this.blocked(cx)?;

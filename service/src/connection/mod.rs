@@ -22,19 +22,23 @@ pub(crate) use peers::Peers;
 pub(crate) use serve::{Serving, serve};
 pub(crate) use tls::{CertificateFiles, Tls};
 
-/// A peer that does not get on for so long loses its connection. Below the 10 s that are promised, because the farewell
-/// and the timers take their time, too.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(8_500);
+/// A peer that does not get on for so long loses its connection. Far below the 10 s that are promised, because a machine
+/// that does much else comes to it late.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(7_500);
 
 /// After a refusal, what its sender has on the way is read for so long, or the system would drop the reply with it.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// As [`PATIENCE`], with a body: its refusal is followed by [`LINGER`].
-pub(crate) const BODY_PATIENCE: Duration = Duration::from_millis(7_500);
+pub(crate) const BODY_PATIENCE: Duration = Duration::from_millis(6_500);
+
+/// As [`PATIENCE`], with a reply: who does not take one has not got on since before there was one that did not fit.
+const REPLY_PATIENCE: Duration = Duration::from_secs(6);
 
 /// Bytes of a reply that the system takes before it has sent those that it took earlier. It asks for more when half of
-/// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`PATIENCE`].
-const UNSENT_BYTES: u32 = 16 * 1024;
+/// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`REPLY_PATIENCE`].
+const UNSENT_BYTES: u32 = 10 * 1024;
+
 /// How long a connection may stay in one part of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -52,7 +56,7 @@ impl Limits {
         Self {
             head: PATIENCE,
             idle,
-            reply: PATIENCE,
+            reply: REPLY_PATIENCE,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
@@ -90,17 +91,19 @@ async fn read(
     let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
     let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
     let deadline = deadline.unwrap_or(call.received.at() + admit::DEADLINE_DEFAULT);
-    let pace = Cell::new(Pace::begin(Instant::now()));
-    let body = arrived(call.request, payload, limit, memory.as_deref(), &pace);
+    let awaited = Awaited::since(call.received.at());
+    let body = arrived(call.request, payload, limit, memory.as_deref(), &awaited);
     // What was reserved for a body that does not come would be reserved for ever.
-    let body = paced(body, &pace, deadline).await?;
+    let body = paced(body, &awaited, deadline).await?;
     let Some(ticket) = ticket else {
         return body.map_err(Unread::rejection);
     };
-    let body = body.and_then(|body| match ticket.is_late(Instant::now()) {
-        false => Ok(body),
-        true => Err(Unread::Refused(Refusal::Deadline)),
-    });
+    let body = body.and_then(
+        |body| match awaited.now().is_some_and(|now| ticket.is_late(now)) {
+            false => Ok(body),
+            true => Err(Unread::Refused(Refusal::Deadline)),
+        },
+    );
     let body = body.inspect_err(|unread| {
         if let Unread::Refused(refusal) = unread {
             let gate = call.state.compute.gate(ticket.class);
@@ -112,24 +115,77 @@ async fn read(
     Ok(body)
 }
 
+/// A body on its way. What came with the head, as nearly every body does, costs neither a timer nor a clock.
+struct Awaited {
+    begun: Instant,
+    pace: Cell<Pace>,
+    /// Whether some of it was not there with the head.
+    is_behind: Cell<bool>,
+}
+
+impl Awaited {
+    fn since(begun: Instant) -> Self {
+        Self {
+            begun,
+            pace: Cell::new(Pace::begin(begun)),
+            is_behind: Cell::new(false),
+        }
+    }
+
+    /// The time, once any has passed.
+    fn now(&self) -> Option<Instant> {
+        self.is_behind.get().then(Instant::now)
+    }
+
+    fn moved(&self, bytes: usize) {
+        let mut pace = self.pace.get();
+        pace.moved(bytes, self.now().unwrap_or(self.begun));
+        self.pace.set(pace);
+    }
+
+    fn due(&self) -> Instant {
+        self.pace.get().deadline(BODY_PATIENCE)
+    }
+}
+
 /// What `body` is once it is there, unless it is not by `deadline`, or stalls before.
 async fn paced<T>(
     body: impl Future<Output = T>,
-    pace: &Cell<Pace>,
+    awaited: &Awaited,
     deadline: Instant,
 ) -> Result<T, Rejection> {
     let mut body = pin!(body);
+    // The framework asks for a reply before it hands on what it has of the body, and once more after that.
+    if let Some(body) = within_two_polls(body.as_mut()).await {
+        return Ok(body);
+    }
+    awaited.is_behind.set(true);
     loop {
-        let due = pace.get().deadline(BODY_PATIENCE);
+        let due = awaited.due();
         let arrived = tokio::time::timeout_at(due.min(deadline).into(), &mut body).await;
         match arrived {
             Ok(body) => return Ok(body),
             Err(_) if deadline <= due => return Err(late()),
             // Nothing has come since then, or too little.
-            Err(_) if pace.get().deadline(BODY_PATIENCE) <= due => return Err(stalled()),
+            Err(_) if awaited.due() <= due => return Err(stalled()),
             Err(_) => {}
         }
     }
+}
+
+/// What `future` is, if it is ready at once or when it is asked again.
+async fn within_two_polls<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut is_asked_again = false;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if is_asked_again => Poll::Ready(None),
+        Poll::Pending => {
+            is_asked_again = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Why there is no body.
@@ -158,7 +214,7 @@ async fn arrived(
     payload: Payload,
     limit: usize,
     memory: Option<&Reserved>,
-    pace: &Cell<Pace>,
+    awaited: &Awaited,
 ) -> Result<Bytes, Unread> {
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
@@ -169,9 +225,7 @@ async fn arrived(
     let mut next = async || {
         let chunk = poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
         if let Some(Ok(chunk)) = &chunk {
-            let mut moved = pace.get();
-            moved.moved(chunk.len(), Instant::now());
-            pace.set(moved);
+            awaited.moved(chunk.len());
         }
         chunk
     };

@@ -214,6 +214,19 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         }
         RegistryError::UnknownAlias { .. } => plain(Code::UnknownAlias),
         RegistryError::AliasUnmet(_) => plain(Code::AliasPreconditionFailed),
+        RegistryError::VersionInUse { aliases, .. } => Rejection {
+            errors: aliases
+                .iter()
+                .map(|alias| {
+                    let reason = format!("the alias {alias} points to it");
+                    let place = [Loc::from("path"), Loc::from("version")];
+                    Rejection::one(Code::VersionInUse, FieldError::new(place, reason))
+                })
+                .flat_map(|rejection| rejection.errors)
+                .collect(),
+            ..plain(Code::VersionInUse)
+        },
+        RegistryError::VersionUnmet { .. } => plain(Code::VersionPreconditionFailed),
         RegistryError::OnlineStateExists { parameter, .. } => {
             at_parameter(Code::OnlineStateExists, parameter, error.to_string())
         }
@@ -243,6 +256,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 Rejection::one(Code::IdempotencyKeyReused, error)
             }
             PutError::TooManyAliases => plain(Code::InvalidAlias),
+            PutError::Deleted => plain(Code::SeriesDeleted),
         },
         RegistryError::Store(store) => match store {
             StoreError::Damaged { .. } | StoreError::DamagedFile { .. } => {

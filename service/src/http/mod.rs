@@ -12,6 +12,7 @@ mod convert;
 mod counts;
 mod cursor;
 mod detect;
+mod docs;
 mod fit;
 mod health;
 mod held;
@@ -31,10 +32,12 @@ pub mod router;
 mod scoped;
 mod scopes;
 mod series;
+mod series_delete;
 pub mod stamp;
 mod trace;
 mod update;
 mod version;
+mod version_delete;
 mod versions;
 
 use std::time::Duration;
@@ -92,7 +95,11 @@ pub async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>
     }
     request_log::write(&call, &reply);
     trace::answered(&received, &reply);
+    let received_at = received.at();
     let took = received.stamp(&mut reply);
+    if let Some(working) = &working {
+        working.answered_at(received_at + took);
+    }
     counted.reply(request.method(), reply.status(), took);
     reply
 }
@@ -169,6 +176,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Startup => Ok(health::startup(call.state)),
         Resource::ProblemPage(code) => Ok(problems::page(call, code)),
         Resource::OpenApi => openapi::handle(call),
+        Resource::Docs => docs::page(call),
+        Resource::DocsFile(name) => docs::file(call, name),
         Resource::Unknown => unreachable!("answered above"),
     };
     outcome.unwrap_or_else(|rejection| {
@@ -191,11 +200,17 @@ async fn answer_of_series(
     let outcome = match resource {
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => update::handle(call, payload, series).await,
+        Resource::Series(_) if call.request.method() == Method::DELETE => {
+            series_delete::delete(call, series).await
+        }
         Resource::Series(_) => series::get(call, series).await,
         Resource::Versions(_) if call.request.method() == Method::POST => {
             versions::handle(call, payload, series).await
         }
         Resource::Versions(_) => version::list(call, series).await,
+        Resource::Version(_, number) if call.request.method() == Method::DELETE => {
+            version_delete::delete(call, series, number).await
+        }
         Resource::Version(_, number) => version::get(call, series, number).await,
         Resource::Artifact(_, number) => artifact::get(call, payload, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
@@ -212,6 +227,8 @@ async fn answer_of_series(
         | Resource::Startup
         | Resource::ProblemPage(_)
         | Resource::OpenApi
+        | Resource::Docs
+        | Resource::DocsFile(_)
         | Resource::Unknown => unreachable!("its path names no series"),
     };
     outcome.map_err(|rejection| {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use detectors::envelope::digest_hex;
 
 use super::scoped::Series;
-use super::{Call, admit, body, columns, convert, json, json_with_capacity, ok_held};
+use super::{Call, admit, body, columns, convert, json_with_capacity, ok_held};
 use crate::admission::Class;
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Registry, ServedModel, Watch};
@@ -191,7 +191,7 @@ fn answer(
             watch.point(score.p_value);
             let mut reply = convert::point_reply(model.version, &hash, timestamp, value, &score);
             if !asked.explain {
-                return Ok(json(&reply));
+                return Ok(Bytes::from(reply.to_json()));
             }
             let explanation = model.fitted.explain(timestamp, value, &score);
             reply.reasons = Some(convert::reasons(&explanation));

@@ -46,6 +46,8 @@ routes! {
     Startup = "/health/startup",
     Problem = "/problems/{code}",
     OpenApi = "/openapi.json",
+    Docs = "/docs",
+    DocsFile = "/docs/{file}",
     Unmatched = "unmatched",
 }
 
@@ -72,6 +74,8 @@ impl From<Resource<'_>> for Route {
             Resource::Startup => Self::Startup,
             Resource::ProblemPage(_) => Self::Problem,
             Resource::OpenApi => Self::OpenApi,
+            Resource::Docs => Self::Docs,
+            Resource::DocsFile(_) => Self::DocsFile,
             Resource::Unknown => Self::Unmatched,
         }
     }

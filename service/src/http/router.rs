@@ -48,6 +48,10 @@ pub enum Resource<'a> {
     ProblemPage(&'a str),
     /// `/openapi.json`
     OpenApi,
+    /// `/docs`
+    Docs,
+    /// `/docs/{file}`
+    DocsFile(&'a str),
     /// Nothing of ours.
     Unknown,
 }
@@ -71,6 +75,9 @@ impl<'a> Resource<'a> {
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
+        if let Some(file) = path.strip_prefix("/docs/") {
+            return Self::DocsFile(file);
+        }
         match path {
             "/detect" => Self::Detect,
             "/series" => Self::SeriesList,
@@ -81,6 +88,7 @@ impl<'a> Resource<'a> {
             "/health/ready" | "/health" => Self::Ready,
             "/health/startup" => Self::Startup,
             "/openapi.json" => Self::OpenApi,
+            "/docs" => Self::Docs,
             _ => Self::Unknown,
         }
     }
@@ -96,17 +104,20 @@ impl<'a> Resource<'a> {
             "aliases" => return Self::Aliases(id),
             _ => {}
         }
-        if let Some(version) = rest.strip_prefix("versions/") {
-            return match version.split_once('/') {
-                None => Self::Version(id, version),
-                Some((version, "artifact")) => Self::Artifact(id, version),
-                Some(_) => Self::Unknown,
-            };
+        let step = |name: &str| {
+            let step = rest.strip_prefix(name);
+            step.filter(|step| !step.contains('/'))
+        };
+        if let Some(version) = step("versions/") {
+            return Self::Version(id, version);
         }
-        match rest.strip_prefix("aliases/") {
-            Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
-            _ => Self::Unknown,
+        let of_version = rest.strip_prefix("versions/");
+        match of_version.and_then(|rest| rest.split_once('/')) {
+            Some((version, "artifact")) => return Self::Artifact(id, version),
+            Some(_) => return Self::Unknown,
+            None => {}
         }
+        step("aliases/").map_or(Self::Unknown, |alias| Self::Alias(id, alias))
     }
 
     /// Whether a machine asks for it, every few seconds and for ever.
@@ -124,10 +135,9 @@ impl<'a> Resource<'a> {
         match self {
             Self::Predict(_) | Self::Update(_) | Self::Fit(_) | Self::Detect => "POST",
             Self::Versions(_) => "GET, HEAD, POST",
+            Self::Series(_) | Self::Version(..) => "GET, HEAD, DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::SeriesList
-            | Self::Series(_)
-            | Self::Version(..)
             | Self::Artifact(..)
             | Self::Calibration(_)
             | Self::Aliases(_)
@@ -139,6 +149,8 @@ impl<'a> Resource<'a> {
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => "GET, HEAD",
         }
     }

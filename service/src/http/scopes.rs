@@ -29,6 +29,7 @@ impl Resource<'_> {
             | Self::Plot
             | Self::Aliases(_) => Some(Scope::Predict),
             // Figures of the whole server tell of all tenants together.
+            // Deleting takes away what others score with, as pointing an alias elsewhere does.
             Self::SeriesList
             | Self::Series(_)
             | Self::Version(..)
@@ -41,6 +42,8 @@ impl Resource<'_> {
             | Self::Startup
             | Self::ProblemPage(_)
             | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile(_)
             | Self::Unknown => None,
         }
     }

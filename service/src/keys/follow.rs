@@ -1,7 +1,9 @@
 //! Follows the file of keys, so that rotation and revocation need no restart.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,11 +25,11 @@ pub(crate) fn follow(path: PathBuf, has_to_be: bool) -> Result<Arc<KeyRing>, Str
             path.display()
         )
     };
-    let found = std::fs::read(&path);
+    let found = Found::at(&path);
     match &found {
-        Ok(bytes) => {
-            let file = KeyFile::open(bytes).map_err(|reason| words(&reason))?;
-            tell(&file);
+        Ok(found) => {
+            let file = found.open().map_err(|reason| words(&reason))?;
+            tell(&path, found, &file);
             ring.replace(&file);
         }
         Err(error) if is_absent(error.kind()) && !has_to_be => {}
@@ -49,16 +51,56 @@ pub(super) fn is_absent(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn tell(file: &KeyFile) {
+/// Who else may write a file.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// Who else may read it.
+const READABLE_BY_OTHERS: u32 = 0o044;
+
+/// A file of keys as it was found.
+#[derive(Debug, PartialEq)]
+struct Found {
+    bytes: Vec<u8>,
+    mode: u32,
+}
+
+impl Found {
+    fn at(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mode = file.metadata()?.mode() & 0o777;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Self { bytes, mode })
+    }
+
+    /// The keys in it, unless somebody else may have put them there.
+    fn open(&self) -> Result<KeyFile, String> {
+        if self.mode & WRITABLE_BY_OTHERS != 0 {
+            let mode = self.mode;
+            return Err(format!(
+                "others may write it (mode {mode:04o}) and so give keys to themselves; chmod 600 it"
+            ));
+        }
+        KeyFile::open(&self.bytes)
+    }
+}
+
+fn tell(path: &Path, found: &Found, file: &KeyFile) {
     let live = file.keys().iter().filter(|key| key.revoked.is_none());
     tracing::info!(live = live.count(), "callers have to authenticate");
+    if found.mode & READABLE_BY_OTHERS != 0 {
+        // No reason to refuse: it has digests of random keys, and secrets are mounted like that.
+        tracing::warn!(
+            path = %path.display(), mode = format_args!("{:04o}", found.mode),
+            "others may read the file of API keys, with the names of tenants and the digests in it: chmod 600 it"
+        );
+    }
 }
 
 struct Follower {
     path: PathBuf,
     ring: Weak<KeyRing>,
-    /// What the last look has found: bytes, or why there were none. What is the same again is not told again.
-    seen: Result<Vec<u8>, io::ErrorKind>,
+    /// What the last look has found, or why there were none. What is the same again is not told again.
+    seen: Result<Found, io::ErrorKind>,
 }
 
 impl Follower {
@@ -74,15 +116,15 @@ impl Follower {
 
     /// Compares the bytes and not the times of the file: two changes may have one time.
     fn look(&mut self, ring: &KeyRing) {
-        let found = std::fs::read(&self.path).map_err(|error| error.kind());
+        let found = Found::at(&self.path).map_err(|error| error.kind());
         if self.seen == found {
             return;
         }
         match &found {
-            Ok(bytes) => match KeyFile::open(bytes) {
+            Ok(found) => match found.open() {
                 Ok(file) => {
                     ring.replace(&file);
-                    tell(&file);
+                    tell(&self.path, found, &file);
                 }
                 Err(reason) => self.keep(ring, &reason),
             },

@@ -13,6 +13,8 @@ pub enum Closed {
     SlowHead,
     /// A reply was not taken, or too slowly.
     SlowReader,
+    /// What came was no request, or not clearly one.
+    Malformed,
     /// There was no TLS session in time, or none that both sides wanted.
     Handshake,
     /// The peer had as many as it may have.
@@ -21,10 +23,11 @@ pub enum Closed {
 
 impl Closed {
     /// All of them, as they are counted.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Idle,
         Self::SlowHead,
         Self::SlowReader,
+        Self::Malformed,
         Self::Handshake,
         Self::PeerLimit,
     ];
@@ -36,6 +39,7 @@ impl Closed {
             Self::Idle => "idle",
             Self::SlowHead => "slow_head",
             Self::SlowReader => "slow_reader",
+            Self::Malformed => "malformed",
             Self::Handshake => "handshake",
             Self::PeerLimit => "peer_limit",
         }
@@ -119,7 +123,7 @@ mod tests {
             (0..=n).for_each(|_| connection.closed(why));
         }
         let counts: Vec<_> = connections.closed().map(|(_, n)| n).collect();
-        assert_eq!(counts, [1, 2, 3, 4, 5]);
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
         assert_eq!(connections.now(), 1);
         drop(connection);
         assert_eq!(connections.now(), 0);

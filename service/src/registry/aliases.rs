@@ -180,11 +180,21 @@ impl Registry {
         series: &str,
         alias: &str,
     ) -> Result<Arc<ServedModel>, RegistryError> {
-        let version = match self.aliases.get(series, alias) {
+        let mut version = match self.aliases.get(series, alias) {
             Some(version) => version,
             None => self.read_alias(series, alias).await?.version,
         };
-        self.model(series, VersionSelector::Exactly(version)).await
+        loop {
+            let model = self.model(series, VersionSelector::Exactly(version)).await;
+            let Err(RegistryError::UnknownVersion { .. }) = &model else {
+                return model;
+            };
+            // The alias was pointed elsewhere and the version deleted after the look at the alias.
+            match self.read_alias(series, alias).await?.version {
+                same if same == version => return model,
+                other => version = other,
+            }
+        }
     }
 
     /// Where `alias` points, as the store has it.

@@ -91,6 +91,7 @@ pub fn import(
         trained_from: record.trained_from,
         trained_to: record.trained_to,
         set_alias,
+        life: None,
         record: Vec::new(),
         training: None,
         index,

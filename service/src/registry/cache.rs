@@ -7,8 +7,10 @@
 //! A copy read from the store must never hide a newer version. Commits are published in order on
 //! the store's thread, so the newest one wins when both are in the map; when the newer one was
 //! published and evicted between the read and the insert, the count of latest versions that went has
-//! moved, and the copy is used once and not kept.
+//! moved, and the copy is used once and not kept. So it is when a version was deleted meanwhile: it may
+//! be the one that was read.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -23,6 +25,8 @@ use super::warm::Wanted;
 const SLOT_BYTES: usize = 56;
 /// What an `Arc` keeps beside the model.
 const ARC_BYTES: usize = 16;
+/// Counters of deletions: with many deletions a second, most reads are of series of other counters.
+const COUNTERS: usize = 1_024;
 /// After a pass, the maps hold at most this share of the budget, so that passes are rare.
 const KEEP: (usize, usize) = (15, 16);
 
@@ -44,15 +48,22 @@ pub struct ModelCache {
     hits: AtomicU64,
     misses: AtomicU64,
     loads: AtomicU64,
+    /// Deletions of versions or series, by some bits of the series' hash.
+    deletions: Box<[AtomicU64; COUNTERS]>,
 }
 
-/// How many latest versions had left memory when a read from the store began.
-#[derive(Clone, Copy, Debug)]
-pub struct Epoch(u64);
+/// How many latest versions had left memory when a read of a series from the store began, and how many
+/// deletions there had been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    evicted: u64,
+    deletions: u64,
+}
 
 impl Epoch {
+    /// Never the same for two epochs: neither count goes down.
     pub(super) fn number(self) -> u64 {
-        self.0
+        self.evicted + self.deletions
     }
 }
 
@@ -72,6 +83,7 @@ impl ModelCache {
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             loads: AtomicU64::new(0),
+            deletions: Box::new([const { AtomicU64::new(0) }; COUNTERS]),
         }
     }
 
@@ -97,10 +109,18 @@ impl ModelCache {
         Some(model)
     }
 
-    /// To be called before a read from the store whose result is to be kept.
+    /// To be called before a read of `series` from the store whose result is to be kept.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        Epoch(self.evicted_latest.load(Ordering::Acquire))
+    pub fn epoch(&self, series: &str) -> Epoch {
+        Epoch {
+            evicted: self.evicted_latest.load(Ordering::Acquire),
+            deletions: self.deletions_of(series).load(Ordering::Acquire),
+        }
+    }
+
+    fn deletions_of(&self, series: &str) -> &AtomicU64 {
+        let hash = self.latest.hasher().hash_one(series);
+        &self.deletions[(hash >> 32) as usize % COUNTERS]
     }
 
     /// Keeps `model`, just committed, as the latest of `series`. Called in commit order.
@@ -124,8 +144,8 @@ impl ModelCache {
     /// is one or a newer one may have come and gone.
     pub fn offer_latest(&self, series: &str, model: Arc<ServedModel>, read_at: Epoch) {
         if let Entry::Vacant(slot) = self.latest.entry(series.into()) {
-            // The shard is locked: what was evicted from it has been counted before.
-            if self.epoch().0 == read_at.0 {
+            // The shard is locked: what went from it has been counted before.
+            if self.epoch(series) == read_at {
                 self.fill(slot, model);
             }
         }
@@ -141,13 +161,63 @@ impl ModelCache {
         slot.insert(model);
     }
 
-    /// Keeps `model` as one of the versions of `series`. Versions are immutable: no race matters.
-    pub fn offer_older(&self, series: &str, model: Arc<ServedModel>) {
+    /// Keeps `model`, read from the store after `read_at`, as one of the versions of `series`, unless it
+    /// may have been deleted since. It is immutable: no other race matters.
+    pub fn offer_older(&self, series: &str, model: Arc<ServedModel>, read_at: Epoch) {
         let key = version_key(series, model.version);
-        let size = size_of_entry(&key, &model);
-        if self.older.insert(key, model).is_none() {
-            self.bytes.fetch_add(size, Ordering::Relaxed);
+        if let Entry::Vacant(slot) = self.older.entry(key) {
+            // The shard is locked: a deletion that is not counted yet finds the model here.
+            if self.epoch(series).deletions == read_at.deletions {
+                self.fill(slot, model);
+            }
         }
+    }
+
+    /// Drops versions of `series` that were just deleted. Called in commit order.
+    pub fn forget(&self, series: &str, versions: impl Iterator<Item = u64>) {
+        self.deletions_of(series).fetch_add(1, Ordering::AcqRel);
+        for version in versions {
+            let key = version_key(series, version);
+            if let Some((key, model)) = self.older.remove(&key) {
+                self.discount(&key, &model);
+            }
+            let is_it = |_: &CompactString, model: &Arc<ServedModel>| model.version == version;
+            if let Some((key, model)) = self.latest.remove_if(series, is_it) {
+                self.discount(&key, &model);
+            }
+        }
+    }
+
+    /// Drops all versions of `series`, whose numbers are among `versions`: by their names or by a look at
+    /// all models, whichever is less.
+    pub fn forget_all(&self, series: &str, versions: RangeInclusive<u64>) {
+        if versions.is_empty() {
+            return;
+        }
+        let n_numbers = (versions.end() - versions.start()).saturating_add(1);
+        if n_numbers <= self.older.len() as u64 {
+            return self.forget(series, versions);
+        }
+        self.deletions_of(series).fetch_add(1, Ordering::AcqRel);
+        self.older.retain(|key, model| {
+            let is_one = key
+                .split_once('\0')
+                .is_some_and(|(of, _)| of == series && versions.contains(&model.version));
+            if is_one {
+                self.discount(key, model);
+            }
+            !is_one
+        });
+        let is_one =
+            |_: &CompactString, model: &Arc<ServedModel>| versions.contains(&model.version);
+        if let Some((key, model)) = self.latest.remove_if(series, is_one) {
+            self.discount(&key, &model);
+        }
+    }
+
+    fn discount(&self, key: &str, model: &ServedModel) {
+        let size = size_of_entry(key, model);
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Bytes kept beside the models out of the same budget, for their keeper to keep current.
@@ -199,8 +269,7 @@ impl ModelCache {
                         || !falls_within(key, salt, share)
                         || self.bytes.load(Ordering::Relaxed) <= target;
                     if !keep {
-                        self.bytes
-                            .fetch_sub(size_of_entry(key, model), Ordering::Relaxed);
+                        self.discount(key, model);
                         evicted.fetch_add(1, Ordering::AcqRel);
                     }
                     keep
@@ -354,24 +423,58 @@ mod tests {
         for version in [2, 3, 1] {
             cache.publish("a", model(version));
         }
-        cache.offer_latest("a", model(2), cache.epoch());
+        cache.offer_latest("a", model(2), cache.epoch("a"));
         assert_eq!(cache.latest("a").unwrap().version, 3);
         assert!(cache.version("a", 2).is_none());
-        cache.offer_older("a", model(2));
+        cache.offer_older("a", model(2), cache.epoch("a"));
         assert_eq!(cache.version("a", 2).unwrap().version, 2);
     }
 
     #[test]
     fn a_stale_read_is_not_kept_when_the_newer_one_was_evicted() {
         let cache = ModelCache::new(0);
-        let before_the_read = cache.epoch();
+        let before_the_read = cache.epoch("a");
         cache.publish("a", model(2));
         cache.evict();
         assert!(cache.is_empty());
         cache.offer_latest("a", model(1), before_the_read);
         assert!(cache.latest("a").is_none());
-        cache.offer_latest("a", model(2), cache.epoch());
+        cache.offer_latest("a", model(2), cache.epoch("a"));
         assert_eq!(cache.latest("a").unwrap().version, 2);
+    }
+
+    #[test]
+    fn what_is_deleted_is_dropped_and_a_read_of_before_does_not_bring_it_back() {
+        let cache = ModelCache::new(usize::MAX);
+        let fill = |read_at| {
+            cache.offer_latest("a", model(3), read_at);
+            cache.offer_older("a", model(2), read_at);
+            cache.offer_latest("ab", model(2), cache.epoch("ab"));
+            cache.offer_older("ab", model(1), cache.epoch("ab"));
+        };
+        let of = |series: &str| {
+            (1..=3)
+                .filter(|v| cache.version(series, *v).is_some())
+                .count()
+        };
+        for by_look in [false, true] {
+            let before = cache.epoch("a");
+            fill(before);
+            assert_eq!((of("a"), of("ab")), (2, 2));
+            let bytes = cache.bytes();
+            // More numbers than models in memory, or fewer.
+            cache.forget_all("a", if by_look { 1..=9 } else { 2..=3 });
+            assert_eq!((of("a"), of("ab")), (0, 2));
+            assert_eq!(cache.bytes(), bytes / 2);
+            fill(before);
+            assert_eq!(of("a"), 0, "it was read before");
+        }
+        cache.forget("ab", [2].into_iter());
+        assert!(cache.latest("ab").is_none() && cache.version("ab", 1).is_some());
+        cache.forget("ab", [1].into_iter());
+        assert_eq!((cache.len(), cache.bytes()), (0, 0));
+        fill(cache.epoch("a"));
+        assert_eq!((of("a"), of("ab")), (2, 2), "it was read after");
     }
 
     #[test]
@@ -381,7 +484,8 @@ mod tests {
             let cache = ModelCache::new(400 * size);
             cache.beside().store(beside, Ordering::Relaxed);
             while !cache.is_over_budget() {
-                cache.offer_latest(&cache.len().to_string(), model(1), cache.epoch());
+                let name = cache.len().to_string();
+                cache.offer_latest(&name, model(1), cache.epoch(&name));
             }
             assert_eq!(cache.len(), room + 1, "{beside}");
             cache.evict();
@@ -394,7 +498,8 @@ mod tests {
         let budget = 100 * size_of_entry("00000", &model(1));
         let cache = ModelCache::new(budget);
         for i in 0..1_000 {
-            cache.offer_latest(&format!("{i:05}"), model(1), cache.epoch());
+            let name = format!("{i:05}");
+            cache.offer_latest(&name, model(1), cache.epoch(&name));
             if let Some(first) = cache.latest("00000") {
                 assert_eq!(first.version, 1);
             }

@@ -1,5 +1,6 @@
 //! Why a use case failed, before a protocol has words for it.
 
+use compact_str::CompactString;
 use detectors::{FitError, ParamError, SeriesError};
 
 use crate::store::{PutError, StoreError};
@@ -7,7 +8,7 @@ use crate::store::{PutError, StoreError};
 /// Why a use case failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// No version of the series was ever fitted.
+    /// The series has no version.
     #[error("series {0} is not known")]
     UnknownSeries(String),
     /// The series has no such version.
@@ -38,6 +39,24 @@ pub enum RegistryError {
         series: String,
         /// The alias asked for.
         alias: String,
+    },
+    /// Aliases point to the version that was to be deleted.
+    #[error("version {version} of series {series} is in use: {} to it", pointing(.aliases))]
+    VersionInUse {
+        /// The series.
+        series: String,
+        /// The version.
+        version: u64,
+        /// The aliases that point to it.
+        aliases: Vec<CompactString>,
+    },
+    /// The version that was to be deleted is not the one that the request assumes.
+    #[error("version {version} of series {series} has another hash than the request assumes")]
+    VersionUnmet {
+        /// The series.
+        series: String,
+        /// The version.
+        version: u64,
     },
     /// An alias is not as the request assumes; how it is.
     #[error("{0}")]
@@ -97,6 +116,13 @@ pub enum RegistryError {
     /// A thread that worked on the request is gone.
     #[error("a worker of the server failed")]
     WorkerLost,
+}
+
+fn pointing(aliases: &[CompactString]) -> String {
+    match aliases {
+        [one] => format!("the alias {one} points"),
+        several => format!("the aliases {} point", several.join(", ")),
+    }
 }
 
 fn without(left_out: usize) -> String {

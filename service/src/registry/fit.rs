@@ -45,6 +45,8 @@ pub struct Fitting {
     pub trained_to: i64,
     /// An alias that points to the version from its commit on.
     pub set_alias: Option<CompactString>,
+    /// The life of the series that it was made of, if it was made of something that the series had.
+    pub(super) life: Option<u64>,
     pub(super) record: Vec<u8>,
     pub(super) training: Option<Vec<u8>>,
     pub(super) index: Indexed,
@@ -189,6 +191,7 @@ impl Fitting {
             trained_from,
             trained_to,
             set_alias: None,
+            life: None,
             record: Vec::new(),
             training: None,
             index: index_of(&record),
@@ -260,6 +263,7 @@ impl Registry {
             request,
             alias: fitting.set_alias.clone(),
             index: std::mem::take(&mut fitting.index),
+            life: fitting.life,
         };
         let done = move |outcome: Result<Stored, PutError>| {
             if let Ok(Stored::New { version, alias }) = &outcome {

@@ -57,7 +57,7 @@ impl Registry {
         series: &str,
         selector: VersionSelector,
     ) -> (bool, Result<Arc<ServedModel>, RegistryError>) {
-        let epoch = self.cache.epoch();
+        let epoch = self.cache.epoch(series);
         let key = match selector {
             VersionSelector::Latest => CompactString::from(series),
             VersionSelector::Exactly(version) => version_key(series, version),
@@ -87,11 +87,16 @@ impl Registry {
         selector: VersionSelector,
     ) -> Result<(ServedModel, TrainingPoints), RegistryError> {
         let (store, name) = (Arc::clone(&self.store), series.to_owned());
-        let read = move || {
+        let read = move || loop {
             let stored = find(&*store, &name, selector)?;
             let model = ServedModel::from_stored(&name, &stored)?;
-            let points = training_of(&*store, &name, &stored)?;
-            Ok((model, points))
+            match training_of(&*store, &name, &stored) {
+                Ok(points) => return Ok((model, points)),
+                // The latest one was deleted between the two reads: then another one is.
+                Err(RegistryError::UnknownVersion { .. })
+                    if selector == VersionSelector::Latest => {}
+                Err(error) => return Err(error),
+            }
         };
         self.reads.run(read).await
     }
@@ -110,7 +115,7 @@ fn load(
     let model = Arc::new(ServedModel::from_stored(series, &stored)?);
     match selector {
         VersionSelector::Latest => cache.offer_latest(series, Arc::clone(&model), epoch),
-        VersionSelector::Exactly(_) => cache.offer_older(series, Arc::clone(&model)),
+        VersionSelector::Exactly(_) => cache.offer_older(series, Arc::clone(&model), epoch),
     }
     if cache.is_over_budget() {
         cache.evict();
@@ -123,18 +128,23 @@ pub(super) fn training_of(
     store: &dyn Store,
     series: &str,
     stored: &StoredVersion,
-) -> Result<TrainingPoints, StoreError> {
+) -> Result<TrainingPoints, RegistryError> {
     let damaged = |reason: String| StoreError::Damaged {
         key: format!("{series} version {} (training points)", stored.version),
         reason,
     };
     let sealed = match &stored.record.training {
         Some(inline) => inline.clone(),
-        None => store
-            .training(series, stored.version)?
-            .ok_or_else(|| damaged("they are missing".into()))?,
+        None => match store.training(series, stored.version)? {
+            Some(sealed) => sealed,
+            None => {
+                // They go with their version.
+                find(store, series, VersionSelector::Exactly(stored.version))?;
+                return Err(damaged("they are missing".into()).into());
+            }
+        },
     };
-    TrainingPoints::open(&sealed).map_err(damaged)
+    Ok(TrainingPoints::open(&sealed).map_err(damaged)?)
 }
 
 pub(super) fn find(

@@ -8,6 +8,9 @@
 mod aliases;
 mod artifact;
 pub mod cache;
+mod deletes;
+#[cfg(test)]
+mod deletes_tests;
 mod error;
 mod fit;
 mod inventory;
@@ -39,6 +42,7 @@ pub use online::{
 use crate::store::{BackupError, CarriedFile, Commits, Space, Store, Summary};
 use aliases::AliasCache;
 use cache::ModelCache;
+use deletes::Copies;
 use reads::{Flights, StoreReads};
 
 /// What an operator may set.
@@ -78,15 +82,23 @@ impl Registry {
             budget,
             cache.beside(),
         );
-        let aliases = AliasCache::new(budget, cache.beside());
+        let aliases = Arc::new(AliasCache::new(budget, cache.beside()));
+        let (cache, online) = (Arc::new(cache), Arc::new(online));
+        let copies = Copies {
+            models: Arc::clone(&cache),
+            aliases: Arc::clone(&aliases),
+            monitors: Arc::clone(&monitors),
+            online: Arc::downgrade(&online),
+        };
+        store.on_delete(Box::new(move |deleted| copies.drop_deleted(deleted)));
         Self {
             store,
             reads,
             flights: Arc::default(),
-            cache: Arc::new(cache),
-            aliases: Arc::new(aliases),
+            cache,
+            aliases,
             monitors,
-            online: Arc::new(online),
+            online,
             options,
         }
     }
@@ -107,6 +119,12 @@ impl Registry {
     #[must_use]
     pub fn store_hangs(&self) -> bool {
         self.store.waits().hangs()
+    }
+
+    /// Reads of the store that were refused because too many waited.
+    #[must_use]
+    pub fn reads_refused(&self) -> u64 {
+        self.reads.refused()
     }
 
     /// The store's commits, if it counts them.

@@ -137,6 +137,24 @@ impl Monitors {
         self.len() == 0
     }
 
+    /// Drops what was observed of the versions of `series` that `is_deleted` names.
+    pub(super) fn forget(&self, series: &str, is_deleted: impl Fn(u64) -> bool) {
+        let mut shard = self.shard(series);
+        let Some(versions) = shard.series.get_mut(series) else {
+            return;
+        };
+        let before = versions.len();
+        versions.retain(|watched| !is_deleted(watched.version));
+        let (left, dropped) = (versions.len(), before - versions.len());
+        if left == 0 {
+            shard.series.remove(series);
+        }
+        let bytes = dropped * size_of_entry(series);
+        shard.bytes -= bytes;
+        drop(shard);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     fn feed(&self, watch: &Watch<'_>, points: impl Fn(&mut Monitor)) {
         let Watch {
             series,
@@ -383,6 +401,23 @@ mod tests {
         assert_eq!(scored(&monitors, "a", 2), Some(10));
         assert_eq!(scored(&monitors, "b", 1), None);
         assert_eq!(monitors.len(), 2);
+    }
+
+    #[test]
+    fn what_is_deleted_is_not_watched_any_more() {
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let monitors = Monitors::new(usize::MAX, Arc::clone(&bytes));
+        for version in 1..=3 {
+            watch(&monitors, "a", &model(version)).point(0.5);
+            watch(&monitors, "b", &model(version)).point(0.5);
+        }
+        monitors.forget("a", |version| version == 2);
+        let of = |series| [1, 2, 3].map(|version| scored(&monitors, series, version).is_some());
+        assert_eq!((of("a"), of("b")), ([true, false, true], [true; 3]));
+        monitors.forget("a", |_| true);
+        monitors.forget("nobody", |_| true);
+        assert_eq!((of("a"), of("b")), ([false; 3], [true; 3]));
+        assert_eq!(bytes.load(Ordering::Relaxed), 3 * size_of_entry("b"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! many ask for at once only one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use compact_str::CompactString;
 use dashmap::DashMap;
@@ -21,6 +22,7 @@ pub struct StoreReads {
     store: Arc<dyn Store>,
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
+    refused: AtomicU64,
 }
 
 impl StoreReads {
@@ -31,6 +33,7 @@ impl StoreReads {
             store,
             places: Arc::new(Semaphore::new(READS_AT_MOST)),
             threads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -48,7 +51,10 @@ impl StoreReads {
     ) -> Result<T, RegistryError> {
         self.check()?;
         let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| RegistryError::TooManyReads)?;
+        let place = place.map_err(|_| {
+            self.refused.fetch_add(1, Relaxed);
+            RegistryError::TooManyReads
+        })?;
         let thread = Arc::clone(&self.threads).acquire_owned();
         // Who began to wait before the reads hung does not wait until they end.
         let thread = match tokio::time::timeout(HANGS_AFTER, thread).await {
@@ -65,6 +71,11 @@ impl StoreReads {
             read
         });
         reading.await.map_err(|_| RegistryError::WorkerLost)?
+    }
+
+    /// Those that were refused because too many waited.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
     }
 
     /// Refuses while reads hang.

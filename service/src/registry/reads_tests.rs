@@ -180,6 +180,7 @@ async fn reads_are_a_few_at_a_time_and_too_many_are_refused() {
     let is_refused = |read: &&Result<_, _>| matches!(read, Err(RegistryError::TooManyReads));
     let refused = outcomes.iter().filter(is_refused).count();
     assert_eq!(refused, 1_100 - 1_024);
+    assert_eq!(reads.refused(), 1_100 - 1_024);
     assert!((1..=16).contains(&most.load(Ordering::SeqCst)), "{most:?}");
     assert_eq!(reads.run(|| Ok(7)).await.unwrap(), 7, "there is room again");
 }

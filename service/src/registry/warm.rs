@@ -56,7 +56,7 @@ impl Registry {
     /// cannot be read is left to the request that asks for it, which says why. Blocks.
     #[must_use]
     pub fn warm(&self, wanted: &Wanted) -> bool {
-        let (series, epoch) = (&wanted.series, self.cache.epoch());
+        let (series, epoch) = (&wanted.series, self.cache.epoch(&wanted.series));
         if !self.cache.has_room() || self.cache.holds(wanted) {
             return false;
         }
@@ -73,7 +73,7 @@ impl Registry {
         let model = Arc::new(model);
         match selector {
             VersionSelector::Latest => self.cache.offer_latest(series, model, epoch),
-            VersionSelector::Exactly(_) => self.cache.offer_older(series, model),
+            VersionSelector::Exactly(_) => self.cache.offer_older(series, model, epoch),
         }
         true
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::limits::ALIASES_PER_SERIES;
 use compact_str::CompactString;
 use detectors::envelope;
+use fjall::Readable;
 use serde::{Deserialize, Serialize};
 
 use super::reading;
@@ -149,7 +150,24 @@ pub(super) fn read(
     series: &str,
     alias: &str,
 ) -> Result<Option<AliasRecord>, StoreError> {
-    let bytes = table.get(alias_key(series, alias));
+    opened(series, alias, table.get(alias_key(series, alias)))
+}
+
+/// As [`read`], as it is at a moment.
+pub(super) fn read_at(
+    moment: &fjall::Snapshot,
+    table: &fjall::Keyspace,
+    series: &str,
+    alias: &str,
+) -> Result<Option<AliasRecord>, StoreError> {
+    opened(series, alias, moment.get(table, alias_key(series, alias)))
+}
+
+fn opened(
+    series: &str,
+    alias: &str,
+    bytes: fjall::Result<Option<fjall::UserValue>>,
+) -> Result<Option<AliasRecord>, StoreError> {
     let bytes = bytes.map_err(|error| reading::failed(&name(series, alias), &error))?;
     bytes.map(|bytes| open(series, alias, &bytes)).transpose()
 }
@@ -247,13 +265,30 @@ impl<'a> AliasWrites<'a> {
         record
     }
 
+    /// The versions that aliases of `series` point to.
+    pub(super) fn versions(
+        &self,
+        table: &fjall::Keyspace,
+        series: &str,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        let is_as_stored =
+            |alias: &CompactString| !self.changed.contains_key(&(series, alias.as_str()));
+        let stored = read_all(table, series)?.into_iter();
+        let stored = stored.filter(|(alias, _)| is_as_stored(alias));
+        let of_series = self.changed.range((series, "")..);
+        let of_series = of_series.take_while(|((of, _), _)| *of == series);
+        let changed = of_series.filter_map(|(_, record)| *record);
+        let all = stored.map(|(_, record)| record).chain(changed);
+        Ok(all.map(|record| record.version).collect())
+    }
+
     /// Makes the change of `put`, if everything about it holds; `latest` is the series' newest
-    /// version, 0 if it has none.
+    /// version, 0 if it has none, `is_there` whether it has the one that `put` names.
     pub(super) fn apply(
         &mut self,
         table: &fjall::Keyspace,
         put: &'a AliasPut,
-        latest: u64,
+        (latest, is_there): (u64, bool),
     ) -> Result<Result<AliasChanged, AliasError>, String> {
         let attempt = || -> Result<Result<Option<AliasRecord>, AliasError>, StoreError> {
             let before = self.current(table, &put.series, &put.alias)?;
@@ -262,9 +297,7 @@ impl<'a> AliasWrites<'a> {
                 _ if !put.condition.holds(before.as_ref()) => {
                     Err(AliasError::Unmet { current: before })
                 }
-                Some(version) if !(1..=latest).contains(&version) => {
-                    Err(AliasError::NoSuchVersion { latest })
-                }
+                Some(_) if !is_there => Err(AliasError::NoSuchVersion { latest }),
                 None if before.is_none() => Err(AliasError::NoSuchAlias),
                 Some(_) if before.is_none() && !self.has_room(table, &put.series)? => {
                     Err(AliasError::TooMany)

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::answers::{Answers, Before, NewAnswers, Sweeper};
 use super::commit_record::CommitRecord;
-use super::committer::{Shared, rests, sweep};
+use super::committer::{Chores, Shared, rests, sweep};
 use super::laws::{found, put, put_and_wait};
-use super::opening::CommitNumbers;
+use super::opening::{self, CommitNumbers};
 use super::room::Room;
 use super::{
     Answer, BodyDigest, EmbeddedOptions, EmbeddedStore, KeepAnswers, KeptAnswer, Put, PutError,
@@ -195,35 +195,35 @@ fn a_store_that_nobody_writes_to_sweeps_too() {
 #[test]
 fn after_a_failed_write_nothing_is_swept_and_the_committer_rests() {
     let folder = tempfile::tempdir().unwrap();
-    let db = fjall::Database::builder(folder.path()).open().unwrap();
-    let table = db.keyspace("idempotency", fjall::KeyspaceCreateOptions::default);
     let (ttl, max) = (Duration::MAX, 0);
-    let answers = Answers {
-        table: table.unwrap(),
-        keep: KeepAnswers { ttl, max },
-    };
-    let mut sweeper = Sweeper::of(&answers).unwrap();
+    let opened = opening::open(&EmbeddedOptions {
+        answers: KeepAnswers { ttl, max },
+        ..EmbeddedOptions::at(folder.path())
+    });
+    let tables = opened.unwrap().tables;
+    let answers = &tables.answers;
+    let mut chores = Chores::of(&tables).unwrap();
     let numbers = CommitNumbers::after(CommitRecord::default(), None);
     let shared = Shared::new(0, numbers, Room::at(folder.path(), 0));
-    let keep = |sweeper: &mut Sweeper, series| {
+    let keep = |chores: &mut Chores, series| {
         let put = named(series, 1, "k", "body");
-        let mut write = db.batch();
+        let mut write = tables.db.batch();
         let mut new = NewAnswers::at(1_000);
         new.keep(&put, 1);
-        new.write(&mut write, &answers, sweeper);
+        new.write(&mut write, answers, &mut chores.sweeper);
         write.commit().unwrap();
     };
-    keep(&mut sweeper, "a");
-    assert_eq!(rests(&answers, &shared, &sweeper, 1_000), Duration::ZERO);
-    sweep(&db, &answers, &shared, &mut sweeper);
+    keep(&mut chores, "a");
+    assert_eq!(rests(&tables, &shared, &chores, 1_000), Duration::ZERO);
+    sweep(&tables, &shared, &mut chores);
     assert_eq!(answers.table.iter().count(), 1, "nothing but the count");
     assert_eq!(shared.commit.begun(), 1, "a sweep that hangs is seen");
     assert_eq!(shared.commit.longest(), Duration::ZERO);
-    keep(&mut sweeper, "b");
+    keep(&mut chores, "b");
     shared.refusal.set("the disk is gone".into()).unwrap();
-    sweep(&db, &answers, &shared, &mut sweeper);
+    sweep(&tables, &shared, &mut chores);
     assert_eq!(answers.table.iter().count(), 3);
-    assert!(rests(&answers, &shared, &sweeper, 1_000) > Duration::from_secs(1));
+    assert!(rests(&tables, &shared, &chores, 1_000) > Duration::from_secs(1));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_key_used_anew_after_its_time_outlives_its_old_entry() {
         let mut write = db.batch();
         let mut new = NewAnswers::at(now_ms);
         assert!(
-            matches!(new.before(&answers, &put), Ok(Ok(Before::Nothing))),
+            matches!(new.before(&answers, &put, 0), Ok(Ok(Before::Nothing))),
             "{now_ms}"
         );
         new.keep(&put, version);
@@ -257,7 +257,7 @@ fn a_key_used_anew_after_its_time_outlives_its_old_entry() {
     let key = RequestKey::new(b"", "k");
     let at = |now_ms| {
         answers
-            .find("a", key, now_ms)
+            .find(("a", 0), key, now_ms)
             .unwrap()
             .map(|kept| kept.version)
     };

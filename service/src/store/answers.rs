@@ -60,10 +60,11 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// The answer kept under `key` of `series`, unless it is too old.
+    /// The answer kept under `key` of `series`, unless it is too old or tells of a version of an earlier
+    /// life, up to the number `deleted_to`.
     pub(super) fn find(
         &self,
-        series: &str,
+        (series, deleted_to): (&str, u64),
         key: RequestKey,
         now_ms: u64,
     ) -> Result<Option<KeptAnswer>, StoreError> {
@@ -74,7 +75,20 @@ impl Answers {
         };
         let kept = KeptAnswer::open(&bytes);
         let kept = kept.map_err(|reason| reading::damaged(&name(), reason))?;
-        Ok((!self.keep.is_over(kept.at_ms, now_ms)).then_some(kept))
+        let is_past = kept.version <= deleted_to || self.keep.is_over(kept.at_ms, now_ms);
+        Ok((!is_past).then_some(kept))
+    }
+
+    /// Counts the answers that are there, where their number may be lost.
+    pub(super) fn count_anew(&self, write: &mut fjall::OwnedWriteBatch) -> Result<(), StoreError> {
+        let mut count = 0;
+        for record in self.table.iter() {
+            let key = record.key();
+            let key = key.map_err(|error| reading::failed("kept answers", &error))?;
+            count += u64::from(&*key >= AGES[1] && !key.starts_with(AGES[1]));
+        }
+        write.insert(&self.table, COUNT_KEY, seal_number(count));
+        Ok(())
     }
 }
 
@@ -108,12 +122,13 @@ impl<'a> NewAnswers<'a> {
         }
     }
 
-    /// What this batch or an earlier one answered under the key of `put`; an inner error refuses
-    /// this put alone.
+    /// What this batch or an earlier one answered under the key of `put`, with a version beyond
+    /// `deleted_to`; an inner error refuses this put alone.
     pub(super) fn before(
         &self,
         answers: &Answers,
         put: &'a Put,
+        deleted_to: u64,
     ) -> Result<Result<Before, PutError>, String> {
         let Some(request) = &put.request else {
             return Ok(Ok(Before::Nothing));
@@ -121,7 +136,7 @@ impl<'a> NewAnswers<'a> {
         let of_this_batch = self.by_key.get(&(put.series.as_str(), request.key));
         let kept = match of_this_batch {
             Some(kept) => Some(kept.clone()),
-            None => match answers.find(&put.series, request.key, self.now_ms) {
+            None => match answers.find((&put.series, deleted_to), request.key, self.now_ms) {
                 Ok(kept) => kept,
                 // Taking it for absent could make a version twice.
                 Err(error @ StoreError::Damaged { .. }) => {
@@ -183,14 +198,12 @@ pub(super) struct Sweeper {
 impl Sweeper {
     /// A sweeper of the answers that are there.
     pub(super) fn of(answers: &Answers) -> Result<Self, StoreError> {
+        let key = "the count of answers kept by their idempotency keys";
         let count = answers.table.get(COUNT_KEY);
-        let count = count.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let count = count.map_err(|error| reading::failed(key, &error))?;
         let count = count.map_or(Ok(0), |bytes| open_number(&bytes));
         Ok(Self {
-            count: count.map_err(|reason| StoreError::Damaged {
-                key: "the count of answers kept by their idempotency keys".into(),
-                reason,
-            })?,
+            count: count.map_err(|reason| reading::damaged(key, reason))?,
             due_ms: 0,
             from: AGES[0].to_vec(),
             step: SWEEP_STEP,
@@ -208,6 +221,32 @@ impl Sweeper {
         let youngest = age_key(now_ms, &[]);
         if youngest < self.from {
             self.from = youngest;
+        }
+    }
+
+    /// Removes the answers among `records` that tell of versions up to `deleted_to` or cannot be read.
+    pub(super) fn bury(
+        &mut self,
+        write: &mut fjall::OwnedWriteBatch,
+        answers: &Answers,
+        records: &[(fjall::UserKey, fjall::UserValue)],
+        deleted_to: u64,
+    ) {
+        let before = self.count;
+        for (key, value) in records {
+            match KeptAnswer::open(value) {
+                Ok(kept) if kept.version > deleted_to => continue,
+                // Its place in the order of ages names the series, too.
+                Ok(kept) => {
+                    write.remove(&answers.table, age_key(kept.at_ms, key));
+                    self.count = self.count.saturating_sub(1);
+                }
+                Err(_) => {}
+            }
+            write.remove(&answers.table, key.clone());
+        }
+        if self.count != before {
+            write.insert(&answers.table, COUNT_KEY, seal_number(self.count));
         }
     }
 
@@ -244,7 +283,7 @@ impl Sweeper {
         for entry in table.range(self.from.as_slice()..AGES[1]) {
             let age_key = entry.key().map_err(text)?;
             let at_ms = at_ms_of(&age_key);
-            let is_too_many = self.count - removed as u64 > answers.keep.max;
+            let is_too_many = self.count.saturating_sub(removed as u64) > answers.keep.max;
             if !is_too_many && !answers.keep.is_over(at_ms, now_ms) {
                 self.due_ms = at_ms.saturating_add(answers.keep.ttl_ms());
                 is_all = false;
@@ -271,7 +310,7 @@ impl Sweeper {
         self.count = if is_all {
             0
         } else {
-            self.count - removed as u64
+            self.count.saturating_sub(removed as u64)
         };
         if removed == 0 {
             return Ok(());

@@ -17,6 +17,7 @@ pub struct Commits {
     /// Seconds a commit took, the sync included.
     pub seconds: Histogram,
     failures: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Default for Commits {
@@ -25,6 +26,7 @@ impl Default for Commits {
             records: Histogram::new(RECORDS),
             seconds: Histogram::new(SECONDS),
             failures: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }
     }
 }
@@ -41,7 +43,18 @@ impl Commits {
         self.failures.fetch_add(changes as u64, Relaxed);
     }
 
-    /// Changes that were not stored for that reason.
+    /// Counts a change for which there was no room in the queue.
+    pub(super) fn refuse(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// Changes that were refused for that reason.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    /// Changes that were not stored because a write failed.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.failures.load(Relaxed)

@@ -7,8 +7,8 @@
 //! The numbers of learnt points are given before, under the lock of their series, and queue in
 //! that order.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,15 +18,17 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
 use super::commits::Commits;
+use super::deletes::{self, DeleteCompletion, DeleteError, DeleteListener, DeletePut, Deleted};
+use super::graves::Graves;
+use super::heads::Heads;
 use super::index::IndexWrites;
 use super::opening::CommitNumbers;
-use super::reading;
-use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
 use super::room::{self, Room};
+use super::state_writes::StateWrites;
 use super::under_way::UnderWay;
 use super::{
     AliasChanged, AliasError, Completion, Put, PutError, StateChange, StateCompletion, StatePut,
-    StoreError, Stored,
+    StoreError, Stored, reading, retention,
 };
 
 /// A batch ends when it holds this many bytes of records, so that a burst of large fits does not
@@ -38,13 +40,15 @@ pub(super) enum Queued {
     Version(Put, Completion),
     State(StatePut, StateCompletion),
     Alias(AliasPut, AliasCompletion),
+    Delete(DeletePut, DeleteCompletion),
 }
 
 /// How one of a batch ended.
 enum Outcome {
     Version(Result<Stored, PutError>),
-    State,
+    State(Result<(), PutError>),
     Alias(Result<AliasChanged, AliasError>),
+    Delete(Result<Deleted, DeleteError>),
 }
 
 /// The keyspaces of one store and how a batch is made durable.
@@ -62,6 +66,8 @@ pub(super) struct Tables {
     pub(super) labels: fjall::Keyspace,
     pub(super) labelled: fjall::Keyspace,
     pub(super) sync: Option<fjall::PersistMode>,
+    /// Versions of a series that are kept; 0 for all.
+    pub(super) keep_versions: u64,
 }
 
 /// Reads that are noted at a time.
@@ -69,7 +75,7 @@ const NOTED_READS: usize = 64;
 
 /// What the committer shares with the store's readers.
 pub(super) struct Shared {
-    /// Distinct series, as of the last commit.
+    /// Series that have a version, as of the last commit.
     pub(super) series: AtomicU64,
     /// Changes of aliases, as of the last commit.
     pub(super) revision: AtomicU64,
@@ -85,6 +91,10 @@ pub(super) struct Shared {
     pub(super) numbers: CommitNumbers,
     /// Space for further ones.
     pub(super) room: Room,
+    /// Whether nothing is left to be removed of what was deleted or is beyond what is kept.
+    pub(super) is_tidy: AtomicBool,
+    /// Told of what is deleted.
+    pub(super) on_delete: OnceLock<DeleteListener>,
 }
 
 impl Shared {
@@ -98,7 +108,38 @@ impl Shared {
             commits: Commits::default(),
             numbers,
             room,
+            is_tidy: AtomicBool::new(false),
+            on_delete: OnceLock::new(),
         }
+    }
+
+    fn tell(&self, deleted: &Deleted) {
+        if let Some(listener) = self.on_delete.get() {
+            listener(deleted);
+        }
+    }
+}
+
+/// What is done between commits, a bit at a time.
+pub(super) struct Chores {
+    pub(super) sweeper: Sweeper,
+    pub(super) graves: Graves,
+    pub(super) pass: retention::Pass,
+}
+
+impl Chores {
+    /// Those of an open store.
+    pub(super) fn of(tables: &Tables) -> Result<Self, StoreError> {
+        Ok(Self {
+            sweeper: Sweeper::of(&tables.answers)?,
+            graves: Graves::of(tables)?,
+            pass: retention::Pass::over(tables),
+        })
+    }
+
+    /// Whether nothing is left to be removed.
+    fn are_done(&self) -> bool {
+        !self.graves.is_due() && !self.pass.is_due()
     }
 }
 
@@ -109,24 +150,37 @@ pub(super) fn run(
     tables: &Tables,
     queue: &Receiver<Queued>,
     shared: &Arc<Shared>,
-    mut sweeper: Sweeper,
+    mut chores: Chores,
     batch_puts: usize,
 ) {
     let mut batch = Vec::with_capacity(batch_puts);
+    // Taken from the queue for the next batch.
+    let mut waiting = None;
     loop {
-        let rests = rests(&tables.answers, shared, &sweeper, now_ms());
-        match queue.recv_timeout(rests.min(room::LOOK_EVERY)) {
+        let rests = rests(tables, shared, &chores, now_ms());
+        shared.is_tidy.store(chores.are_done(), Ordering::Release);
+        match waiting.take().map_or_else(
+            || queue.recv_timeout(rests.min(room::LOOK_EVERY)),
+            Ok::<Queued, RecvTimeoutError>,
+        ) {
             Ok(first) => batch.push(first),
             Err(RecvTimeoutError::Timeout) => {
                 look(&tables.db, shared);
-                sweep(&tables.db, &tables.answers, shared, &mut sweeper);
+                sweep(tables, shared, &mut chores);
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
         let mut bytes = batch[0].size();
+        let mut deletes = Deletes::default();
+        deletes.add(&batch[0]);
         while batch.len() < batch_puts && bytes < BATCH_BYTES {
             let Ok(next) = queue.try_recv() else { break };
+            if deletes.end_before(&batch, &next) {
+                waiting = Some(next);
+                break;
+            }
+            deletes.add(&next);
             bytes += next.size();
             batch.push(next);
         }
@@ -143,15 +197,16 @@ pub(super) fn run(
         let begun = Instant::now();
         let under_way = shared.commit.begin();
         // An assertion inside of the database fails the commit; this thread has to tell those who wait.
-        let outcomes = reading::caught(|| commit(tables, &batch, shared, &mut sweeper));
+        let outcomes = reading::caught(|| commit(tables, &batch, shared, &mut chores));
         let outcomes = outcomes.unwrap_or_else(Err);
         drop(under_way);
         match outcomes {
-            Ok(outcomes) => {
+            Ok(Committed { outcomes, removed }) => {
                 // Before anybody hears of it, so that whoever does finds it counted.
                 shared.commits.done(batch.len(), begun.elapsed());
+                removed.iter().for_each(|deleted| shared.tell(deleted));
                 let batch = batch.drain(..).zip(outcomes);
-                batch.for_each(|(queued, outcome)| queued.complete(outcome));
+                batch.for_each(|(queued, outcome)| queued.complete(outcome, shared));
             }
             Err(reason) => {
                 refuse_from_now_on(shared, &reason);
@@ -159,7 +214,32 @@ pub(super) fn run(
                 fail(&mut batch, &PutError::Unknown(reason));
             }
         }
-        sweep(&tables.db, &tables.answers, shared, &mut sweeper);
+        sweep(tables, shared, &mut chores);
+    }
+}
+
+/// The series that a batch deletes something of. No other change of the batch is one of these series, so
+/// that each finds in the tables what the other left.
+#[derive(Default)]
+struct Deletes(HashSet<CompactString>);
+
+/// Deletions in one batch.
+const BATCH_DELETES: usize = 64;
+
+impl Deletes {
+    fn add(&mut self, queued: &Queued) {
+        if let Queued::Delete(put, _) = queued {
+            self.0.insert(put.series.clone());
+        }
+    }
+
+    /// Whether `batch` ends before `next`.
+    fn end_before(&self, batch: &[Queued], next: &Queued) -> bool {
+        let series = next.series();
+        self.0.contains(series)
+            || matches!(next, Queued::Delete(..))
+                && (self.0.len() >= BATCH_DELETES
+                    || batch.iter().any(|queued| queued.series() == series))
     }
 }
 
@@ -178,14 +258,15 @@ fn look(db: &fjall::Database, shared: &Shared) {
 }
 
 /// Fails what would take from the space that is kept free. Changes of states go on: they were queued
-/// while there was room, and what was queued is learnt; the reserve is for them.
+/// while there was room, and what was queued is learnt; the reserve is for them. Deletions do, too, or there
+/// would never be room again.
 fn refuse_without_room(batch: &mut Vec<Queued>, room: &Room, bytes: usize) {
     let Err(full) = room.takes(batch.len(), bytes) else {
         return;
     };
     let (states, others): (Vec<_>, Vec<_>) = batch
         .drain(..)
-        .partition(|queued| matches!(queued, Queued::State(..)));
+        .partition(|queued| matches!(queued, Queued::State(..) | Queued::Delete(..)));
     others
         .into_iter()
         .for_each(|queued| queued.fail(full.clone()));
@@ -193,32 +274,38 @@ fn refuse_without_room(batch: &mut Vec<Queued>, room: &Room, bytes: usize) {
 }
 
 /// How long the committer may wait for a batch before something is to be swept.
-pub(super) fn rests(
-    answers: &Answers,
-    shared: &Shared,
-    sweeper: &Sweeper,
-    now_ms: u64,
-) -> Duration {
+pub(super) fn rests(tables: &Tables, shared: &Shared, chores: &Chores, now_ms: u64) -> Duration {
     // What is due then stays due: nothing is swept any more, or not until there is room.
-    if shared.refusal.get().is_some() || shared.room.is_full() {
+    if shared.refusal.get().is_some() {
         return LOOK_EVERY;
     }
-    sweeper.rests(answers, now_ms)
+    if !chores.are_done() {
+        return Duration::ZERO;
+    }
+    if shared.room.is_full() {
+        return LOOK_EVERY;
+    }
+    chores.sweeper.rests(&tables.answers, now_ms)
 }
 
-/// One step of the sweeping: nobody waits for it but the next batch, which waits as long as it does.
-pub(super) fn sweep(
-    db: &fjall::Database,
-    answers: &Answers,
-    shared: &Shared,
-    sweeper: &mut Sweeper,
-) {
-    if shared.refusal.get().is_some() || shared.room.is_full() {
+/// One step of each chore: nobody waits for it but the next batch, which waits as long as it does.
+pub(super) fn sweep(tables: &Tables, shared: &Shared, chores: &mut Chores) {
+    if shared.refusal.get().is_some() {
         return;
     }
     // A disk that hangs here holds up the next batch as one that hangs in a commit.
     let _under_way = shared.commit.begin();
-    if let Err(reason) = sweeper.step(db, answers, now_ms()) {
+    let swept = reading::caught(|| {
+        // They make room, so they do not wait for it.
+        chores.graves.step(tables, &mut chores.sweeper)?;
+        let removed = chores.pass.step(tables, shared)?;
+        removed.iter().for_each(|deleted| shared.tell(deleted));
+        if shared.room.is_full() {
+            return Ok(());
+        }
+        chores.sweeper.step(&tables.db, &tables.answers, now_ms())
+    });
+    if let Err(reason) = swept.unwrap_or_else(Err) {
         refuse_from_now_on(shared, &reason);
     }
 }
@@ -234,9 +321,22 @@ fn refuse_from_now_on(shared: &Shared, reason: &str) {
 }
 
 impl Queued {
-    /// Whether it takes space.
+    /// Whether it takes space, for good.
     pub(super) fn writes(&self) -> bool {
-        !matches!(self, Self::State(put, _) if matches!(put.change, StateChange::Nothing))
+        match self {
+            Self::State(put, _) => !matches!(put.change, StateChange::Nothing),
+            Self::Delete(..) => false,
+            Self::Version(..) | Self::Alias(..) => true,
+        }
+    }
+
+    fn series(&self) -> &CompactString {
+        match self {
+            Self::Version(put, _) => &put.series,
+            Self::State(put, _) => &put.series,
+            Self::Alias(put, _) => &put.series,
+            Self::Delete(put, _) => &put.series,
+        }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -248,7 +348,7 @@ impl Queued {
                     .map_or(0, |request| request.answer.len());
                 put.record.len() + put.training.as_ref().map_or(0, Vec::len) + beside
             }
-            Self::Alias(..) => 0,
+            Self::Alias(..) | Self::Delete(..) => 0,
             Self::State(put, _) => match &put.change {
                 StateChange::Nothing => 0,
                 StateChange::Points { record, .. } | StateChange::Snapshot { record, .. } => {
@@ -258,11 +358,17 @@ impl Queued {
         }
     }
 
-    fn complete(self, outcome: Outcome) {
+    fn complete(self, outcome: Outcome, shared: &Shared) {
         match (self, outcome) {
             (Self::Version(_, done), Outcome::Version(outcome)) => done(outcome),
-            (Self::State(_, done), Outcome::State) => done(Ok(())),
+            (Self::State(_, done), Outcome::State(outcome)) => done(outcome),
             (Self::Alias(_, done), Outcome::Alias(outcome)) => done(outcome),
+            (Self::Delete(_, done), Outcome::Delete(outcome)) => {
+                if let Ok(deleted) = &outcome {
+                    shared.tell(deleted);
+                }
+                done(outcome);
+            }
             _ => unreachable!("a batch has an outcome of its kind for each of its changes"),
         }
     }
@@ -273,6 +379,7 @@ impl Queued {
             Self::Version(_, done) => done(Err(error)),
             Self::State(_, done) => done(Err(error)),
             Self::Alias(_, done) => done(Err(error.into())),
+            Self::Delete(_, done) => done(Err(error.into())),
         }
     }
 }
@@ -283,15 +390,22 @@ fn fail(batch: &mut Vec<Queued>, error: &PutError) {
     }
 }
 
+/// What became of a batch.
+struct Committed {
+    outcomes: Vec<Outcome>,
+    /// What it removed beside what it was asked to.
+    removed: Vec<Deleted>,
+}
+
 fn commit(
     tables: &Tables,
     batch: &[Queued],
     shared: &Shared,
-    sweeper: &mut Sweeper,
-) -> Result<Vec<Outcome>, String> {
+    chores: &mut Chores,
+) -> Result<Committed, String> {
     let now_ms = now_ms();
     let mut write = tables.db.batch().durability(tables.sync);
-    let mut numbers = Numbers::default();
+    let mut heads = Heads::default();
     let mut states: HashMap<&str, StateWrites> = HashMap::new();
     let mut answers = NewAnswers::at(now_ms);
     let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
@@ -301,52 +415,86 @@ fn commit(
         outcomes.push(match queued {
             Queued::Version(put, _) => Outcome::Version(put_version(
                 tables,
-                &mut write,
                 put,
-                (&mut numbers, &mut answers, &mut aliases, &mut index),
+                (&mut heads, &mut answers, &mut aliases, &mut index),
             )?),
             Queued::State(put, _) => {
-                states.entry(&put.series).or_default().add(&put.change);
-                Outcome::State
+                let is_of_now = is_of_now(&mut heads, tables, put)?;
+                if is_of_now {
+                    states.entry(&put.series).or_default().add(&put.change);
+                }
+                Outcome::State(is_of_now.then_some(()).ok_or(PutError::Deleted))
             }
-            Queued::Alias(put, _) => Outcome::Alias(match numbers.latest(tables, &put.series)? {
-                Ok(latest) => aliases.apply(&tables.aliases, put, latest)?,
+            Queued::Alias(put, _) => Outcome::Alias(match heads.of(tables, &put.series)? {
+                Ok(series) => {
+                    let is_there = put.version.map(|version| series.has(tables, version));
+                    let is_there = is_there.transpose()?.unwrap_or(false);
+                    aliases.apply(&tables.aliases, put, (series.head.latest, is_there))?
+                }
                 Err(error) => Err(error.into()),
             }),
+            Queued::Delete(put, _) => {
+                Outcome::Delete(deletes::apply(&mut write, tables, &mut heads, put)?)
+            }
         });
+    }
+    let removed = retention::of_batch(&mut write, tables, &mut heads, &aliases)?;
+    for series in heads.with_puts() {
+        index.prune(tables, series.name, &series.head)?;
     }
     for (series, writes) in states {
         writes.write(&mut write, tables, series);
     }
-    let series = shared.series.load(Ordering::Relaxed) + numbers.new_series;
+    let series = heads.write(&mut write, tables, shared.series.load(Ordering::Relaxed));
     let revision = aliases.revision;
-    numbers.write(&mut write, tables, series);
     aliases.write(&mut write, &tables.aliases);
     index.write(&mut write, tables);
-    answers.write(&mut write, &tables.answers, sweeper);
+    answers.write(&mut write, &tables.answers, &mut chores.sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
     let number = shared.numbers.give(&mut write, tables);
     write.commit().map_err(|error| error.to_string())?;
     shared.numbers.committed(number);
     shared.series.store(series, Ordering::Relaxed);
     shared.revision.store(revision, Ordering::Relaxed);
-    Ok(outcomes)
+    for outcome in &outcomes {
+        if let Outcome::Delete(Ok(deleted)) = outcome {
+            chores.graves.add(deleted);
+        }
+    }
+    Ok(Committed { outcomes, removed })
+}
+
+/// Whether the series was not deleted since the state was begun that `put` changes. Where the head is
+/// damaged, it was not: then it could not be.
+fn is_of_now<'a>(
+    heads: &mut Heads<'a>,
+    tables: &Tables,
+    put: &'a StatePut,
+) -> Result<bool, String> {
+    let series = heads.of(tables, &put.series)?;
+    Ok(series.map_or(true, |series| series.head.life == put.life))
 }
 
 /// Gives a put its number, unless its request was answered before; an inner error refuses this put
 /// alone, and then nothing of it is in the batch.
 fn put_version<'a>(
     tables: &Tables,
-    write: &mut fjall::OwnedWriteBatch,
     put: &'a Put,
-    (numbers, answers, aliases, index): (
-        &mut Numbers<'a>,
+    (heads, answers, aliases, index): (
+        &mut Heads<'a>,
         &mut NewAnswers<'a>,
         &mut AliasWrites<'a>,
         &mut IndexWrites<'a>,
     ),
 ) -> Result<Result<Stored, PutError>, String> {
-    match answers.before(&tables.answers, put)? {
+    let series = match heads.of(tables, &put.series)? {
+        Ok(series) => series,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if put.life.is_some_and(|life| life != series.head.life) {
+        return Ok(Err(PutError::Deleted));
+    }
+    match answers.before(&tables.answers, put, series.head.deleted_to)? {
         Ok(Before::Nothing) => {}
         Ok(Before::Same(kept)) => return Ok(Ok(Stored::Before(kept))),
         Err(refused) => return Ok(Err(refused)),
@@ -369,118 +517,9 @@ fn put_version<'a>(
         }
         Err(error) => return Err(error.to_string()),
     }
-    let version = match numbers.next(tables, &put.series)? {
-        Ok(version) => version,
-        Err(refused) => return Ok(Err(refused)),
-    };
+    let version = series.put(put);
     index.set(put, version);
-    write_version(write, tables, put, version);
     answers.keep(put, version);
     let alias = alias.and_then(|alias| aliases.set((&put.series, alias), Some(version)));
     Ok(Ok(Stored::New { version, alias }))
-}
-
-fn write_version(write: &mut fjall::OwnedWriteBatch, tables: &Tables, put: &Put, version: u64) {
-    let key = version_key(&put.series, version);
-    if let Some(training) = &put.training {
-        write.insert(&tables.training, key.as_slice(), training.as_slice());
-    }
-    write.insert(&tables.versions, key, put.record.as_slice());
-}
-
-/// The latest versions of the series of one batch.
-#[derive(Default)]
-struct Numbers<'a> {
-    latest: HashMap<&'a CompactString, u64>,
-    new_series: u64,
-}
-
-impl<'a> Numbers<'a> {
-    /// The number of the latest version, 0 where there is none; an inner error refuses this series
-    /// alone.
-    fn latest(
-        &self,
-        tables: &Tables,
-        series: &CompactString,
-    ) -> Result<Result<u64, PutError>, String> {
-        if let Some(latest) = self.latest.get(series) {
-            return Ok(Ok(*latest));
-        }
-        let head = match tables.heads.get(series) {
-            Ok(head) => head,
-            Err(error) => match reading::failed(&format!("the head of {series}"), &error) {
-                StoreError::Damaged { key, reason } => {
-                    return Ok(Err(PutError::Damaged(format!("{key}: {reason}"))));
-                }
-                error => return Err(error.to_string()),
-            },
-        };
-        // Giving a number after a damaged one could repeat one.
-        let number = head.map_or(Ok(0), |bytes| open_number(&bytes));
-        Ok(number.map_err(|reason| PutError::Damaged(format!("the head of {series}: {reason}"))))
-    }
-
-    /// The next version's number, as [`Numbers::latest`].
-    fn next(
-        &mut self,
-        tables: &Tables,
-        series: &'a CompactString,
-    ) -> Result<Result<u64, PutError>, String> {
-        let latest = self.latest(tables, series)?;
-        if let Ok(latest) = latest {
-            self.new_series += u64::from(latest == 0);
-            self.latest.insert(series, latest + 1);
-        }
-        Ok(latest.map(|latest| latest + 1))
-    }
-
-    fn write(self, write: &mut fjall::OwnedWriteBatch, tables: &Tables, n_series: u64) {
-        for (series, version) in self.latest {
-            write.insert(&tables.heads, series.as_bytes(), seal_number(version));
-        }
-        if self.new_series > 0 {
-            write.insert(&tables.heads, SERIES_COUNT_KEY, seal_number(n_series));
-        }
-    }
-}
-
-/// What one batch changes of one state. A batch has one sequence number for all of its writes, so
-/// no key may be written and removed in it: what a later snapshot of the batch makes superfluous
-/// is left out.
-#[derive(Default)]
-struct StateWrites<'a> {
-    snapshot: Option<&'a [u8]>,
-    /// Points logged before this batch that the snapshot has learnt, by their first number.
-    replaced: Vec<u64>,
-    /// Points logged after the snapshot.
-    log: Vec<(u64, &'a [u8])>,
-}
-
-impl<'a> StateWrites<'a> {
-    fn add(&mut self, change: &'a StateChange) {
-        match change {
-            StateChange::Nothing => {}
-            StateChange::Points { first_seq, record } => self.log.push((*first_seq, record)),
-            StateChange::Snapshot { record, replaces } => {
-                // The points of this batch that the snapshot replaces are the latest ones.
-                let of_this_batch = self.log.first().map_or(u64::MAX, |(first, _)| *first);
-                let earlier = replaces.iter().filter(|first| **first < of_this_batch);
-                self.replaced.extend(earlier);
-                self.log.clear();
-                self.snapshot = Some(record);
-            }
-        }
-    }
-
-    fn write(self, write: &mut fjall::OwnedWriteBatch, tables: &Tables, series: &str) {
-        if let Some(record) = self.snapshot {
-            write.insert(&tables.online, series.as_bytes(), record);
-        }
-        for first_seq in self.replaced {
-            write.remove(&tables.points, version_key(series, first_seq));
-        }
-        for (first_seq, record) in self.log {
-            write.insert(&tables.points, version_key(series, first_seq), record);
-        }
-    }
 }

@@ -11,24 +11,27 @@ use std::thread::JoinHandle;
 
 use compact_str::CompactString;
 use crossbeam_channel::{Sender, TrySendError};
-use fjall::PersistMode;
+use fjall::{PersistMode, Readable};
 
 use super::aliases::{self, REVISION_KEY};
-use super::answers::{KeepAnswers, Sweeper, now_ms};
+use super::answers::{KeepAnswers, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
-use super::committer::{self, Queued, Shared, Tables};
+use super::committer::{self, Chores, Queued, Shared, Tables};
 use super::incomplete::Incomplete;
+use super::keyspaces::{
+    ALIASES, ANSWERS, HEADS, LABELLED, LABELS, ONLINE, POINTS, TIMES, TRAINING, VERSIONS,
+};
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, Found, HANGS_AFTER,
-    KeptAnswer, Learnt, ListedVersion, Put, PutError, RequestKey, SeriesFacts, SeriesPage,
-    SeriesQuery, Space, StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState,
-    StoredVersion, VersionSelector, VersionsQuery, Waits,
+    AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, DeleteCompletion,
+    DeleteListener, DeletePut, Found, HANGS_AFTER, Head, KeptAnswer, Learnt, ListedVersion, Put,
+    PutError, RequestKey, SeriesFacts, SeriesPage, SeriesQuery, Space, StateCompletion, StatePut,
+    StateRecord, Store, StoreError, StoredState, StoredVersion, VersionSelector, VersionsQuery,
+    Waits, heads, index, listing, reading,
 };
-use super::{index, listing, reading};
 
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct EmbeddedOptions {
     pub answers: KeepAnswers,
     /// Bytes of the file system that are kept free: what would take from them is refused.
     pub disk_reserve: u64,
+    /// The last so many versions of each series are kept, and those that an alias points to; 0 for all.
+    pub keep_versions: u64,
 }
 
 impl EmbeddedOptions {
@@ -67,6 +72,7 @@ impl EmbeddedOptions {
             batch_puts: 4_096,
             answers: KeepAnswers::default(),
             disk_reserve: DISK_RESERVE,
+            keep_versions: 0,
         }
     }
 }
@@ -117,14 +123,14 @@ impl EmbeddedStore {
             read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0),
             Ordering::Relaxed,
         );
-        let sweeper = Sweeper::of(&tables.answers)?;
+        let chores = Chores::of(&tables)?;
         let (sender, receiver) = crossbeam_channel::bounded(options.queue_puts);
         let batch_puts = options.batch_puts;
         let committer = {
             let (tables, shared) = (tables.clone(), Arc::clone(&shared));
             std::thread::Builder::new()
                 .name("tidemark-committer".into())
-                .spawn(move || committer::run(&tables, &receiver, &shared, sweeper, batch_puts))
+                .spawn(move || committer::run(&tables, &receiver, &shared, chores, batch_puts))
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?
         };
         Ok(Self {
@@ -134,6 +140,14 @@ impl EmbeddedStore {
             queue: RwLock::new(Some(sender)),
             committer: Mutex::new(Some(committer)),
         })
+    }
+
+    /// Waits until nothing is left to be removed of what was deleted or is beyond what is kept.
+    #[cfg(test)]
+    pub(super) fn wait_until_tidy(&self) {
+        while !self.shared.is_tidy.load(Ordering::Acquire) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     /// Writes what is in memory into tables.
@@ -156,26 +170,65 @@ impl EmbeddedStore {
         }
     }
 
-    fn latest(&self, series: &str) -> Result<Option<u64>, StoreError> {
-        self.check_complete()?;
-        read_number(&self.tables.heads, series)
+    /// Of a batch that is being committed, a read of this moment sees nothing: a read past it may see some
+    /// of its writes, and take for lost what is deleted.
+    fn now(&self) -> fjall::Snapshot {
+        self.tables.db.snapshot()
     }
 
     /// The version of this number, if it is there.
-    fn exactly(&self, series: &str, version: u64) -> Result<Option<StoredVersion>, StoreError> {
+    fn exactly(
+        &self,
+        moment: &fjall::Snapshot,
+        series: &str,
+        version: u64,
+    ) -> Result<Option<StoredVersion>, StoreError> {
         let name = format!("{series} version {version}");
-        let bytes = self.tables.versions.get(version_key(series, version));
+        let bytes = moment.get(&self.tables.versions, version_key(series, version));
         let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
         let record = bytes.map(|bytes| VersionRecord::open(&bytes)).transpose();
         let record = record.map_err(|reason| reading::damaged(&name, reason))?;
         Ok(record.map(|record| StoredVersion { version, record }))
     }
 
-    /// Refuses an answer that rests on something not being there, or on there being nothing newer.
-    fn check_complete(&self) -> Result<(), StoreError> {
-        self.incomplete
-            .as_ref()
-            .map_or(Ok(()), |incomplete| Err(incomplete.refusal()))
+    fn find(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
+        let moment = self.now();
+        let head = heads::read_at(&moment, &self.tables, series);
+        let version = match (selector, &head) {
+            (VersionSelector::Latest, _) => {
+                self.check_complete(&[HEADS])?;
+                head.clone()?.map_or(0, |head| head.latest)
+            }
+            (VersionSelector::Exactly(version), Ok(Some(head))) if !head.may_have(version) => 0,
+            // What is there is served, whatever became of the head.
+            (VersionSelector::Exactly(version), _) => version,
+        };
+        if version > 0
+            && let Some(stored) = self.exactly(&moment, series, version)?
+        {
+            return Ok(Found::Version(stored));
+        }
+        self.check_complete(&[HEADS])?;
+        let head = head?.unwrap_or_default();
+        let latest = head.latest;
+        if latest == 0 {
+            return Ok(Found::NoSuchSeries);
+        }
+        if !head.may_have(version) || (version != latest && head.has_gaps()) {
+            self.check_complete(&[VERSIONS])?;
+            return Ok(Found::NoSuchVersion { latest });
+        }
+        let name = format!("{series} version {version}");
+        Err(reading::damaged(&name, "it is missing".into()))
+    }
+
+    /// Refuses an answer that rests on something not being there, or on there being nothing newer, in
+    /// one of `keyspaces`.
+    fn check_complete(&self, keyspaces: &[&str]) -> Result<(), StoreError> {
+        match &self.incomplete {
+            Some(incomplete) if incomplete.lost.touches(keyspaces) => Err(incomplete.refusal()),
+            _ => Ok(()),
+        }
     }
 
     fn enqueue(&self, queued: Queued) {
@@ -198,7 +251,10 @@ impl EmbeddedStore {
             None => Some((queued, PutError::Closed("the store is closed".into()))),
             Some(queue) => match queue.try_send(queued) {
                 Ok(()) => None,
-                Err(TrySendError::Full(queued)) => Some((queued, PutError::Busy)),
+                Err(TrySendError::Full(queued)) => {
+                    self.shared.commits.refuse();
+                    Some((queued, PutError::Busy))
+                }
                 Err(TrySendError::Disconnected(queued)) => {
                     Some((queued, PutError::Closed("the committer is gone".into())))
                 }
@@ -219,10 +275,15 @@ impl EmbeddedStore {
 
     /// The points of `series` from the number `from` on. What a snapshot replaced lies before it and
     /// is not even passed over.
-    fn log(&self, series: &str, from: u64) -> Result<Vec<Learnt>, StoreError> {
+    fn log(
+        &self,
+        moment: &fjall::Snapshot,
+        series: &str,
+        from: u64,
+    ) -> Result<Vec<Learnt>, StoreError> {
         let keys = version_key(series, from)..=version_key(series, u64::MAX);
         let name = || format!("{series} (points learnt after {from})");
-        let records = self.tables.points.range(keys).map(|record| {
+        let records = moment.range(&self.tables.points, keys).map(|record| {
             let record = record.into_inner();
             let (_, bytes) = record.map_err(|error| reading::failed(&name(), &error))?;
             Learnt::open(&bytes).map_err(|reason| reading::damaged(&name(), reason))
@@ -242,16 +303,17 @@ impl Store for EmbeddedStore {
 
     fn state(&self, series: &str) -> Result<Option<StoredState>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ONLINE, POINTS])?;
         let name = format!("{series} (online state)");
         reading::guarded(&name, || {
-            let bytes = self.tables.online.get(series);
+            let moment = self.now();
+            let bytes = moment.get(&self.tables.online, series);
             let Some(bytes) = bytes.map_err(|error| reading::failed(&name, &error))? else {
                 return Ok(None);
             };
             let damaged = |reason| reading::damaged(&name, reason);
             let snapshot = StateRecord::open(&bytes).map_err(damaged)?;
-            let log = self.log(series, snapshot.seq.saturating_add(1))?;
+            let log = self.log(&moment, series, snapshot.seq.saturating_add(1))?;
             StoredState::assemble(snapshot, log)
                 .map(Some)
                 .map_err(damaged)
@@ -260,28 +322,14 @@ impl Store for EmbeddedStore {
 
     fn version(&self, series: &str, selector: VersionSelector) -> Result<Found, StoreError> {
         let _under_way = self.shared.reads.begin();
+        reading::guarded(series, || self.find(series, selector))
+    }
+
+    fn head(&self, series: &str) -> Result<Head, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[HEADS])?;
         reading::guarded(series, || {
-            // What is there is served, whatever became of the number of the latest one.
-            if let VersionSelector::Exactly(version) = selector
-                && let Some(stored) = self.exactly(series, version)?
-            {
-                return Ok(Found::Version(stored));
-            }
-            let Some(latest) = self.latest(series)? else {
-                return Ok(Found::NoSuchSeries);
-            };
-            let version = match selector {
-                VersionSelector::Latest => latest,
-                VersionSelector::Exactly(version) if version <= latest => version,
-                VersionSelector::Exactly(_) => return Ok(Found::NoSuchVersion { latest }),
-            };
-            let missing = || {
-                let name = format!("{series} version {version}");
-                reading::damaged(&name, "it is missing".into())
-            };
-            self.exactly(series, version)?
-                .map(Found::Version)
-                .ok_or_else(missing)
+            Ok(heads::read_at(&self.now(), &self.tables, series)?.unwrap_or_default())
         })
     }
 
@@ -289,10 +337,11 @@ impl Store for EmbeddedStore {
         let _under_way = self.shared.reads.begin();
         let name = format!("{series} version {version} (training points)");
         reading::guarded(&name, || {
-            let bytes = self.tables.training.get(version_key(series, version));
+            let moment = self.now();
+            let bytes = moment.get(&self.tables.training, version_key(series, version));
             let bytes = bytes.map_err(|error| reading::failed(&name, &error))?;
             if bytes.is_none() {
-                self.check_complete()?;
+                self.check_complete(&[TRAINING])?;
             }
             Ok(bytes.map(|bytes| bytes.to_vec()))
         })
@@ -302,29 +351,44 @@ impl Store for EmbeddedStore {
         self.enqueue(Queued::Alias(put, done));
     }
 
+    fn submit_delete(&self, put: DeletePut, done: DeleteCompletion) {
+        self.enqueue(Queued::Delete(put, done));
+    }
+
+    fn on_delete(&self, listener: DeleteListener) {
+        let is_first = self.shared.on_delete.set(listener).is_ok();
+        debug_assert!(is_first, "there is one listener");
+    }
+
     fn alias(&self, series: &str, alias: &str) -> Result<Option<AliasRecord>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ALIASES])?;
         reading::guarded(series, || {
-            aliases::read(&self.tables.aliases, series, alias)
+            aliases::read_at(&self.now(), &self.tables.aliases, series, alias)
         })
     }
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[ALIASES])?;
         reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
-        reading::guarded(series, || self.tables.answers.find(series, key, now_ms()))
+        self.check_complete(&[ANSWERS, HEADS])?;
+        reading::guarded(series, || {
+            let found = self.tables.answers.find((series, 0), key, now_ms())?;
+            let Some(kept) = found else { return Ok(None) };
+            // Of a later moment than the answer: of two lives, the head is of the later one.
+            let head = heads::read_at(&self.now(), &self.tables, series)?.unwrap_or_default();
+            Ok((kept.version > head.deleted_to).then_some(kept))
+        })
     }
 
     fn list(&self, query: &SeriesQuery) -> Result<SeriesPage, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[HEADS, VERSIONS, LABELS, LABELLED])?;
         reading::guarded("the list of series", || {
             listing::series(&self.tables, query)
         })
@@ -332,7 +396,7 @@ impl Store for EmbeddedStore {
 
     fn series(&self, series: &str) -> Result<Option<SeriesFacts>, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[HEADS, VERSIONS, LABELS, ALIASES, ONLINE])?;
         reading::guarded(series, || listing::facts(&self.tables, series))
     }
 
@@ -342,7 +406,7 @@ impl Store for EmbeddedStore {
         each: &mut dyn FnMut(ListedVersion),
     ) -> Result<bool, StoreError> {
         let _under_way = self.shared.reads.begin();
-        self.check_complete()?;
+        self.check_complete(&[HEADS, VERSIONS])?;
         reading::guarded(&query.series, || {
             listing::versions(&self.tables, query, each)
         })
@@ -350,11 +414,14 @@ impl Store for EmbeddedStore {
 
     fn as_of(&self, series: &str, at_ms: u64) -> Result<AsOf, StoreError> {
         let _under_way = self.shared.reads.begin();
+        self.check_complete(&[HEADS, VERSIONS, TIMES])?;
         reading::guarded(series, || {
-            let Some(latest) = self.latest(series)? else {
+            let moment = self.now();
+            let head = heads::read_at(&moment, &self.tables, series)?.unwrap_or_default();
+            if head.count == 0 {
                 return Ok(AsOf::NoSuchSeries);
-            };
-            let found = index::version_at(&self.tables, series, at_ms, latest)?;
+            }
+            let found = index::version_at(&moment, &self.tables, series, at_ms, &head)?;
             Ok(found.map_or(AsOf::NoneYet, AsOf::Version))
         })
     }
@@ -377,7 +444,9 @@ impl Store for EmbeddedStore {
 
     fn back_up(&self, files: &[CarriedFile], out: &mut dyn Write) -> Result<Summary, BackupError> {
         // A backup does not say that something is missing, and what is restored from it would not.
-        self.check_complete()?;
+        if let Some(incomplete) = &self.incomplete {
+            return Err(incomplete.refusal().into());
+        }
         backup::write(&self.tables.db, files, out)
     }
 

@@ -299,3 +299,112 @@ fn every_flipped_bit_and_every_truncation_of_labels_is_noticed() {
         );
     }
 }
+
+fn delete(store: &dyn Store, series: &str, version: Option<u64>) {
+    let (sender, told) = mpsc::channel();
+    let put = DeletePut {
+        series: series.into(),
+        version,
+    };
+    store.submit_delete(put, Box::new(move |done| sender.send(done).unwrap()));
+    told.recv().unwrap().unwrap();
+}
+
+/// What is deleted is in no list and found by no label; its time tells it, and no version before it.
+#[test]
+fn what_is_deleted_is_found_by_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let site = || Some(labels(&[("site", "north")]));
+    for ms in [10, 20, 30] {
+        put_and_wait(&store, put_at("a", ms, site())).unwrap();
+        put_and_wait(&store, put_at("b", ms, site())).unwrap();
+    }
+    let north = SeriesQuery {
+        labels: vec![("site".into(), "north".into())],
+        ..query("", 10)
+    };
+    let listed = |store: &EmbeddedStore| {
+        let all = walk(store, query("", 1), |_| {});
+        assert_eq!(walk(store, north.clone(), |_| {}), all);
+        all
+    };
+    delete(&store, "a", Some(2));
+    let versions = |store: &EmbeddedStore, series: &str| {
+        let query = VersionsQuery {
+            series: series.into(),
+            after: None,
+            is_descending: false,
+            limit: 10,
+        };
+        let mut told = Vec::new();
+        store
+            .versions(&query, &mut |listed| told.push(listed.version))
+            .unwrap();
+        told
+    };
+    assert_eq!(versions(&store, "a"), [1, 3]);
+    let facts = store.series("a").unwrap().unwrap();
+    assert_eq!((facts.versions, facts.first), (2, 1));
+    assert_eq!(store.as_of("a", 25).unwrap(), AsOf::Version(2));
+    delete(&store, "a", None);
+    assert_eq!(listed(&store), ["b"]);
+    assert_eq!(store.series("a").unwrap(), None);
+    assert_eq!(store.as_of("a", 25).unwrap(), AsOf::NoSuchSeries);
+    put_and_wait(&store, put_at("a", 40, None)).unwrap();
+    let holds = |store: &EmbeddedStore| {
+        assert_eq!(versions(store, "a"), [4]);
+        let facts = store.series("a").unwrap().unwrap();
+        assert_eq!((facts.versions, facts.first, facts.labels.len()), (1, 4, 0));
+        assert_eq!(store.as_of("a", 25).unwrap(), AsOf::NoneYet);
+        assert_eq!(store.as_of("a", 40).unwrap(), AsOf::Version(4));
+        assert_eq!(walk(store, north.clone(), |_| {}), ["b"]);
+        assert_eq!(walk(store, query("", 1), |_| {}), ["a", "b"]);
+        assert_eq!(store.inconsistencies().unwrap().sentences, [""; 0]);
+    };
+    holds(&store);
+    drop(store);
+    holds(&open(folder.path()));
+}
+
+/// Of a series that keeps few versions, times do not pile up, and those of versions that are gone tell none.
+#[test]
+fn times_of_versions_that_are_gone_do_not_pile_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions {
+        keep_versions: 3,
+        ..EmbeddedOptions::at(folder.path())
+    };
+    let store = EmbeddedStore::open(&options).unwrap();
+    for ms in 1..=60 {
+        let named = Put {
+            alias: (ms == 7).then(|| "live".into()),
+            ..put_at("s", ms, None)
+        };
+        put_and_wait(&store, named).unwrap();
+    }
+    let as_of = |at| store.as_of("s", at).unwrap();
+    assert_eq!(
+        (as_of(7), as_of(58), as_of(99)),
+        (AsOf::Version(7), AsOf::Version(58), AsOf::Version(60))
+    );
+    // One that is gone stands for those after it.
+    for at in [1, 3, 8, 30, 57] {
+        let AsOf::Version(version) = as_of(at) else {
+            panic!("{at}")
+        };
+        let found = store
+            .version("s", VersionSelector::Exactly(version))
+            .unwrap();
+        assert!(
+            matches!(found, Found::NoSuchVersion { latest: 60 }),
+            "{at}: {version}"
+        );
+    }
+    assert_eq!(store.inconsistencies().unwrap().sentences, [""; 0]);
+    drop(store);
+    let db = keyspaces::open_database(folder.path()).unwrap();
+    let times = keyspaces::open(&db, keyspaces::TIMES).unwrap();
+    let n = times.iter().count();
+    assert!(n < 10, "{n} times");
+}

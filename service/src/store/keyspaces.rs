@@ -56,9 +56,12 @@ fn options(name: &str) -> KeyspaceCreateOptions {
         HEADS | TIMES => buffered(4),
         ONLINE | POINTS | ANSWERS => buffered(8),
         ALIASES | LABELS | LABELLED => buffered(2),
-        TRAINING => KeyspaceCreateOptions::default().with_kv_separation(Some(
-            KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES),
-        )),
-        _ => KeyspaceCreateOptions::default(),
+        _ => KeyspaceCreateOptions::default().with_kv_separation(separation(name)),
     }
+}
+
+/// Which values of the keyspace `name` stand in files of their own.
+pub(super) fn separation(name: &str) -> Option<KvSeparationOptions> {
+    let separated = KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES);
+    (name == TRAINING).then_some(separated)
 }

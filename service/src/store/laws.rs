@@ -30,6 +30,7 @@ pub(super) fn put(series: &str, mark: u64) -> Put {
         request: None,
         alias: None,
         index: Indexed::default(),
+        life: None,
     }
 }
 
@@ -259,7 +260,10 @@ fn a_full_queue_refuses_instead_of_growing() {
     drop(sender);
     let outcomes: Vec<_> = receiver.iter().collect();
     let stored = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-    assert!(outcomes.contains(&Err(PutError::Busy)));
+    let refused = outcomes.iter().filter(|it| **it == Err(PutError::Busy));
+    let refused = refused.count() as u64;
+    assert!(refused > 0);
+    assert_eq!(store.commits().unwrap().refused(), refused);
     assert_eq!(
         found(&store, "a", VersionSelector::Latest).0,
         stored,

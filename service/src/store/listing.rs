@@ -8,10 +8,11 @@ use compact_str::CompactString;
 use fjall::Readable;
 
 use super::committer::Tables;
+use super::head::Head;
 use super::index::{self, Labels, SeriesLabels};
 use super::reading;
-use super::record::{VersionRecord, open_number, version_key};
-use super::{AliasRecord, StoreError, aliases};
+use super::record::{VersionRecord, version_key};
+use super::{AliasRecord, StoreError, aliases, heads};
 
 /// What one page may cost before it says where to go on, in names that are looked at; little in tests, so that
 /// they meet it.
@@ -105,12 +106,6 @@ pub struct ListedVersion {
     pub record: Result<VersionRecord, String>,
     /// Bytes it takes in the store, before compression.
     pub bytes: u64,
-}
-
-/// Latest version and number of versions, as a head tells them.
-pub(super) fn open_head(bytes: &[u8]) -> Result<(u64, u64), String> {
-    let latest = open_number(bytes)?;
-    Ok((latest, latest))
 }
 
 fn failed(error: &fjall::Error) -> StoreError {
@@ -267,9 +262,14 @@ fn listed(
     let Some(head) = get(&tables.heads, series.as_bytes())? else {
         return Ok(None);
     };
+    let head = Head::open(&head);
+    // Of a series that was deleted, the head stays.
+    if head.as_ref().is_ok_and(|head| head.count == 0) {
+        return Ok(None);
+    }
     let found = || -> Result<Result<Listed, String>, StoreError> {
-        let (latest, versions) = match open_head(&head) {
-            Ok(head) => head,
+        let (latest, versions) = match head {
+            Ok(head) => (head.latest, head.count),
             Err(reason) => return Ok(Err(reason)),
         };
         let record = get(&tables.versions, &version_key(series, latest))?;
@@ -297,21 +297,21 @@ fn listed(
 pub(super) fn facts(tables: &Tables, series: &str) -> Result<Option<SeriesFacts>, StoreError> {
     let snapshot = tables.db.snapshot();
     let name = |what: &str| format!("{series} ({what})");
-    let head = snapshot
-        .get(&tables.heads, series)
-        .map_err(|error| reading::failed(&format!("the head of {series}"), &error))?;
-    let Some(head) = head else { return Ok(None) };
-    let (latest, versions) = open_head(&head)
-        .map_err(|reason| reading::damaged(&format!("the head of {series}"), reason))?;
-    let first = snapshot
-        .range(
-            &tables.versions,
-            version_key(series, 0)..=version_key(series, latest),
-        )
-        .next()
-        .map(|first| first.key())
-        .transpose()
-        .map_err(|error| reading::failed(series, &error))?;
+    let head = heads::read_at(&snapshot, tables, series)?;
+    let Some(head) = head.filter(|head| head.count > 0) else {
+        return Ok(None);
+    };
+    let mut first = head.latest;
+    let there = version_key(series, head.deleted_to + 1)..=version_key(series, head.latest);
+    for entry in snapshot.range(&tables.versions, there) {
+        let key = entry
+            .key()
+            .map_err(|error| reading::failed(series, &error))?;
+        if head.may_have(index::number_of(&key)) {
+            first = index::number_of(&key);
+            break;
+        }
+    }
     let labels = snapshot
         .get(&tables.labels, series)
         .map_err(|error| reading::failed(&name("labels"), &error))?
@@ -322,8 +322,8 @@ pub(super) fn facts(tables: &Tables, series: &str) -> Result<Option<SeriesFacts>
         .contains_key(&tables.online, series)
         .map_err(|error| reading::failed(&name("online state"), &error))?;
     Ok(Some(SeriesFacts {
-        versions,
-        first: first.map_or(latest, |key| index::number_of(&key)),
+        versions: head.count,
+        first,
         labels: labels.unwrap_or_default().labels,
         aliases: aliases::read_all(&tables.aliases, series)?,
         is_online,
@@ -339,15 +339,21 @@ pub(super) fn versions(
     let series = query.series.as_str();
     let failed = |error: &fjall::Error| reading::failed(&format!("{series} (versions)"), error);
     let snapshot = tables.db.snapshot();
+    let head = heads::read_at(&snapshot, tables, series)?.unwrap_or_default();
+    // What is left of earlier lives counts for nothing.
+    let lowest = head.deleted_to.saturating_add(1);
     let (first, last) = match (query.after, query.is_descending) {
-        (None, _) => (0, u64::MAX),
-        (Some(after), true) => (0, after.saturating_sub(1)),
-        (Some(u64::MAX), false) => return Ok(false),
-        (Some(after), false) => (after + 1, u64::MAX),
+        (None, _) => (lowest, u64::MAX),
+        (Some(after), true) => (lowest, after.saturating_sub(1)),
+        (Some(after), false) => (lowest.max(after.saturating_add(1)), u64::MAX),
     };
+    if first > last {
+        return Ok(false);
+    }
     let keys = version_key(series, first)..=version_key(series, last);
     let mut records = snapshot.range(&tables.versions, keys);
-    for _ in 0..query.limit {
+    let mut told = 0;
+    loop {
         let next = if query.is_descending {
             records.next_back()
         } else {
@@ -355,19 +361,21 @@ pub(super) fn versions(
         };
         let Some(next) = next else { return Ok(false) };
         let (key, bytes) = next.into_inner().map_err(|error| failed(&error))?;
+        let version = index::number_of(&key);
+        if !head.may_have(version) {
+            continue;
+        }
+        if told == query.limit {
+            return Ok(true);
+        }
+        told += 1;
         let apart = snapshot
             .size_of(&tables.training, &key)
             .map_err(|error| failed(&error))?;
         each(ListedVersion {
-            version: index::number_of(&key),
+            version,
             record: VersionRecord::open(&bytes),
             bytes: bytes.len() as u64 + u64::from(apart.unwrap_or(0)),
         });
     }
-    let more = if query.is_descending {
-        records.next_back()
-    } else {
-        records.next()
-    };
-    Ok(more.is_some())
 }

@@ -3,6 +3,7 @@
 //! A store allocates version numbers in commit order and completes a put only after its record
 //! is synced. Reads block (they may touch the disk) and are called from blocking threads only.
 
+mod accepting;
 #[cfg(test)]
 mod alias_laws;
 pub mod aliases;
@@ -16,8 +17,16 @@ mod commits;
 mod committer;
 #[cfg(test)]
 mod damage_tests;
+#[cfg(test)]
+mod delete_laws;
+pub mod deletes;
 pub mod embedded;
 mod folder;
+mod graves;
+#[cfg(test)]
+mod graves_tests;
+pub mod head;
+mod heads;
 #[cfg(test)]
 mod healthy_tests;
 mod incomplete;
@@ -33,10 +42,12 @@ mod opening;
 mod reading;
 pub mod record;
 pub mod request;
+mod retention;
 mod room;
 pub mod state;
 #[cfg(test)]
 mod state_laws;
+mod state_writes;
 pub mod training;
 mod under_way;
 mod verify;
@@ -47,18 +58,20 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+pub use accepting::accept_loss;
 pub use aliases::{AliasChanged, AliasCompletion, AliasError, AliasPut, AliasRecord, Condition};
 pub use answers::KeepAnswers;
 pub use api::VersionSelector;
 pub use backup::{BackupError, CarriedFile, Summary};
 pub use commits::Commits;
+pub use deletes::{DeleteCompletion, DeleteError, DeleteListener, DeletePut, Deleted};
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
+pub use head::Head;
 pub use incomplete::Incomplete;
 pub use index::{AsOf, Indexed, Labels, SeriesLabels};
 pub use listing::{
     ListedSeries, ListedVersion, SeriesFacts, SeriesPage, SeriesQuery, VersionsQuery,
 };
-pub use opening::accept_loss;
 pub use record::{FitParameters, Metadata, VersionRecord};
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use room::{DISK_RESERVE, Space};
@@ -80,6 +93,8 @@ pub struct Put {
     pub alias: Option<CompactString>,
     /// By what it is found besides its number.
     pub index: Indexed,
+    /// The life of the series that it was made of, if it was made of something that the series had.
+    pub life: Option<u64>,
 }
 
 /// How a put ended well.
@@ -108,6 +123,8 @@ pub type Completion = Box<dyn FnOnce(Result<Stored, PutError>) + Send>;
 pub struct StatePut {
     /// The series; a valid id.
     pub series: CompactString,
+    /// The life of the series that the state is of.
+    pub life: u64,
     /// What changes.
     pub change: StateChange,
 }
@@ -173,6 +190,9 @@ pub enum PutError {
     /// The series has as many aliases as it may have. Nothing was written.
     #[error("the series has {} aliases already", api::limits::ALIASES_PER_SERIES)]
     TooManyAliases,
+    /// The series was deleted since the change was begun. Nothing was written.
+    #[error("the series was deleted meanwhile")]
+    Deleted,
     /// The write failed on its way to the disk; after a restart it may turn out to be there.
     #[error("the outcome of the write is unknown: {0}")]
     Unknown(String),
@@ -235,7 +255,7 @@ pub enum Found {
         /// The newest version of the series.
         latest: u64,
     },
-    /// No version of the series was ever stored.
+    /// The series has no version.
     NoSuchSeries,
 }
 
@@ -307,6 +327,19 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`Store::alias`].
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError>;
+
+    /// Queues the deletion of a version or a series; `done` learns when it is durable.
+    fn submit_delete(&self, put: DeletePut, done: DeleteCompletion);
+
+    /// Has `listener` told of every version and series that is deleted, from the first one on. There is
+    /// one.
+    fn on_delete(&self, listener: DeleteListener);
+
+    /// Reads what is known of the version numbers of a series; the default where it never had one.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn head(&self, series: &str) -> Result<Head, StoreError>;
 
     /// Reads the answer that was kept under the key of a request, unless it is too old.
     ///

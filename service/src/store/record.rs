@@ -3,7 +3,8 @@
 //! | keyspace | key | value |
 //! |---|---|---|
 //! | `versions` | series, 0x00, version (u64, big endian) | sealed [`VersionRecord`] |
-//! | `heads` | series | sealed number of the latest version |
+//! | `heads` | series | sealed [`Head`](super::head::Head): which numbers were given, which versions remain |
+//! | `heads` | 0x00, `deleted`, 0x00, series | sealed number: versions up to it are yet to be removed |
 //! | `training` | as in `versions` | sealed training points (see `training`) |
 //! | `heads` | 0x00, `series` | sealed number of distinct series |
 //! | `meta` | `format` | sealed number: the store's format |
@@ -20,7 +21,10 @@ use super::index::Labels;
 
 /// The format of the store as a whole. Raised when an older release could not read it rightly. A new
 /// keyspace does not raise it while nothing is released.
-pub const STORE_FORMAT: u16 = 1;
+///
+/// 1: heads were the number of the latest version, and all versions up to it were there. 2: versions may
+/// be deleted.
+pub const STORE_FORMAT: u16 = 2;
 
 /// Where `heads` has the number of distinct series; no series has this id. It is not in `meta`,
 /// because a table that is hardly written holds up the end of every journal it wrote to.
@@ -144,6 +148,14 @@ pub fn version_key(series: &str, version: u64) -> Vec<u8> {
     key.push(0);
     key.extend_from_slice(&version.to_be_bytes());
     key
+}
+
+/// What a key of [`version_key`] is made of.
+pub(super) fn series_and_number(key: &[u8]) -> Option<(String, u64)> {
+    let (series, number) = key.split_last_chunk::<8>()?;
+    let series = series.strip_suffix(&[0])?;
+    let series = String::from_utf8_lossy(series).into_owned();
+    Some((series, u64::from_be_bytes(*number)))
 }
 
 /// Seals a number.

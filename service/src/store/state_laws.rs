@@ -46,6 +46,7 @@ fn put_all(store: &dyn Store, changes: &[(&str, StateChange)]) -> Vec<Result<(),
     for (idx, (series, change)) in changes.iter().enumerate() {
         let put = StatePut {
             series: (*series).into(),
+            life: 0,
             change: change.clone(),
         };
         let sender = sender.clone();

@@ -10,14 +10,17 @@ use serde::Serialize;
 
 use super::aliases::{AliasRecord, REVISION_KEY};
 use super::commit_record::COMMIT_KEY;
+use super::deletes::grave_key;
 use super::embedded::EmbeddedOptions;
-use super::index::{SeriesLabels, labelled_key};
+use super::folder::{self, Depth};
+use super::head::{DELETED_PREFIX, Head};
+use super::index::{SeriesLabels, labelled_key, labelled_parts};
 use super::opening::{self, Opened, read_number};
-use super::record::{SERIES_COUNT_KEY, VersionRecord, open_number, version_key};
+use super::record::{SERIES_COUNT_KEY, VersionRecord, open_number, series_and_number, version_key};
 use super::request::KeptAnswer;
 use super::state::{Learnt, StateRecord, StoredState};
 use super::training::TrainingPoints;
-use super::{StoreError, folder, reading};
+use super::{StoreError, reading};
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,8 +81,8 @@ pub fn verify(
         verified: Verified::default(),
         tell,
     };
-    let found = folder::inspect(&options.path)?;
-    for bad in found.check_tables() {
+    let found = folder::inspect(&options.path, Depth::Whole)?;
+    for bad in found.keyspace_damage() {
         checks.add("file", bad);
     }
     drop(found);
@@ -166,7 +169,7 @@ impl<F: FnMut(&Finding)> Checks<F> {
         }
     }
 
-    /// Every series has all versions up to its latest, whole.
+    /// Every series has the versions that its head tells of, whole.
     fn heads(&mut self, store: &Opened) {
         let tables = &store.tables;
         let mut counted = None;
@@ -178,16 +181,23 @@ impl<F: FnMut(&Finding)> Checks<F> {
             if key == COMMIT_KEY.as_bytes() {
                 return;
             }
-            let series = String::from_utf8_lossy(key);
-            checks.verified.series += 1;
-            match open_number(value) {
-                Ok(0) => checks.of(&series, None, "latest version", "it is 0"),
-                Ok(latest) => {
-                    for version in 1..=latest {
-                        checks.version(store, &series, version);
-                    }
+            if let Some(series) = key.strip_prefix(DELETED_PREFIX.as_bytes()) {
+                if let Err(reason) = open_number(value) {
+                    let series = String::from_utf8_lossy(series);
+                    checks.of(&series, None, "what is left of it", reason);
                 }
-                Err(reason) => checks.of(&series, None, "latest version", reason),
+                return;
+            }
+            let series = String::from_utf8_lossy(key);
+            match Head::open(value) {
+                Ok(head) => {
+                    checks.verified.series += u64::from(head.count > 0);
+                    checks.versions_of(store, &series, &head);
+                }
+                Err(reason) => {
+                    checks.verified.series += 1;
+                    checks.of(&series, None, "head", reason);
+                }
             }
         });
         match counted {
@@ -201,8 +211,25 @@ impl<F: FnMut(&Finding)> Checks<F> {
         }
     }
 
-    fn version(&mut self, store: &Opened, series: &str, version: u64) {
-        self.verified.versions += 1;
+    fn versions_of(&mut self, store: &Opened, series: &str, head: &Head) {
+        let (mut found, mut latest) = (0, 0);
+        for version in head.candidates() {
+            if self.version(store, series, version, !head.has_gaps()) {
+                (found, latest) = (found + 1, version);
+            }
+        }
+        // Without gaps, each that is missing was told of.
+        if head.has_gaps() && (found, latest) != (head.count, head.latest) {
+            let (count, of_head) = (head.count, head.latest);
+            let reason = format!(
+                "{found} versions are there and {latest} is the latest; according to the head {count} and {of_head}"
+            );
+            self.of(series, None, "versions", reason);
+        }
+    }
+
+    /// Looks at one version that must be there or may have been deleted; whether it is.
+    fn version(&mut self, store: &Opened, series: &str, version: u64, must_be: bool) -> bool {
         let tables = &store.tables;
         let read = get(&tables.versions, &version_key(series, version), |bytes| {
             let record = VersionRecord::open(bytes)?;
@@ -217,15 +244,17 @@ impl<F: FnMut(&Finding)> Checks<F> {
                 }
                 false
             }
-            Ok(None) => {
+            Ok(None) if must_be => {
                 self.of(series, version, "model", "it is missing");
                 false
             }
+            Ok(None) => return false,
             Err(reason) => {
                 self.of(series, version, "model", reason);
                 false
             }
         };
+        self.verified.versions += 1;
         if outside {
             let read = get(&tables.training, &version_key(series, version), |bytes| {
                 TrainingPoints::open(bytes).map(|_| ())
@@ -236,9 +265,10 @@ impl<F: FnMut(&Finding)> Checks<F> {
                 Err(reason) => self.of(series, version, "training points", reason),
             }
         }
+        true
     }
 
-    /// No version is beyond its series' latest.
+    /// No version is there that its series' head does not tell of.
     fn versions(&mut self, store: &Opened) {
         self.each(&store.tables.versions, "versions", |checks, key, _| {
             checks.numbered(store, key, "model");
@@ -259,13 +289,18 @@ impl<F: FnMut(&Finding)> Checks<F> {
         let Some((series, version)) = series_and_number(key) else {
             return self.add(what, format!("{key:?} is no version's key"));
         };
-        match latest(store, &series) {
-            Ok(latest) if (1..=latest).contains(&version) => {}
-            Ok(latest) => {
-                let reason = format!("it is there, and the latest version is {latest}");
-                self.of(&series, version, what, reason);
+        match standing(store, &series, version) {
+            Ok(Standing::Deleted) => {}
+            Ok(Standing::There) if has_version(store, key) => {}
+            Ok(Standing::There | Standing::Nowhere) => {
+                self.of(
+                    &series,
+                    version,
+                    what,
+                    "it is there, and the version is not",
+                );
             }
-            Err(reason) => self.of(&series, version, "latest version", reason),
+            Err(reason) => self.of(&series, version, "head", reason),
         }
     }
 
@@ -282,8 +317,14 @@ impl<F: FnMut(&Finding)> Checks<F> {
             checks.verified.aliases += 1;
             let key = String::from_utf8_lossy(key);
             let (series, alias) = key.split_once('\0').unwrap_or((&key, ""));
-            match AliasRecord::open(value).map(|record| (record.version, latest(store, series))) {
-                Ok((version, Ok(latest))) if (1..=latest).contains(&version) => {}
+            let record = AliasRecord::open(value);
+            let points_to = record.map(|AliasRecord { version, .. }| {
+                let is_there = has_version(store, &version_key(series, version));
+                let standing = standing(store, series, version);
+                (version, standing.map(|standing| (standing, is_there)))
+            });
+            match points_to {
+                Ok((_, Ok((Standing::There, true)))) => {}
                 Ok((version, Ok(_))) => {
                     let reason = format!("{alias} points to a version that is not there");
                     checks.of(series, version, "alias", reason);
@@ -295,17 +336,18 @@ impl<F: FnMut(&Finding)> Checks<F> {
         });
     }
 
-    /// Every time has a version that is there.
+    /// Every time has a version whose number was given: it may be deleted.
     fn times(&mut self, store: &Opened) {
         self.each(&store.tables.times, "times", |checks, key, value| {
             let Some((series, ms)) = series_and_number(key) else {
                 return checks.add("times", format!("{key:?} is no key"));
             };
             let version = open_number(value);
-            match version.and_then(|version| Ok((version, latest(store, &series)?))) {
-                Ok((version, latest)) if (1..=latest).contains(&version) => {}
+            match version.and_then(|version| Ok((version, head(store, &series)?))) {
+                Ok((version, head)) if (1..=head.last).contains(&version) => {}
                 Ok((version, _)) => {
-                    let reason = format!("from {ms} on it is the latest, and it is not there");
+                    let reason =
+                        format!("from {ms} on it is the latest, and its number was not given");
                     checks.of(&series, version, "time", reason);
                 }
                 Err(reason) => checks.of(&series, None, "time", format!("{ms}: {reason}")),
@@ -319,13 +361,13 @@ impl<F: FnMut(&Finding)> Checks<F> {
         self.each(&tables.labels, "labels", |checks, key, value| {
             let series = String::from_utf8_lossy(key);
             let record = SeriesLabels::open(value);
-            let record = record.and_then(|record| Ok((latest(store, &series)?, record)));
-            let (latest, record) = match record {
+            let record = record.and_then(|record| Ok((head(store, &series)?.last, record)));
+            let (last, record) = match record {
                 Ok(read) => read,
                 Err(reason) => return checks.of(&series, None, "labels", reason),
             };
-            if !(1..=latest).contains(&record.version) {
-                let reason = "they are of a version that is not there";
+            if !(1..=last).contains(&record.version) {
+                let reason = "they are of a version whose number was not given";
                 checks.of(&series, record.version, "labels", reason);
             }
             for (label, value) in &record.labels {
@@ -346,19 +388,18 @@ impl<F: FnMut(&Finding)> Checks<F> {
     fn labelled(&mut self, store: &Opened) {
         let tables = &store.tables;
         self.each(&tables.labelled, "index of labels", |checks, key, _| {
-            let text = String::from_utf8_lossy(key);
-            let parts = text.split_once('\0').and_then(|(label, series)| {
-                let (label, value) = label.split_once('=')?;
-                Some((label, value, series))
-            });
-            let Some((label, value, series)) = parts else {
+            let Some((label, value, series)) = labelled_parts(key) else {
                 return checks.add("index of labels", format!("{key:?} is no key"));
             };
             match get(&tables.labels, series.as_bytes(), SeriesLabels::open) {
-                Ok(Some(record)) if record.labels.get(label).is_some_and(|it| it == value) => {}
+                Ok(Some(record))
+                    if record
+                        .labels
+                        .get(label.as_str())
+                        .is_some_and(|it| *it == value) => {}
                 Ok(_) => {
                     let reason = format!("it is found by {label}, which it has not");
-                    checks.of(series, None, "index of labels", reason);
+                    checks.of(&series, None, "index of labels", reason);
                 }
                 // Told of with the record itself.
                 Err(_) => {}
@@ -427,15 +468,16 @@ impl<F: FnMut(&Finding)> Checks<F> {
                 let end = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
                 let series = String::from_utf8_lossy(&key[..end]);
                 match KeptAnswer::open(value) {
-                    Ok(kept) => match latest(store, &series) {
-                        Ok(latest) if kept.version <= latest => {}
+                    // The version may have been deleted: the answer was given, and is given again.
+                    Ok(kept) => match head(store, &series) {
+                        Ok(head) if kept.version <= head.last => {}
                         Ok(_) => checks.of(
                             &series,
                             kept.version,
                             "kept answer",
-                            "it tells of a version that is not there",
+                            "it tells of a version that never was",
                         ),
-                        Err(reason) => checks.of(&series, None, "latest version", reason),
+                        Err(reason) => checks.of(&series, None, "head", reason),
                     },
                     Err(reason) => checks.of(&series, None, "kept answer", reason),
                 }
@@ -457,9 +499,38 @@ fn state(store: &Opened, series: &str, snapshot: &[u8]) -> Result<(), String> {
     StoredState::assemble(snapshot, log).map(|_| ())
 }
 
-/// The number of a series' latest version, 0 where there is none.
-fn latest(store: &Opened, series: &str) -> Result<u64, String> {
-    get(&store.tables.heads, series.as_bytes(), open_number).map(|latest| latest.unwrap_or(0))
+fn head(store: &Opened, series: &str) -> Result<Head, String> {
+    let head = get(&store.tables.heads, series.as_bytes(), Head::open);
+    head.map(Option::unwrap_or_default)
+}
+
+/// What is to be thought of a record of a version.
+enum Standing {
+    /// The version may be there.
+    There,
+    /// It went with the series, and the record is yet to be removed.
+    Deleted,
+    /// There is no such version.
+    Nowhere,
+}
+
+fn standing(store: &Opened, series: &str, version: u64) -> Result<Standing, String> {
+    let head = head(store, series)?;
+    if head.may_have(version) {
+        return Ok(Standing::There);
+    }
+    let to = get(&store.tables.heads, &grave_key(series), open_number)?;
+    let is_deleted = version <= head.deleted_to && to.is_some_and(|to| version <= to);
+    Ok(if is_deleted {
+        Standing::Deleted
+    } else {
+        Standing::Nowhere
+    })
+}
+
+/// Whether the record of a version is there; if it cannot be read, it is.
+fn has_version(store: &Opened, key: &[u8]) -> bool {
+    get(&store.tables.versions, key, |_| Ok(())) != Ok(None)
 }
 
 /// A record by its key, as `open` opens it.
@@ -473,11 +544,4 @@ fn get<T>(
         None => Ok(None),
     };
     reading::caught(read).unwrap_or_else(Err)
-}
-
-fn series_and_number(key: &[u8]) -> Option<(String, u64)> {
-    let (series, number) = key.split_last_chunk::<8>()?;
-    let series = series.strip_suffix(&[0])?;
-    let series = String::from_utf8_lossy(series).into_owned();
-    Some((series, u64::from_be_bytes(*number)))
 }

@@ -65,21 +65,24 @@ impl Watermark {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         let file = options.open(Self::path(folder))?;
-        // Both slots have their place on the disk from now on.
-        for slot in 0..2 {
-            file.write_all_at(&seal_number(number), slot * SLOT)?;
-        }
-        Ok(Self {
+        let watermark = Self {
             file,
             failed: AtomicBool::new(false),
-        })
+        };
+        // Both slots have their place on the disk from now on. On a full one the store is read nevertheless.
+        for slot in 0..2 {
+            watermark.write(number, slot);
+        }
+        Ok(watermark)
     }
 
     /// Notes that the commit of this number is durable. A failure takes nothing from that.
     pub(super) fn note(&self, number: u64) {
-        let noted = self
-            .file
-            .write_all_at(&seal_number(number), number % 2 * SLOT);
+        self.write(number, number % 2);
+    }
+
+    fn write(&self, number: u64, slot: u64) {
+        let noted = self.file.write_all_at(&seal_number(number), slot * SLOT);
         if let Err(error) = noted
             && !self.failed.swap(true, Ordering::Relaxed)
         {

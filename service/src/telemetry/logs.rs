@@ -22,6 +22,10 @@ use crate::config::{LogFormat, TelemetryConfig};
 pub const REQUEST: &str = "request";
 /// What the framework says at `info` repeats what the server says itself.
 const DEFAULT: &str = "info,actix_server=warn";
+/// Where the framework tells what is wrong with the bytes of a connection, at `error`. Any peer could fill the logs with
+/// that, so it is left out below `debug` unless it is asked for; it is counted.
+const OF_PEERS: &str = "actix_http::h1";
+const FRAMEWORK: &str = "actix_http";
 /// After SIGUSR1.
 const VERBOSE: &str = "debug";
 /// A longer filter is a mistake.
@@ -55,7 +59,12 @@ impl FromStr for LogFilter {
                 ));
             }
         }
-        let targets = text.parse::<Targets>().map_err(|error| error.to_string())?;
+        let mut targets = text.parse::<Targets>().map_err(|error| error.to_string())?;
+        let is_asked_for = text.split(',').any(|part| part.starts_with(FRAMEWORK));
+        let is_verbose = targets.default_level() >= Some(LevelFilter::DEBUG);
+        if !is_asked_for && !is_verbose {
+            targets = targets.with_target(OF_PEERS, LevelFilter::OFF);
+        }
         Ok(Self {
             text: text.to_owned(),
             targets,
@@ -184,6 +193,24 @@ mod tests {
             &long,
         ] {
             assert!(text.parse::<LogFilter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_any_peer_can_cause_is_logged_if_it_is_asked_for() {
+        for (text, is_logged) in [
+            (DEFAULT, false),
+            ("error", false),
+            ("request=debug", false),
+            ("info,actix_http=error", true),
+            ("debug", true),
+        ] {
+            let (layer, _control) = LogControl::new(text.parse().unwrap());
+            tracing::subscriber::with_default(Registry::default().with(layer), || {
+                let told =
+                    tracing::enabled!(target: "actix_http::h1::dispatcher", tracing::Level::ERROR);
+                assert_eq!(told, is_logged, "{text}");
+            });
         }
     }
 

@@ -72,7 +72,7 @@ pub(crate) fn audit(acks: &[Ack], found: &Versions) -> Vec<Violation> {
 
 /// Walks each series from its latest version down, with the earliest moment at which any later
 /// version was told: a version sent after that moment should have been given a larger number.
-fn reordered(acks: &[Ack]) -> Vec<Violation> {
+pub(crate) fn reordered(acks: &[Ack]) -> Vec<Violation> {
     let mut by_series: BTreeMap<&str, Vec<&Ack>> = BTreeMap::new();
     for ack in acks {
         by_series.entry(&ack.series).or_default().push(ack);

@@ -115,12 +115,16 @@ fn assert_training_is_there(addr: SocketAddr, acks: &[Ack]) {
 fn kill_9_loses_no_acknowledged_fit() {
     let cycles = from_env("TIDEMARK_KILL_CYCLES", 20);
     let seed = from_env("TIDEMARK_SEED", u64::from(std::process::id()));
-    println!("TIDEMARK_KILL_CYCLES={cycles} TIDEMARK_SEED={seed}");
+    let within_ms = from_env("TIDEMARK_KILL_WITHIN_MS", 250);
+    println!(
+        "TIDEMARK_KILL_CYCLES={cycles} TIDEMARK_KILL_WITHIN_MS={within_ms} TIDEMARK_SEED={seed}"
+    );
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let started = Instant::now();
     let (mut acknowledged, mut stored, mut series) = (0, 0, 0);
     for first in (0..cycles).step_by(CYCLES_A_STORE as usize) {
-        let audited = kill_again_and_again(first..cycles.min(first + CYCLES_A_STORE), &mut random);
+        let cycles = first..cycles.min(first + CYCLES_A_STORE);
+        let audited = kill_again_and_again(cycles, 5..within_ms, &mut random);
         acknowledged += audited.acknowledged;
         stored += audited.stored;
         series += audited.series;
@@ -140,15 +144,20 @@ struct Audited {
     series: usize,
 }
 
-/// Cycles on a store of their own, each followed by an audit of everything so far.
-fn kill_again_and_again(cycles: Range<u64>, random: &mut ChaCha8Rng) -> Audited {
+/// Cycles on a store of their own, each with a kill after so many milliseconds, followed by an audit of everything so
+/// far.
+fn kill_again_and_again(
+    cycles: Range<u64>,
+    moments_ms: Range<u64>,
+    random: &mut ChaCha8Rng,
+) -> Audited {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let work = Workload::new();
     let mut acks: Vec<Ack> = Vec::new();
     let mut server = Tidemark::start(folder.path(), &[]);
     for cycle in cycles {
         let addr = server.addr;
-        let moment = Duration::from_millis(random.random_range(5..250));
+        let moment = Duration::from_millis(random.random_range(moments_ms.clone()));
         let told = std::thread::scope(|scope| {
             let writers = scope.spawn(|| work.write(addr, cycle, u64::MAX));
             std::thread::sleep(moment);

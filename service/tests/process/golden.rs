@@ -2,8 +2,8 @@
 //! refused in words.
 //!
 //! `golden/store-v1.tar.gz` was written by the first release that had stores of format 1, and
-//! `golden/store-v1.json` by asking that same server. Neither is written again: a release that
-//! changes the format adds a pair of its own. This made them:
+//! `golden/store-v1.json` by asking that same server; those of format 2 likewise. None is written again: a
+//! release that changes the format adds a pair of its own. This makes those of the last format:
 //!
 //! ```text
 //! TIDEMARK_WRITE_GOLDEN=1 cargo test -p service --test process golden
@@ -22,27 +22,36 @@ use service::store::record::{STORE_FORMAT, seal_number};
 use super::binary::{Tidemark, run, serve};
 use super::http::{Connection, once};
 
-fn golden(extension: &str) -> PathBuf {
+fn golden(format: u16, extension: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    folder.join(format!("store-v1.{extension}"))
+    folder.join(format!("store-v{format}.{extension}"))
 }
 
 fn unpack(into: &Path) {
-    let packed = File::open(golden("tar.gz")).expect("the golden store is in the repository");
+    unpack_format(1, into);
+}
+
+fn unpack_format(format: u16, into: &Path) {
+    let packed = File::open(golden(format, "tar.gz"));
+    let packed = packed.expect("the golden store is in the repository");
     let mut archive = tar::Archive::new(GzDecoder::new(packed));
     archive.unpack(into).expect("it unpacks");
 }
 
 /// Every request whose reply is kept: single points and columns of every version, and the
-/// training points behind its plot.
-fn requests() -> Vec<(&'static str, String, String)> {
+/// training points behind its plot; of format 2 on those of versions that were deleted, too.
+fn requests(format: u16) -> Vec<(&'static str, String, String)> {
     let bodies = [
         json!({"timestamp": "1769846400", "value": 12.5}),
         json!({"timestamp": 1_700_000_000, "value": -1e300}),
         json!({"timestamps": [1, 2, 3, 4], "values": [0.1, 10.0, 10.7, 55.5]}),
     ];
     let mut requests = Vec::new();
-    for (series, versions) in [("short", 1), ("long", 1), ("many", 5), ("A-Z.a_z:0@9", 2)] {
+    let mut series = vec![("short", 1), ("long", 1), ("many", 5), ("A-Z.a_z:0@9", 2)];
+    if format >= 2 {
+        series.extend([("gone", 2), ("again", 3)]);
+    }
+    for (series, versions) in series {
         for version in 0..=versions + 1 {
             for body in &bodies {
                 let target = format!("/predict/{series}?version={version}");
@@ -50,6 +59,12 @@ fn requests() -> Vec<(&'static str, String, String)> {
             }
             let target = format!("/plot?series_id={series}&version={version}");
             requests.push(("GET", target, String::new()));
+        }
+    }
+    if format >= 2 {
+        for series in ["many", "gone", "again"] {
+            let target = format!("/predict/{series}?alias=champion");
+            requests.push(("POST", target, bodies[0].to_string()));
         }
     }
     requests
@@ -106,15 +121,24 @@ fn an_answer_that_says_less_or_something_else_is_noticed() {
 
 #[test]
 fn a_store_of_format_1_answers_as_it_did() {
+    answers_as_it_did(1, 4);
+}
+
+#[test]
+fn a_store_of_format_2_answers_as_it_did() {
     if std::env::var_os("TIDEMARK_WRITE_GOLDEN").is_some() {
         write_golden();
     }
+    answers_as_it_did(2, 5);
+}
+
+fn answers_as_it_did(format: u16, n_series: u64) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    unpack(folder.path());
-    let text = std::fs::read_to_string(golden("json")).expect("it is in the repository");
+    unpack_format(format, folder.path());
+    let text = std::fs::read_to_string(golden(format, "json")).expect("it is in the repository");
     let expected: Vec<(String, String, String, Value)> =
         serde_json::from_str(&text).expect("requests with their replies");
-    assert_eq!(expected.len(), requests().len());
+    assert_eq!(expected.len(), requests(format).len());
     for round in 1..=2 {
         let server = Tidemark::start(folder.path(), &[]);
         for (method, target, body, reply) in &expected {
@@ -125,9 +149,41 @@ fn a_store_of_format_1_answers_as_it_did() {
             );
         }
         let health = once(server.addr, "GET", "/healthcheck", b"").expect("a reply");
-        assert_eq!(health.json()["series_trained"], 4);
+        assert_eq!(health.json()["series_trained"], n_series);
         server.stop();
     }
+}
+
+#[test]
+fn a_store_of_format_1_takes_deletions() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    unpack(folder.path());
+    let predict = |server: &Tidemark, target: &str| {
+        let reply = once(server.addr, "POST", target, super::payload::POINT);
+        reply.expect("a reply").status
+    };
+    let server = Tidemark::start(folder.path(), &[]);
+    for target in [
+        "/series/many/versions/2",
+        "/series/many/versions/5",
+        "/series/long",
+    ] {
+        let reply = once(server.addr, "DELETE", target, b"").expect("a reply");
+        assert_eq!(reply.status, 204, "{target}: {}", reply.text());
+    }
+    server.stop();
+    let server = Tidemark::start(folder.path(), &[]);
+    let there: Vec<u64> = (1..=5)
+        .filter(|version| predict(&server, &format!("/predict/many?version={version}")) == 200)
+        .collect();
+    assert_eq!(there, [1, 3, 4]);
+    assert_eq!(predict(&server, "/predict/long"), 404);
+    for (series, version) in [("many", "6"), ("long", "2")] {
+        let body = super::payload::fit(1, 100);
+        let fit = once(server.addr, "POST", &format!("/fit/{series}"), &body);
+        assert_eq!(fit.expect("a reply").json()["version"], version);
+    }
+    server.stop();
 }
 
 #[test]
@@ -257,7 +313,32 @@ fn write_golden() {
         fit(&server, "many", history(3 * k, 10.0 * k as f64), parameters);
     }
     fit(&server, "A-Z.a_z:0@9", history(100, 7.0), json!({}));
-    let kept: Vec<(&str, String, String, Value)> = requests()
+    for series in ["gone", "again"] {
+        fit(&server, series, history(8, 3.0), json!({}));
+        fit(
+            &server,
+            series,
+            history(9, 3.0),
+            json!({"set_alias": "champion"}),
+        );
+    }
+    fit(
+        &server,
+        "many",
+        history(8, 3.0),
+        json!({"set_alias": "champion"}),
+    );
+    for target in [
+        "/series/many/versions/2",
+        "/series/many/versions/5",
+        "/series/gone",
+        "/series/again",
+    ] {
+        let reply = once(server.addr, "DELETE", target, b"").expect("a reply");
+        assert_eq!(reply.status, 204, "{target}: {}", reply.text());
+    }
+    fit(&server, "again", history(10, 3.0), json!({}));
+    let kept: Vec<(&str, String, String, Value)> = requests(STORE_FORMAT)
         .into_iter()
         .map(|(method, target, body)| {
             let reply = kept(server.addr, method, &target, &body);
@@ -267,8 +348,8 @@ fn write_golden() {
     server.stop();
     let lines: Vec<String> = kept.iter().map(|entry| json!(entry).to_string()).collect();
     let text = format!("[\n{}\n]\n", lines.join(",\n"));
-    std::fs::write(golden("json"), text).expect("the file can be written");
-    let packed = File::create(golden("tar.gz")).expect("the file can be made");
+    std::fs::write(golden(STORE_FORMAT, "json"), text).expect("the file can be written");
+    let packed = File::create(golden(STORE_FORMAT, "tar.gz")).expect("the file can be made");
     let mut archive = tar::Builder::new(GzEncoder::new(packed, Compression::best()));
     archive.mode(tar::HeaderMode::Deterministic);
     archive

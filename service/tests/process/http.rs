@@ -98,18 +98,19 @@ impl Connection {
         }
         let odd = || Error::new(ErrorKind::InvalidData, head.clone());
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let length: usize = head
+        let status: u16 = status.ok_or_else(odd)?;
+        let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "))
-            .and_then(|length| length.parse().ok())
-            .ok_or_else(odd)?;
+            .and_then(|length| length.parse().ok());
+        // No content, no length.
+        let length: usize = match status {
+            204 => 0,
+            _ => length.ok_or_else(odd)?,
+        };
         let mut body = vec![0; length];
         self.0.read_exact(&mut body)?;
-        Ok(Reply {
-            status: status.ok_or_else(odd)?,
-            body,
-            head,
-        })
+        Ok(Reply { status, body, head })
     }
 
     pub(crate) fn exchange(&mut self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {

@@ -304,11 +304,14 @@ fn a_public_address_needs_keys_or_a_word() {
     );
     create(folder.path(), "a", "fit");
     // RFC 5737 keeps this address from being anybody's: what is left to fail is the bind.
+    assert!(!refused.errors.contains("cross the network"), "{refused:?}");
     let allowed = public(&[]);
     let words = "cannot listen on 192.0.2.1:8000";
     assert!(allowed.errors.contains(words), "{}", allowed.errors);
     let in_the_clear = "API keys and series cross the network as they are";
     assert!(allowed.errors.contains(in_the_clear), "{}", allowed.errors);
+    let insecure = public(&["--insecure"]);
+    assert!(insecure.errors.contains(in_the_clear), "{insecure:?}");
     let tls = public(&["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]);
     assert!(tls.errors.contains(words), "{}", tls.errors);
     assert!(!tls.errors.contains(in_the_clear), "{}", tls.errors);
@@ -346,4 +349,48 @@ fn two_sources_of_a_tenant_and_a_file_that_is_missing_are_refused() {
         both.errors.contains("leave out --tenant-header"),
         "{both:?}"
     );
+}
+
+/// Who may write the file may make keys; who may only read it learns no key.
+#[test]
+fn a_file_that_others_may_write_is_refused_and_one_that_they_may_read_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let key = create(folder.path(), "a", "predict");
+    let path = folder.path().join("keys.toml");
+    let set_mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&path, mode).expect("it is ours");
+    };
+    let readable = "others may read the file of API keys";
+    for mode in [0o602, 0o620, 0o666] {
+        set_mode(mode);
+        let refused = run(&mut serve(folder.path(), &[]));
+        assert_eq!(refused.status.code(), Some(1), "{mode:o}");
+        let words = format!("(mode 0{mode:o})");
+        assert!(refused.errors.contains(&words), "{}", refused.errors);
+    }
+    set_mode(0o644);
+    let server = Tidemark::start(folder.path(), &[]);
+    assert!(server.log().contains(readable), "{}", server.log());
+    assert_eq!(
+        ask(server.addr, Some(&key), "/predict/s", POINT).status,
+        404
+    );
+    server.stop();
+    // The control: their owner's file is told of neither way, until others may write it.
+    set_mode(0o600);
+    let server = Tidemark::start(folder.path(), &[]);
+    assert!(!server.log().contains("others may"), "{}", server.log());
+    set_mode(0o666);
+    let begun = Instant::now();
+    while !server.log().contains("others may write it") {
+        assert!(begun.elapsed() < TAKEN_OVER_WITHIN, "{}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // As with a damaged file, the last keys stay in force.
+    assert_eq!(
+        ask(server.addr, Some(&key), "/predict/s", POINT).status,
+        404
+    );
+    server.stop();
 }

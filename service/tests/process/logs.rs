@@ -146,3 +146,56 @@ fn what_is_no_filter_changes_nothing() {
     assert_eq!(main.expect("it listens").status, 404, "callers have no say");
     server.stop();
 }
+
+/// What the server counts of the connections that it closed for what came on them.
+fn malformed(server: &Tidemark) -> u64 {
+    let metrics = once(server.health(), "GET", "/metrics", b"").expect("it listens");
+    let name = "tidemark_connections_closed_total{reason=\"malformed\"} ";
+    let mut lines = metrics.text().lines();
+    let count = lines.find_map(|line| line.strip_prefix(name));
+    count.expect("it is there").parse().expect("a number")
+}
+
+/// Sends what is no request, until the server closes the connection.
+fn offend(server: &Tidemark, bytes: &[u8]) {
+    let mut connection = Connection::open(server.addr).expect("it listens");
+    // It may be closed before it has read all.
+    let _ = connection.send_raw(bytes);
+    assert!(connection.is_ended_by_peer());
+}
+
+/// Who need not authenticate to be wrong cannot fill the log. It is counted, and told to who asks for it.
+#[test]
+fn malformed_requests_fill_no_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Tidemark::start(folder.path(), &HEALTH);
+    let forms: [&[u8]; 5] = [
+        b"no request\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: localhost\n\n",
+        b"POST /predict/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /predict/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        &[b'x'; 200_000],
+    ];
+    // Whoever asks for something and goes is none of them.
+    assert_eq!(ask(&server, "good", "/healthcheck").status, 200);
+    let before = server.log();
+    let all = forms.iter().cycle().take(100);
+    all.for_each(|bytes| offend(&server, bytes));
+    let started = Instant::now();
+    while malformed(&server) < 100 && started.elapsed() < HANG {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(malformed(&server), 100);
+    assert_eq!(server.log(), before);
+    // The control: they do cause lines, where those are asked for.
+    assert_eq!(
+        put(&server, r#"{"filter":"info,actix_http=error"}"#).status,
+        200
+    );
+    offend(&server, forms[0]);
+    while !server.log().contains("stream error") {
+        assert!(started.elapsed() < HANG, "{}", server.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    server.stop();
+}

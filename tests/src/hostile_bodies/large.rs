@@ -59,8 +59,7 @@ async fn a_body_of_100_mb_is_refused_declared_or_not() {
 
 #[tokio::test]
 async fn millions_of_small_items_are_refused() {
-    let server = with_series(&[]).await;
-    let before = Seen::of(&server).await;
+    // Before there are connections: the server closes those that are idle for as long as this may take.
     let list = |item: &str| vec![item; items()].join(",");
     let bodies = [
         (
@@ -90,6 +89,8 @@ async fn millions_of_small_items_are_refused() {
         ("of no field", format!(r#"{{"labels":[{}]}}"#, list("[]"))),
         ("alone", format!("[{}]", list("1"))),
     ];
+    let server = with_series(&[]).await;
+    let before = Seen::of(&server).await;
     for route in &ROUTES {
         for (name, body) in &bodies {
             // Equal times are right where points are judged one by one.

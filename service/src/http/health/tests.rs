@@ -14,9 +14,9 @@ use crate::compute::Compute;
 use crate::registry::{Registry, RegistryError, RegistryOptions};
 use crate::startup::State;
 use crate::store::{
-    AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
-    HANGS_AFTER, KeptAnswer, Put, RequestKey, StateCompletion, StatePut, Store, StoreError,
-    StoredState, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Completion, DeleteCompletion, DeleteListener,
+    DeletePut, EmbeddedOptions, EmbeddedStore, Found, HANGS_AFTER, Head, KeptAnswer, Put,
+    RequestKey, StateCompletion, StatePut, Store, StoreError, StoredState, VersionSelector, Waits,
 };
 
 /// A store that says of its waits what a test sets.
@@ -81,6 +81,18 @@ impl Store for Slow {
 
     fn aliases(&self, series: &str) -> Result<Vec<(CompactString, AliasRecord)>, StoreError> {
         self.store.aliases(series)
+    }
+
+    fn submit_delete(&self, put: DeletePut, done: DeleteCompletion) {
+        self.store.submit_delete(put, done);
+    }
+
+    fn on_delete(&self, listener: DeleteListener) {
+        self.store.on_delete(listener);
+    }
+
+    fn head(&self, series: &str) -> Result<Head, StoreError> {
+        self.store.head(series)
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {

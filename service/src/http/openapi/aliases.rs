@@ -13,6 +13,7 @@ use super::operation::{Op, json_reply};
 
 pub(super) fn list() -> PathItem {
     Op::new("aliases", "series", "List the aliases of a series")
+        .about("In the order of their names.")
         .series()
         .reply(
             200,
@@ -44,6 +45,7 @@ pub(super) fn alias() -> PathItem {
 
 fn of_alias(id: &str, summary: &str) -> Op {
     Op::new(id, "series", summary)
+        .about("The entity tag changes with every change of the alias: a change that carries it is made only if nobody came first.")
         .series()
         .path("alias", api::schema::alias(), "champion")
         .may(&[Code::UnknownSeries, Code::InvalidAlias, Code::InvalidQuery])

@@ -21,6 +21,10 @@ pub(super) fn detect() -> PathItem {
         "models",
         "Judge every point of a series by all others, and store nothing",
     )
+    .about(
+        "For a whole history at once: a point is compared with what came before and after it, which a fitted model \
+         cannot do.",
+    )
     .parameter(fields::chosen_columns())
     .work()
     .json(

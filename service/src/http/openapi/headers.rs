@@ -55,6 +55,12 @@ pub(super) fn if_match() -> Parameter {
     parameter("If-Match", about, text())
 }
 
+pub(super) fn if_match_hash() -> Parameter {
+    let about =
+        "The version is deleted only if its model has one of these hashes, each in double quotes.";
+    parameter("If-Match", about, text())
+}
+
 pub(super) fn if_none_match() -> Parameter {
     let about =
         "With `*`: the change is made only if the alias is not there. Does not go with `If-Match`.";

@@ -5,7 +5,9 @@
 //! enforced. A test keeps paths and methods equal to the router's, and `docs/openapi.json` equal to the document.
 
 mod aliases;
+mod deletes;
 mod detect;
+mod examples;
 mod fields;
 mod fit;
 mod headers;
@@ -79,6 +81,8 @@ pub fn document() -> OpenApi {
         .paths(paths)
         .components(Some(components()))
         .build();
+    examples::add_replies(&mut document);
+    examples::add_problems(&mut document);
     document.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new::<_, [&str; 0], _>("bearer", []),
@@ -100,11 +104,11 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
         ("/series", inventory::list()),
-        ("/series/{series_id}", inventory::series()),
+        ("/series/{series_id}", deletes::series(inventory::series())),
         ("/series/{series_id}/versions", versions::versions()),
         (
             "/series/{series_id}/versions/{version}",
-            inventory::version(),
+            deletes::version(inventory::version()),
         ),
         (
             "/series/{series_id}/versions/{version}/artifact",
@@ -122,6 +126,8 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/health/startup", service::startup()),
         ("/problems/{code}", service::problem_page()),
         ("/openapi.json", service::openapi()),
+        ("/docs", service::docs()),
+        ("/docs/{file}", service::docs_file()),
     ]
 }
 

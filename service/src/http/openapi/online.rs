@@ -17,6 +17,10 @@ pub(super) fn update() -> PathItem {
     let body = OneOfBuilder::new()
         .item(Ref::from_schema_name("Point"))
         .item(fields::columns(1));
+    let lines = json!([
+        { "timestamp": 1_705_001_180, "value": 10.2 },
+        { "timestamp": "2024-01-11T19:27:20Z", "value": 12.7 },
+    ]);
     let verdicts = OneOfBuilder::new()
         .item(Ref::from_schema_name("UpdateReply"))
         .item(Ref::from_schema_name("UpdateColumnsReply"));
@@ -57,12 +61,13 @@ pub(super) fn update() -> PathItem {
         .parameter(fields::chosen_columns())
         .work()
         .json(body, &[("one", one), ("columns", columns)])
-        .body(NDJSON, lines_of_request(), &[])
+        .body(NDJSON, lines_of_request(), &[("lines", lines)])
         .reply(200, reply)
         .may(&[
             Code::UnknownSeries,
             Code::UnknownVersion,
             Code::OnlineStateExists,
+            Code::SeriesDeleted,
             Code::InvalidVersion,
             Code::ParameterOutOfRange,
             Code::ParameterConflict,

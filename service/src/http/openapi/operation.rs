@@ -15,7 +15,7 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{Ref, RefOr, Required};
 
-use super::headers;
+use super::{examples, headers};
 
 /// Where there are API keys, whoever asks may meet these.
 const OF_KEYS: &[Code] = &[Code::AuthenticationRequired, Code::InsufficientScope];
@@ -260,12 +260,14 @@ fn problem(status: u16, codes: &[Code]) -> ResponseBuilder {
     let schema = AllOfBuilder::new()
         .item(Ref::from_schema_name("Problem"))
         .item(here);
+    let content = ContentBuilder::new().schema(Some(schema));
+    let content = content.examples_from_iter(codes.iter().copied().map(examples::of_problem));
     let titles: Vec<_> = codes
         .iter()
         .map(|code| format!("- `{}`: {}", code.slug(), code.row().title))
         .collect();
     let reply = ResponseBuilder::new()
         .description(titles.join("\n"))
-        .content("application/problem+json", Content::new(Some(schema)));
+        .content("application/problem+json", content.build());
     headers::of_refusal(reply, status)
 }

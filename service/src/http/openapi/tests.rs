@@ -61,6 +61,24 @@ fn what_needs_a_key_says_so_and_nothing_else_does() {
 }
 
 #[test]
+fn replies_of_json_have_examples() {
+    let document = value();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let replies = operation["responses"].as_object().unwrap().values();
+            for content in replies.filter_map(|reply| reply["content"].as_object()) {
+                let json = content.iter().filter(|(name, _)| name.ends_with("json"));
+                for (name, content) in json {
+                    let has = content.get("examples").is_some()
+                        || content["schema"].get("examples").is_some();
+                    assert!(has || path.starts_with("/health"), "{method} {path} {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn operations_have_names_of_their_own() {
     let document = value();
     let paths = document["paths"].as_object().unwrap().values();

@@ -52,6 +52,7 @@ pub(super) fn versions() -> PathItem {
         .reply(200, reply)
         .may(&[
             Code::NoOnlineState,
+            Code::SeriesDeleted,
             Code::InvalidQuery,
             Code::TooFewPoints,
             Code::ParameterOutOfRange,
@@ -74,6 +75,10 @@ pub(super) fn calibration() -> PathItem {
         "calibration",
         "series",
         "How often a version alarmed, against how often it was asked to",
+    )
+    .about(
+        "Counted since the version was last read from the store. The interval is exact (Clopper and Pearson); the verdict \
+         compares it with the rate that was asked for.",
     )
     .series()
     .query(
@@ -120,6 +125,7 @@ pub(super) fn plot() -> PathItem {
         "series",
         "The training points of a version and the expected band, to look at",
     )
+    .about("A page of one file, which loads nothing from any address.")
     .parameter(series.build())
     .query(
         "version",

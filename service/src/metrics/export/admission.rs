@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::families::Families;
 use crate::admission::{Class, GateStats, Refusal};
+use crate::registry::Registry;
 use crate::startup::State;
 
 pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
@@ -31,15 +32,15 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
         "Most jobs that may wait in a queue that stands",
         by_class(|stats| stats.limit() as u64),
     )?;
+    let of_gates = gates.iter().flat_map(|(class, stats)| {
+        Refusal::ALL.map(|reason| (*class, reason.as_str(), stats.refused(reason)))
+    });
+    let refusals = of_gates.chain(of_store(state));
     out.counters(
         "tidemark_refusals",
         "Requests that were not taken on",
-        gates.iter().flat_map(|(class, stats)| {
-            Refusal::ALL.map(|reason| {
-                let labels = [("class", class.as_str()), ("reason", reason.as_str())];
-                (labels, stats.refused(reason))
-            })
-        }),
+        refusals
+            .map(|(class, reason, count)| ([("class", class.as_str()), ("reason", reason)], count)),
     )?;
     out.counters(
         "tidemark_requests_abandoned",
@@ -51,4 +52,16 @@ pub(super) fn tell(state: &State, out: &mut Families<'_>) -> fmt::Result {
         "Jobs on and before the CPU pools, as a share of the most there can be, from 0 to 1",
         state.compute.utilization(),
     )
+}
+
+/// Changes and reads that the store had no room for; none until it is open.
+fn of_store(state: &State) -> [(Class, &'static str, u64); 2] {
+    let registry = state.registry().ok();
+    let changes = registry.and_then(Registry::commits);
+    let changes = changes.map_or(0, |commits| commits.refused());
+    let reads = registry.map_or(0, Registry::reads_refused);
+    [
+        (Class::Fit, "store_queue", changes),
+        (Class::Predict, "store_reads", reads),
+    ]
 }

@@ -31,10 +31,10 @@ impl OnlineStates {
 }
 
 /// A version of a state that knows a point.
-fn freeze(live: &Live) -> Option<Frozen> {
+fn freeze(live: &Live, life: u64) -> Option<Frozen> {
     let (trained_from, trained_to) = (live.learnt_from?, live.online.last_timestamp()?);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let fitting = Fitting::seal(
+    let mut fitting = Fitting::seal(
         live.online.freeze(),
         i64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(i64::MAX),
         usize::try_from(live.online.learnt()).unwrap_or(usize::MAX),
@@ -43,6 +43,7 @@ fn freeze(live: &Live) -> Option<Frozen> {
         &TrainingPoints::default(),
         Metadata::default(),
     );
+    fitting.life = Some(life);
     Some(Frozen {
         fitting,
         state_seq: live.seq,

@@ -125,7 +125,7 @@ impl OnlineStates {
     /// # Errors
     /// When it has none, or the store cannot be read.
     pub async fn summary(self: &Arc<Self>, series: &str) -> Result<OnlineSummary, RegistryError> {
-        self.look(series, |live| OnlineSummary {
+        self.look(series, |live, _| OnlineSummary {
             origin: live.origin,
             state_seq: live.seq,
             alarm_rate: live.alarm_rate(),
@@ -150,14 +150,17 @@ impl OnlineStates {
     async fn look<T: Send + 'static>(
         self: &Arc<Self>,
         series: &str,
-        at: impl FnOnce(&Live) -> T + Send + 'static,
+        at: impl FnOnce(&Live, u64) -> T + Send + 'static,
     ) -> Result<T, RegistryError> {
         let (states, name) = (Arc::clone(self), CompactString::from(series));
         let read = move || {
             let slot = states.slot(&name);
             let found = states.load(&name, &slot).and_then(|()| {
+                if slot.is_deleted() {
+                    return Ok(None);
+                }
                 slot.check()?;
-                Ok(slot.lock().as_ref().map(at))
+                Ok(slot.lock().as_ref().map(|live| at(live, slot.life())))
             });
             states.leave(&name, slot);
             found?.ok_or_else(|| RegistryError::NoOnlineState(name.into()))
@@ -203,10 +206,13 @@ impl OnlineStates {
     /// Reads the state into its slot, if it is stored and not there. Blocks.
     fn load(&self, series: &str, slot: &Slot) -> Result<(), RegistryError> {
         let mut live = slot.lock();
-        if live.is_none()
-            && let Some(stored) = start::restore(&*self.store, series)?
-        {
-            slot.install(&mut live, stored);
+        if live.is_none() {
+            // Before the state and before a version to start from: what of them was read and is deleted
+            // later is not of the life that is then.
+            slot.set_life(self.store.head(series)?.life);
+            if let Some(stored) = start::restore(&*self.store, series)? {
+                slot.install(&mut live, stored);
+            }
         }
         Ok(())
     }
@@ -232,6 +238,14 @@ impl OnlineStates {
             if self.slots.remove_if(series, held).is_some() {
                 self.discount(size_of_entry(series));
             }
+        }
+    }
+
+    /// Drops the state of a series that was just deleted. Who works on it yet is refused.
+    pub(super) fn forget(&self, series: &str) {
+        if let Some((series, slot)) = self.slots.remove(series) {
+            self.discount(size_of_entry(&series));
+            slot.delete();
         }
     }
 

@@ -24,6 +24,10 @@ pub(super) struct Slot {
     time_unit: OnceLock<TimeUnit>,
     /// Set when a write failed that may have reached the disk: what the state is, a restart will tell.
     failed: AtomicBool,
+    /// The life of the series that the state is of, read before the state was.
+    life: OnceLock<u64>,
+    /// Set when the series was deleted: what is in here is not stored any more.
+    deleted: AtomicBool,
     /// Set by every use, cleared by a pass that looks for states to drop.
     used: AtomicBool,
 }
@@ -60,8 +64,31 @@ impl Slot {
         *live = Some(next);
     }
 
-    /// Refuses a state of which it is not known what is stored.
+    /// Notes the life of the series. Known before there is a state.
+    pub(super) fn set_life(&self, life: u64) {
+        let _ = self.life.set(life);
+    }
+
+    /// The life of the series that the state is of.
+    pub(super) fn life(&self) -> u64 {
+        self.life.get().copied().unwrap_or_default()
+    }
+
+    /// Notes that the series was deleted.
+    pub(super) fn delete(&self) {
+        self.deleted.store(true, Ordering::Release);
+    }
+
+    /// Whether the series was deleted.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Refuses a state of which it is not known what is stored, or that is not any more.
     pub(super) fn check(&self) -> Result<(), PutError> {
+        if self.is_deleted() {
+            return Err(PutError::Deleted);
+        }
         if self.failed.load(Ordering::Acquire) {
             let reason = "an earlier write of this state failed; restart to recover";
             return Err(PutError::Closed(reason.into()));
@@ -83,6 +110,7 @@ impl Slot {
                 | PutError::KeyReused
                 | PutError::TooManyAliases,
             ) => {}
+            Err(PutError::Deleted) => self.delete(),
             Err(PutError::Closed(_) | PutError::Unknown(_)) => {
                 self.failed.store(true, Ordering::Release);
             }

@@ -12,9 +12,9 @@ use super::{OnlineStates, Opened, Pass, Scored, StartRequest, Updating};
 use crate::registry::reads::StoreReads;
 use crate::registry::{Monitors, RegistryError};
 use crate::store::{
-    AliasCompletion, AliasPut, AliasRecord, Completion, EmbeddedOptions, EmbeddedStore, Found,
-    KeptAnswer, Put, PutError, RequestKey, StateCompletion, StatePut, Store, StoreError,
-    StoredState, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Completion, DeleteCompletion, DeleteListener,
+    DeletePut, EmbeddedOptions, EmbeddedStore, Found, Head, KeptAnswer, Put, PutError, RequestKey,
+    StateCompletion, StatePut, Store, StoreError, StoredState, VersionSelector, Waits,
 };
 
 /// What becomes of a change.
@@ -105,6 +105,18 @@ impl Store for Fickle {
         self.store.aliases(series)
     }
 
+    fn submit_delete(&self, put: DeletePut, done: DeleteCompletion) {
+        self.store.submit_delete(put, done);
+    }
+
+    fn on_delete(&self, listener: DeleteListener) {
+        self.store.on_delete(listener);
+    }
+
+    fn head(&self, series: &str) -> Result<Head, StoreError> {
+        self.store.head(series)
+    }
+
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         self.store.answered(series, key)
     }
@@ -162,7 +174,7 @@ async fn learn(
 }
 
 async fn bytes(states: &Arc<OnlineStates>) -> Vec<u8> {
-    let look = states.look("a", |live| live.online.encode()).await;
+    let look = states.look("a", |live, _| live.online.encode()).await;
     look.unwrap()
 }
 
@@ -365,6 +377,7 @@ async fn a_stored_point_that_cannot_be_learnt_again_is_an_error() {
     let (sender, stored) = std::sync::mpsc::channel();
     let put = StatePut {
         series: "a".into(),
+        life: 0,
         change: crate::store::StateChange::Points {
             first_seq: 4,
             record: late.seal(),

@@ -81,6 +81,7 @@ impl Updating {
         let (next, scored, change) = current.ok_or_else(none)?.advance(points);
         let put = StatePut {
             series: self.series.clone(),
+            life: self.slot.life(),
             change,
         };
         let (sender, mut outcome) = oneshot::channel();
@@ -102,6 +103,11 @@ impl Updating {
         };
         let origin = next.origin;
         self.watch(&next, &scored);
+        if self.slot.is_deleted() {
+            // The monitor that was just fed may be one that the deletion has dropped.
+            let monitors = &self.states.monitors;
+            monitors.forget(&self.series, |version| version == ONLINE);
+        }
         self.slot.install(live, next);
         self.prepared = None;
         Ok(Applied {

@@ -10,6 +10,7 @@ use std::iter::Peekable;
 use crate::store::StoreError;
 use crate::store::aliases::{AliasRecord, REVISION_KEY};
 use crate::store::committer::Tables;
+use crate::store::head::Head;
 use crate::store::index::{SeriesLabels, labelled_key};
 use crate::store::opening::{read_number, unavailable};
 use crate::store::record::{SERIES_COUNT_KEY, open_number};
@@ -153,6 +154,53 @@ impl Labelled {
     }
 }
 
+/// Passes the versions of `series` and the training points beside them: how many count and the latest one.
+fn count_versions(
+    (versions, training): (
+        &mut Table<impl Iterator<Item = Result<Record, StoreError>>>,
+        &mut Table<impl Iterator<Item = Result<Record, StoreError>>>,
+    ),
+    series: &[u8],
+    head: Option<&Head>,
+    mut is_there: impl FnMut(u64),
+    found: &mut Inconsistencies,
+) -> Result<(u64, u64), StoreError> {
+    let name = String::from_utf8_lossy(series);
+    let alone = |version: u64, found: &mut Inconsistencies| {
+        found.add(format_args!(
+            "{name} has training points of version {version}, which is not there"
+        ));
+    };
+    // Versions of earlier lives may be there yet, and training points beside them.
+    let deleted_to = head.map_or(0, |head| head.deleted_to);
+    let (mut count, mut latest) = (0, 0);
+    let mut points = training.next_of(series)?.map(|(key, _)| number_of(&key));
+    while let Some((key, _)) = versions.next_of(series)? {
+        let version = number_of(&key);
+        while let Some(of) = points.filter(|of| *of <= version) {
+            if of < version {
+                alone(of, found);
+            }
+            points = training.next_of(series)?.map(|(key, _)| number_of(&key));
+        }
+        if version <= deleted_to {
+            continue;
+        }
+        if head.is_some_and(|head| head.is_there() && !head.may_have(version)) {
+            found.add(format_args!(
+                "{name} has version {version}, and not according to its head"
+            ));
+        }
+        (count, latest) = (count + 1, version);
+        is_there(version);
+    }
+    while let Some(of) = points {
+        alone(of, found);
+        points = training.next_of(series)?.map(|(key, _)| number_of(&key));
+    }
+    Ok((count, latest))
+}
+
 /// What does not fit together in a store that nobody writes to.
 pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistencies, StoreError> {
     let mut found = Inconsistencies::default();
@@ -178,75 +226,70 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
         };
         let name = String::from_utf8_lossy(&series).into_owned();
         let head = heads.next_of(&series)?;
-        n_series += u64::from(head.is_some());
-        let latest = match head.map(|(_, value)| open_number(&value)).transpose() {
-            Ok(latest) => Some(latest.unwrap_or(0)),
+        let head = match head.map(|(_, value)| Head::open(&value)).transpose() {
+            Ok(head) => Some(head.unwrap_or_default()),
             Err(reason) => {
                 found.damaged(format_args!("the head of {name}: {reason}"));
                 None
             }
         };
-        let mut n_versions = 0;
-        while let Some((key, _)) = versions.next_of(&series)? {
-            let version = number_of(&key);
-            if version != n_versions + 1 {
-                found.add(format_args!(
-                    "{name} has version {version} after version {n_versions}"
-                ));
-            }
-            n_versions = version;
-        }
-        if latest.is_some_and(|latest| latest != n_versions) {
-            found.add(format_args!(
-                "{name} has {n_versions} versions, and {} according to its head",
-                latest.unwrap_or(0)
-            ));
-        }
-        while let Some((key, _)) = training.next_of(&series)? {
-            let version = number_of(&key);
-            if version == 0 || version > n_versions {
-                found.add(format_args!(
-                    "{name} has training points of version {version}, which is not there"
-                ));
-            }
-        }
+        n_series += u64::from(head.as_ref().is_none_or(|head| head.count > 0));
+        let mut pointing = Vec::new();
         while let Some((key, value)) = aliases.next_of(&series)? {
             let alias = String::from_utf8_lossy(&key[series.len()..]).replace('\0', "");
             match AliasRecord::open(&value) {
                 Ok(record) => {
                     newest_change = newest_change.max(record.revision);
-                    if record.version == 0 || record.version > n_versions {
-                        found.add(format_args!(
-                            "the alias {alias} of {name} points to version {}, which is not there",
-                            record.version
-                        ));
-                    }
+                    pointing.push((alias, record.version));
                 }
                 Err(reason) => found.damaged(format_args!("the alias {alias} of {name}: {reason}")),
             }
         }
+        // What is left of earlier lives, or was deleted alone, has numbers that were given, too.
+        let last = head.as_ref().map_or(0, |head| head.last);
+        // Without a head, its versions are told of.
+        let last = if last == 0 { u64::MAX } else { last };
         let mut before = 0;
         while let Some((key, value)) = times.next_of(&series)? {
             let ms = number_of(&key);
             match open_number(&value) {
-                Ok(version) if version > before && version <= n_versions => before = version,
+                Ok(version) if version > before && version <= last => before = version,
                 Ok(version) => found.add(format_args!(
-                    "{name} has version {version} as its latest from {ms} on, after version {before} of {n_versions}"
+                    "{name} has version {version} as its latest from {ms} on, after version {before} of {last}"
                 )),
-                Err(reason) => {
-                    found.damaged(format_args!("the time {ms} of {name}: {reason}"));
-                    before = n_versions;
-                }
+                Err(reason) => found.damaged(format_args!("the time {ms} of {name}: {reason}")),
             }
         }
-        // Of versions that a release without this keyspace stored there are no times, or none at first.
-        if before > 0 && before != n_versions {
-            found.add(format_args!(
-                "{name} has version {before} as its latest by time, and version {n_versions} is there"
-            ));
-        }
         if let Some((_, value)) = labels.next_of(&series)? {
-            labelled.check(tables, &name, n_versions, &value, &mut found)?;
+            labelled.check(tables, &name, last, &value, &mut found)?;
+        }
+        let counted = (&mut versions, &mut training);
+        let (count, latest) = count_versions(
+            counted,
+            &series,
+            head.as_ref(),
+            |version| {
+                pointing.retain(|(_, to)| *to != version);
+            },
+            &mut found,
+        )?;
+        if let Some(head) = &head {
+            if count != head.count {
+                let told = head.count;
+                found.add(format_args!(
+                    "{name} has {count} versions, and {told} according to its head"
+                ));
+            } else if latest != head.latest {
+                let told = head.latest;
+                found.add(format_args!(
+                    "the latest version of {name} is {latest}, and {told} according to its head"
+                ));
+            }
+        }
+        for (alias, version) in pointing {
+            found.add(format_args!(
+                "the alias {alias} of {name} points to version {version}, which is not there"
+            ));
         }
         let state = states.next_of(&series)?;
         let mut learnt = match state

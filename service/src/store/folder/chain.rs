@@ -9,13 +9,17 @@ pub(super) enum Place {
     Right,
     /// It cannot be: it must not be used.
     Wrong,
-    /// It is, and so the batch before it cannot be, whose sequence number would hide this one.
-    RightAndTheOneBeforeWrong,
+    /// It is, and so those before it cannot be that have this sequence number or a higher one: they would
+    /// hide this one.
+    RightAndThoseFromWrong(u64),
 }
 
 /// What the journals have, read from the oldest batch to the newest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
+    first: Option<u64>,
+    /// Batches without a number before the first one that has one.
+    before_first: u64,
     last: Option<CommitRecord>,
     last_sequence: u64,
     /// First and last number of each gap.
@@ -30,14 +34,15 @@ impl Chain {
     pub(super) fn add(&mut self, batch: &Batch) -> Place {
         let Some(commit) = batch.commit else {
             self.last_sequence = self.last_sequence.max(batch.sequence);
+            self.before_first += u64::from(self.last.is_none());
             return Place::Right;
         };
         let is_later = self.last.is_none_or(|last| last.number < commit.number);
         if !batch.is_in_its_place() || !is_later {
             return Place::Wrong;
         }
-        let hides_this = self.last_sequence >= commit.floor;
-        self.hiding += u64::from(hides_this);
+        let is_hidden = self.last_sequence >= commit.floor;
+        self.hiding += u64::from(is_hidden);
         if let Some(last) = self.last
             && last.number + 1 < commit.number
         {
@@ -45,12 +50,18 @@ impl Chain {
         }
         self.accepted = self.accepted.max(commit.accepted);
         self.last_sequence = batch.sequence;
+        self.first.get_or_insert(commit.number);
         self.last = Some(commit);
-        if hides_this {
-            Place::RightAndTheOneBeforeWrong
+        if is_hidden {
+            Place::RightAndThoseFromWrong(commit.floor)
         } else {
             Place::Right
         }
+    }
+
+    /// Whether the first batch ever is there: the store's format alone is written before it.
+    pub(super) fn begins_with_the_first(&self) -> bool {
+        self.first == Some(1) && self.before_first <= 1
     }
 
     /// The number of the last batch.
@@ -110,7 +121,8 @@ mod tests {
         let may_be = batch(1, 700, 10, 0);
         assert_eq!(chain.add(&may_be), Place::Right);
         let place = chain.add(&batch(2, 11, 11, 0));
-        assert_eq!(place, Place::RightAndTheOneBeforeWrong);
+        assert_eq!(place, Place::RightAndThoseFromWrong(11));
         assert_eq!(chain.missing(), 1);
+        assert_eq!(chain.add(&batch(3, 12, 12, 0)), Place::Right);
     }
 }

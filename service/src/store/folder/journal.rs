@@ -174,21 +174,29 @@ pub(super) mod tests {
             floor: sequence,
             accepted: 0,
         };
+        let record = (COMMIT_KEY.as_bytes(), record.seal());
+        with_items(sequence, &[(b"a", vec![7; 5]), record])
+    }
+
+    /// One without a number, as the sweeping writes it.
+    pub(in crate::store::folder) fn unnumbered(sequence: u64) -> Vec<u8> {
+        with_items(sequence, &[(b"b", vec![9; 5])])
+    }
+
+    fn with_items(sequence: u64, of_batch: &[(&[u8], Vec<u8>)]) -> Vec<u8> {
+        let n = u32::try_from(of_batch.len()).unwrap();
         let mut items = Vec::new();
-        for (key, value) in [
-            (&b"a"[..], vec![7; 5]),
-            (COMMIT_KEY.as_bytes(), record.seal()),
-        ] {
+        for (key, value) in of_batch {
             let length = u32::try_from(value.len()).unwrap().to_le_bytes();
             items.extend([ITEM, 0, 0]);
             items.extend(3_u64.to_le_bytes());
             items.extend(u16::try_from(key.len()).unwrap().to_le_bytes());
             items.extend(length);
             items.extend(length);
-            items.extend(key);
+            items.extend(*key);
             items.extend(value);
         }
-        let start = [&[START][..], &2_u32.to_le_bytes(), &sequence.to_le_bytes()].concat();
+        let start = [&[START][..], &n.to_le_bytes(), &sequence.to_le_bytes()].concat();
         let end = [&[END][..], &xxh3_64(&items).to_le_bytes(), &TRAILER].concat();
         [start, items, end].concat()
     }

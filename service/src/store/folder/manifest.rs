@@ -1,24 +1,21 @@
-//! The lists of fjall's tables, and where each file says what is where in it.
+//! The lists of fjall's tables, a list a keyspace.
 //!
 //! `keyspaces/N/current` is `version u64 | XXH3 of the file vVERSION u128 | 0`. fjall 3 does not compare
-//! that checksum, and deletes a table that the list does not name. The list and each table and file of
-//! values end in a table of contents: `TOC! | n u32`, n times `at u64 | length u64 | length of the name
-//! u16 | name`, and then `SFA! | 1 | 0 | XXH3 of the table of contents u128 | where it is u64 | its length u64`. fjall
-//! makes room for n entries before it compares that checksum. Integers are little endian.
+//! that checksum, and deletes a table that the list does not name. Integers are little endian.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use super::contents::{Contents, check_table, check_values, number};
 use crate::store::StoreError;
 
-const TRAILER: usize = 38;
-/// A table of contents has a dozen entries.
-const LONGEST_CONTENTS: u64 = 64 * 1024;
+/// The folder of a keyspace's tables, and that of its files of values.
+pub(super) const TABLES: &str = "tables";
+pub(super) const VALUES: &str = "blobs";
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,41 +51,56 @@ impl From<BadFile> for StoreError {
 /// A file that a list names, and the checksum it has there.
 pub(super) struct Listed {
     pub(super) path: PathBuf,
+    /// Whether it is a file of values; else it is a table.
+    pub(super) has_values: bool,
     checksum: u128,
 }
 
-/// The files of all keyspaces, if every list is as it was written.
-pub(super) fn listed(keyspaces: &Path) -> Result<Vec<Listed>, BadFile> {
-    let mut files = Vec::new();
-    let mut is_in_use = false;
-    for folder in folders(keyspaces).map_err(|error| BadFile::new(keyspaces, error))? {
+/// A keyspace on the disk.
+pub(super) struct Keyspace {
+    pub(super) id: u64,
+    pub(super) folder: PathBuf,
+    /// The files that its list names, or what is wrong with the list.
+    pub(super) files: Result<Vec<Listed>, BadFile>,
+}
+
+/// The keyspace in which fjall keeps the names of the others.
+pub(super) const NAMES: u64 = 0;
+
+/// The keyspaces in the folder of all, in the order of their numbers.
+pub(super) fn read_all(folder: &Path) -> Result<Vec<Keyspace>, BadFile> {
+    let mut found = Vec::new();
+    for (id, folder) in folders(folder).map_err(|error| BadFile::new(folder, error))? {
         // fjall makes a keyspace anew whose list was never written.
         if folder.join("current").exists() {
-            is_in_use = true;
-            of_keyspace(&folder, &mut files)?;
+            let files = read_list(&folder);
+            found.push(Keyspace { id, folder, files });
         }
     }
     // Without the names of the keyspaces fjall deletes them.
-    let names = keyspaces.join("0").join("current");
-    if is_in_use && !names.exists() {
-        return Err(BadFile::new(&names, "it is missing"));
+    if found.first().is_some_and(|first| first.id != NAMES) {
+        let folder = folder.join(NAMES.to_string());
+        let files = Err(BadFile::new(&folder.join("current"), "it is missing"));
+        let id = NAMES;
+        found.insert(0, Keyspace { id, folder, files });
     }
-    Ok(files)
+    Ok(found)
 }
 
-fn folders(keyspaces: &Path) -> io::Result<Vec<PathBuf>> {
+fn folders(keyspaces: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(keyspaces)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            folders.push(entry.path());
+        let id = entry.file_name().to_str().and_then(|id| id.parse().ok());
+        if let (Some(id), true) = (id, entry.file_type()?.is_dir()) {
+            folders.push((id, entry.path()));
         }
     }
     folders.sort();
     Ok(folders)
 }
 
-fn of_keyspace(folder: &Path, files: &mut Vec<Listed>) -> Result<(), BadFile> {
+fn read_list(folder: &Path) -> Result<Vec<Listed>, BadFile> {
     let current = folder.join("current");
     let bytes = std::fs::read(&current).map_err(|error| BadFile::new(&current, error))?;
     let mut rest = bytes.as_slice();
@@ -103,29 +115,21 @@ fn of_keyspace(folder: &Path, files: &mut Vec<Listed>) -> Result<(), BadFile> {
         let reason = format!("its checksum is not the one in {}", current.display());
         return Err(BadFile::new(&list, reason));
     }
-    let named = names(&bytes).ok_or_else(|| BadFile::new(&list, "it is not a list of tables"))?;
-    files.extend(named.into_iter().map(|(kind, id, checksum)| Listed {
-        path: folder.join(kind).join(id.to_string()),
-        checksum,
-    }));
-    Ok(())
+    named(folder, &bytes).ok_or_else(|| BadFile::new(&list, "it is not a list of tables"))
 }
 
-/// Folder, number and checksum of each file that a list names.
-fn names(list: &[u8]) -> Option<Vec<(&'static str, u128, u128)>> {
-    let contents = contents(list).ok()?;
+/// The files that a list names.
+fn named(folder: &Path, list: &[u8]) -> Option<Vec<Listed>> {
+    let contents = Contents::of(list).ok()?;
     let section = |name: &[u8]| {
-        let mut rest = contents.get(8..)?;
-        loop {
-            let (at, length) = (number::<8>(&mut rest)?, number::<8>(&mut rest)?);
-            let of = number::<2>(&mut rest)?;
-            let (found, after) = rest.split_at_checked(usize::try_from(of).ok()?)?;
-            rest = after;
-            if found == name {
-                let at = usize::try_from(at).ok()?;
-                return list.get(at..at.checked_add(usize::try_from(length).ok()?)?);
-            }
-        }
+        let (at, length) = contents.section(name)?;
+        let at = usize::try_from(at).ok()?;
+        list.get(at..at.checked_add(usize::try_from(length).ok()?)?)
+    };
+    let listed = |kind: &str, id: u128, checksum| Listed {
+        path: folder.join(kind).join(id.to_string()),
+        has_values: kind == VALUES,
+        checksum,
     };
     let mut named = Vec::new();
     let mut tables = section(b"tables")?;
@@ -133,56 +137,30 @@ fn names(list: &[u8]) -> Option<Vec<(&'static str, u128, u128)>> {
         for _ in 0..number::<1>(&mut tables)? {
             for _ in 0..number::<4>(&mut tables)? {
                 let (id, _kind) = (number::<8>(&mut tables)?, number::<1>(&mut tables)?);
-                named.push(("tables", id, number::<16>(&mut tables)?));
+                named.push(listed(TABLES, id, number::<16>(&mut tables)?));
                 number::<8>(&mut tables)?;
             }
         }
     }
-    let mut blobs = section(b"blob_files")?;
-    for _ in 0..number::<4>(&mut blobs)? {
-        let (id, _kind) = (number::<8>(&mut blobs)?, number::<1>(&mut blobs)?);
-        named.push(("blobs", id, number::<16>(&mut blobs)?));
+    let mut values = section(b"blob_files")?;
+    for _ in 0..number::<4>(&mut values)? {
+        let (id, _kind) = (number::<8>(&mut values)?, number::<1>(&mut values)?);
+        named.push(listed(VALUES, id, number::<16>(&mut values)?));
     }
     Some(named)
 }
 
-/// The number in the next bytes.
-fn number<const N: usize>(rest: &mut &[u8]) -> Option<u128> {
-    let (bytes, after) = rest.split_first_chunk::<N>()?;
-    *rest = after;
-    let number = bytes.iter().rev();
-    Some(number.fold(0, |number, byte| number << 8 | u128::from(*byte)))
-}
-
-/// The table of contents at the end of a file.
-fn contents(bytes: &[u8]) -> Result<&[u8], &'static str> {
-    let split = bytes.len().checked_sub(TRAILER).ok_or("it is cut off")?;
-    let (before, trailer) = bytes.split_at(split);
-    let mut rest = trailer
-        .strip_prefix(b"SFA!\x01\x00")
-        .ok_or("it does not end as such a file does")?;
-    let (checksum, at) = (number::<16>(&mut rest), number::<8>(&mut rest));
-    let at = at.and_then(|at| usize::try_from(at).ok());
-    let contents = at.and_then(|at| before.get(at..));
-    match contents {
-        Some(contents) if Some(xxh3_128(contents)) == checksum => Ok(contents),
-        _ => Err("the checksum of its table of contents is wrong"),
-    }
-}
-
 impl Listed {
-    /// Whether its table of contents is whole: what fjall needs to open it. Reads its end.
-    pub(super) fn check_contents(&self) -> Result<(), BadFile> {
-        let check = || -> Result<(), String> {
-            let file = File::open(&self.path).map_err(|error| error.to_string())?;
-            let length = file.metadata().map_err(|error| error.to_string())?.len();
-            let end = length.min(LONGEST_CONTENTS);
-            let mut bytes = vec![0; usize::try_from(end).map_err(|error| error.to_string())?];
-            file.read_exact_at(&mut bytes, length - end)
-                .map_err(|error| error.to_string())?;
-            check_end(&bytes, length - end).map_err(str::to_owned)
+    /// Whether fjall can open it: what it reads of it then is as it was written.
+    pub(super) fn check_opening(&self) -> Result<(), BadFile> {
+        let file = File::open(&self.path).map_err(|error| error.to_string());
+        let check = if self.has_values {
+            check_values
+        } else {
+            check_table
         };
-        check().map_err(|reason| BadFile::new(&self.path, reason))
+        file.and_then(|file| check(&file))
+            .map_err(|reason| BadFile::new(&self.path, reason))
     }
 
     /// Whether every byte is as it was written.
@@ -203,44 +181,5 @@ impl Listed {
             Ok(_) => Err(BadFile::new(&self.path, "its checksum is wrong")),
             Err(error) => Err(BadFile::new(&self.path, error)),
         }
-    }
-}
-
-/// As [`contents`] for the last bytes of a file, `before` of which are left out.
-fn check_end(bytes: &[u8], before: u64) -> Result<(), &'static str> {
-    if before == 0 {
-        return contents(bytes).map(|_| ());
-    }
-    let cut_off = "it is cut off";
-    // Where the contents are stands before their length, which is the last number.
-    let place = bytes.len().checked_sub(16).ok_or(cut_off)?..bytes.len() - 8;
-    let at = number::<8>(&mut &bytes[place.clone()]).ok_or(cut_off)?;
-    let moved = u64::try_from(at).ok().and_then(|at| at.checked_sub(before));
-    let moved = moved.ok_or("its table of contents is too long, or not where it is said to be")?;
-    let mut end = bytes.to_vec();
-    end[place].copy_from_slice(&moved.to_le_bytes());
-    contents(&end).map(|_| ())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_of_contents_of_a_large_file_is_found() {
-        let contents = b"TOC!\0\0\0\0";
-        let at = 2 * LONGEST_CONTENTS;
-        let mut file = vec![7; usize::try_from(at).unwrap()];
-        file.extend_from_slice(contents);
-        file.extend_from_slice(b"SFA!\x01\x00");
-        file.extend_from_slice(&xxh3_128(contents).to_le_bytes());
-        file.extend_from_slice(&at.to_le_bytes());
-        file.extend_from_slice(&(contents.len() as u64).to_le_bytes());
-        let before = file.len() as u64 - LONGEST_CONTENTS;
-        let end = &mut file[usize::try_from(before).unwrap()..];
-        assert_eq!(check_end(end, before), Ok(()));
-        let flipped = end.len() - TRAILER - 1;
-        end[flipped] ^= 1;
-        assert!(check_end(end, before).is_err());
     }
 }

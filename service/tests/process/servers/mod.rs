@@ -1,6 +1,7 @@
 //! Tests with other servers and their tools, behind the feature `server-tests`.
 
 mod alerts;
+mod browser;
 mod haproxy;
 mod metrics;
 mod prometheus;
