@@ -217,6 +217,9 @@ fn open_tables(options: &EmbeddedOptions) -> Result<Tables, StoreError> {
             table: table(keyspaces::ANSWERS)?,
             keep: options.answers,
         },
+        times: table(keyspaces::TIMES)?,
+        labels: table(keyspaces::LABELS)?,
+        labelled: table(keyspaces::LABELLED)?,
         db: db.clone(),
         sync: match options.durability {
             Durability::Synced => Some(PersistMode::SyncData),
