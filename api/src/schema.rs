@@ -40,7 +40,7 @@ pub fn etag() -> ObjectBuilder {
 /// A version that is stored.
 #[must_use]
 pub fn version() -> ObjectBuilder {
-    text("A version of the series, counted from 1 without gaps: a bare number in a string.")
+    text("A version of the series, counted from 1: a bare number in a string, given once for ever.")
         .pattern(Some("^[1-9][0-9]*$"))
         .examples(["1"])
 }

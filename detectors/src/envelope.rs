@@ -109,11 +109,11 @@ pub fn open(magic: [u8; 4], bytes: &[u8]) -> Result<Envelope<'_>, EnvelopeError>
 /// A digest as 32 lower-case hexadecimal digits.
 pub fn digest_hex(digest: &[u8; CHECK]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    digest
-        .iter()
-        .flat_map(|&byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    let mut text = Vec::with_capacity(2 * CHECK);
+    for byte in digest {
+        text.extend([byte >> 4, byte & 15].map(|nibble| DIGITS[usize::from(nibble)]));
+    }
+    String::from_utf8(text).expect("digits are ASCII")
 }
 
 fn digest_of(bytes: &[u8]) -> [u8; CHECK] {

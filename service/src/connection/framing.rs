@@ -332,9 +332,11 @@ fn target_authority(line: Line<'_>) -> Option<Option<(Vec<u8>, u16)>> {
 
 /// A number of decimal digits and nothing else.
 fn number(text: &[u8]) -> Option<u64> {
-    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(text).ok().filter(|_| is_number)?;
-    text.parse().ok()
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let (first, rest) = text.split_first()?;
+    rest.iter().try_fold(digit(*first)?, |number, byte| {
+        number.checked_mul(10)?.checked_add(digit(*byte)?)
+    })
 }
 
 /// The size of a chunk; `None` if the line does not begin with one.

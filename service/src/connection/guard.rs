@@ -16,7 +16,7 @@ use super::activity::{Activity, Awaited};
 use super::framing::Framing;
 use super::peers::Slot;
 use super::stream::Stream;
-use super::{LINGER, Limits, Pace, UNSENT_BYTES};
+use super::{LINGER, Limits, Pace, UNSEEN_BYTES};
 use crate::metrics::{Closed, Connection};
 
 /// What a peer is told whose head has not come in time.
@@ -135,7 +135,7 @@ impl GuardedIo {
     fn blocked(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.reply.is_none() {
             let now = Instant::now();
-            self.reply = Some(Pace::begin_with(UNSENT_BYTES, now));
+            self.reply = Some(Pace::begin_with(UNSEEN_BYTES, now));
             self.fire_by(now + self.limits.reply);
         }
         self.check(cx)

@@ -37,7 +37,10 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(6);
 
 /// Bytes of a reply that the system takes before it has sent those that it took earlier. It asks for more when half of
 /// them are sent: so little that a peer that takes 1 KiB a second is seen to within [`REPLY_PATIENCE`].
-const UNSENT_BYTES: u32 = 10 * 1024;
+const UNSENT_BYTES: u32 = 8 * 1024;
+
+/// What may have been sent of them unseen: half, and what the networks hold.
+const UNSEEN_BYTES: u32 = 5 * 1024;
 
 /// How long a connection may stay in one part of an exchange.
 #[derive(Clone, Copy, Debug)]

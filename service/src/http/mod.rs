@@ -164,7 +164,7 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
-        Resource::Plot => plot::handle(call, payload).await,
+        Resource::Plot => Box::pin(plot::handle(call, payload)).await,
         Resource::Live => Ok(health::live()),
         Resource::Ready => Ok(health::ready(call.state)),
         Resource::Startup => Ok(health::startup(call.state)),
@@ -191,15 +191,16 @@ async fn answer_of_series(
     id: &str,
 ) -> Result<HttpResponse, Rejection> {
     let series = &call.series(SeriesId::parse(id)?)?;
+    // What other requests need beyond a predict is in boxes of their own: each request is moved with room for all of them.
     let outcome = match resource {
         Resource::Predict(_) => predict::handle(call, payload, series).await,
-        Resource::Update(_) => update::handle(call, payload, series).await,
+        Resource::Update(_) => Box::pin(update::handle(call, payload, series)).await,
         Resource::Versions(_) => versions::handle(call, payload, series).await,
         Resource::Series(_) => series_delete::delete(call, series).await,
         Resource::Version(_, number) => version_delete::delete(call, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
-        Resource::Fit(_) => fit::handle(call, payload, series).await,
+        Resource::Fit(_) => Box::pin(fit::handle(call, payload, series)).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
         Resource::Detect
         | Resource::Healthcheck

@@ -14,6 +14,8 @@ const PREFIX: &str = "tmk_";
 /// Bytes of an id before they are written in 8 characters.
 const ID_BYTES: usize = 5;
 const SECRET_BYTES: usize = 32;
+/// Room for a key, the longest tenant and all scopes.
+const TEXT_BYTES: usize = 192;
 /// Characters of the id and of the secret.
 const ID_LEN: usize = 8;
 const SECRET_LEN: usize = 52;
@@ -71,20 +73,25 @@ impl fmt::Debug for ApiKey {
 pub(super) fn id_of(key: &str) -> Option<&str> {
     let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
     let is_text = |text: &str, len| {
-        text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'v'))
+        let of_text = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v');
+        // All are looked at, without a branch: many at once.
+        text.len() == len && text.bytes().fold(true, |all, byte| all & of_text(byte))
     };
     (is_text(id, ID_LEN) && is_text(secret, SECRET_LEN)).then_some(id)
 }
 
 /// The digest of a key for a tenant and scopes. Zero bytes are in none of the three.
 pub(super) fn digest(key: &str, tenant: &TenantName, scopes: Scopes) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(key.as_bytes()).update(&[0]);
-    hasher.update(tenant.as_str().as_bytes()).update(&[0]);
-    for scope in scopes.iter() {
-        hasher.update(scope.as_str().as_bytes()).update(&[0]);
-    }
-    hasher.finalize()
+    // In one piece: so little text takes longer to put into a hasher than to hash.
+    let mut text = Vec::with_capacity(TEXT_BYTES);
+    let mut add = |part: &str| {
+        text.extend_from_slice(part.as_bytes());
+        text.push(0);
+    };
+    add(key);
+    add(tenant.as_str());
+    scopes.iter().for_each(|scope| add(scope.as_str()));
+    blake3::hash(&text)
 }
 
 #[cfg(test)]

@@ -16,11 +16,13 @@ use fjall::{PersistMode, Readable};
 use super::aliases::{self, REVISION_KEY};
 use super::answers::{KeepAnswers, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
-use super::committer::{self, Chores, Queued, Shared, Tables};
+use super::chores::Chores;
+use super::committer::{self, Shared, Tables};
 use super::incomplete::Incomplete;
 use super::keyspaces::{ALIASES, ANSWERS, HEADS, ONLINE, POINTS, TRAINING, VERSIONS};
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
+use super::queued::Queued;
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{

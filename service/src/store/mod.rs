@@ -11,6 +11,7 @@ pub mod aliases;
 mod answer_laws;
 pub mod answers;
 pub mod backup;
+mod chores;
 mod commit_record;
 mod commits;
 mod committer;
@@ -18,6 +19,8 @@ mod committer;
 mod damage_tests;
 #[cfg(test)]
 mod delete_laws;
+#[cfg(test)]
+mod delete_model;
 pub mod deletes;
 pub mod embedded;
 mod folder;
@@ -34,6 +37,7 @@ pub(crate) mod keyspaces;
 mod laws;
 mod making;
 mod opening;
+mod queued;
 mod reading;
 pub mod record;
 pub mod request;
