@@ -110,6 +110,7 @@ pub fn put(index: usize) -> Put {
         training: None,
         request: None,
         alias: None,
+        alias_if: Default::default(),
     }
 }
 

@@ -228,6 +228,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 let error = FieldError::new(loc, put.to_string());
                 Rejection::one(Code::IdempotencyKeyReused, error)
             }
+            PutError::AliasUnmet => plain(Code::AliasPreconditionFailed),
             PutError::TooManyAliases => plain(Code::InvalidAlias),
         },
         RegistryError::Store(store) => match store {

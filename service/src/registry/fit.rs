@@ -10,7 +10,7 @@ use super::model::model_digest;
 use super::{Registry, RegistryError, RegistryOptions, ServedModel};
 use crate::store::record::VersionRecord;
 use crate::store::training::TrainingPoints;
-use crate::store::{Put, PutError, Request, Stored};
+use crate::store::{Condition, Put, PutError, Request, Stored};
 
 /// Sealed training points up to this size stand in the version's record: one insert for a small
 /// series. Larger ones stand apart, so that loading a model does not read them.
@@ -42,6 +42,8 @@ pub struct Fitting {
     pub trained_to: i64,
     /// An alias that points to the version from its commit on.
     pub set_alias: Option<CompactString>,
+    /// Only if that alias is as assumed.
+    pub alias_if: Condition,
     record: Vec<u8>,
     training: Option<Vec<u8>>,
 }
@@ -165,6 +167,7 @@ impl Fitting {
             trained_from,
             trained_to,
             set_alias: None,
+            alias_if: Condition::Any,
             record: record.seal(),
             training: apart,
         }
@@ -214,6 +217,7 @@ impl Registry {
             training: fitting.training.take(),
             request,
             alias: fitting.set_alias.clone(),
+            alias_if: fitting.alias_if.clone(),
         };
         let done = move |outcome: Result<Stored, PutError>| {
             if let Ok(Stored::New { version, alias }) = &outcome {

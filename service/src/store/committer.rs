@@ -18,6 +18,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
 use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
 use super::commits::Commits;
+use super::documents::{DocumentCompletion, DocumentPut, DocumentWrites};
 use super::opening::CommitNumbers;
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, open_number, seal_number, version_key};
@@ -37,6 +38,7 @@ pub(super) enum Queued {
     Version(Put, Completion),
     State(StatePut, StateCompletion),
     Alias(AliasPut, AliasCompletion),
+    Document(DocumentPut, DocumentCompletion),
 }
 
 /// How one of a batch ended.
@@ -44,6 +46,7 @@ enum Outcome {
     Version(Result<Stored, PutError>),
     State,
     Alias(Result<AliasChanged, AliasError>),
+    Document,
 }
 
 /// The keyspaces of one store and how a batch is made durable.
@@ -56,6 +59,7 @@ pub(super) struct Tables {
     pub(super) online: fjall::Keyspace,
     pub(super) points: fjall::Keyspace,
     pub(super) aliases: fjall::Keyspace,
+    pub(super) documents: fjall::Keyspace,
     pub(super) answers: Answers,
     pub(super) sync: Option<fjall::PersistMode>,
 }
@@ -245,6 +249,7 @@ impl Queued {
                 put.record.len() + put.training.as_ref().map_or(0, Vec::len) + beside
             }
             Self::Alias(..) => 0,
+            Self::Document(put, _) => put.size(),
             Self::State(put, _) => match &put.change {
                 StateChange::Nothing => 0,
                 StateChange::Points { record, .. } | StateChange::Snapshot { record, .. } => {
@@ -259,6 +264,7 @@ impl Queued {
             (Self::Version(_, done), Outcome::Version(outcome)) => done(outcome),
             (Self::State(_, done), Outcome::State) => done(Ok(())),
             (Self::Alias(_, done), Outcome::Alias(outcome)) => done(outcome),
+            (Self::Document(_, done), Outcome::Document) => done(Ok(())),
             _ => unreachable!("a batch has an outcome of its kind for each of its changes"),
         }
     }
@@ -269,6 +275,7 @@ impl Queued {
             Self::Version(_, done) => done(Err(error)),
             Self::State(_, done) => done(Err(error)),
             Self::Alias(_, done) => done(Err(error.into())),
+            Self::Document(_, done) => done(Err(error)),
         }
     }
 }
@@ -291,6 +298,7 @@ fn commit(
     let mut states: HashMap<&str, StateWrites> = HashMap::new();
     let mut answers = NewAnswers::at(now_ms);
     let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
+    let mut documents = DocumentWrites::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
         outcomes.push(match queued {
@@ -303,6 +311,10 @@ fn commit(
             Queued::State(put, _) => {
                 states.entry(&put.series).or_default().add(&put.change);
                 Outcome::State
+            }
+            Queued::Document(put, _) => {
+                documents.add(put);
+                Outcome::Document
             }
             Queued::Alias(put, _) => Outcome::Alias(match numbers.latest(tables, &put.series)? {
                 Ok(latest) => aliases.apply(&tables.aliases, put, latest)?,
@@ -317,6 +329,7 @@ fn commit(
     let revision = aliases.revision;
     numbers.write(&mut write, tables, series);
     aliases.write(&mut write, &tables.aliases);
+    documents.write(&mut write, &tables.documents);
     answers.write(&mut write, &tables.answers, sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
     let number = shared.numbers.give(&mut write, tables);
@@ -342,9 +355,9 @@ fn put_version<'a>(
     }
     let alias = put.alias.as_deref();
     if let Some(alias) = alias {
-        match aliases.takes(&tables.aliases, &put.series, alias) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Err(PutError::TooManyAliases)),
+        match aliases.takes(&tables.aliases, (&put.series, alias), &put.alias_if) {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => return Ok(Err(refused)),
             Err(error @ StoreError::Damaged { .. }) => {
                 return Ok(Err(PutError::Damaged(error.to_string())));
             }

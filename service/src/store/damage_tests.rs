@@ -80,6 +80,7 @@ fn put(of: u64, version: u64) -> Put {
             },
         }),
         alias: (version == 2).then(|| "live".into()),
+        alias_if: Default::default(),
     }
 }
 

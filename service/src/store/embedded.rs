@@ -17,6 +17,7 @@ use super::aliases::{self, REVISION_KEY};
 use super::answers::{KeepAnswers, Sweeper, now_ms};
 use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::committer::{self, Queued, Shared, Tables};
+use super::documents;
 use super::incomplete::Incomplete;
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
@@ -24,9 +25,10 @@ use super::reading;
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Found, HANGS_AFTER, KeptAnswer,
-    Learnt, Put, PutError, RequestKey, Space, StateCompletion, StatePut, StateRecord, Store,
-    StoreError, StoredState, StoredVersion, VersionSelector, Waits,
+    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, Document, DocumentCompletion,
+    DocumentKind, DocumentPut, Found, HANGS_AFTER, KeptAnswer, Learnt, Put, PutError, RequestKey,
+    Space, StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState, StoredVersion,
+    VersionSelector, Waits,
 };
 
 /// When a commit counts as done.
@@ -146,6 +148,7 @@ impl EmbeddedStore {
             &tables.online,
             &tables.points,
             &tables.aliases,
+            &tables.documents,
             &tables.answers.table,
         ] {
             table.rotate_memtable_and_wait().expect("it is written");
@@ -310,6 +313,37 @@ impl Store for EmbeddedStore {
         let _under_way = self.shared.reads.begin();
         self.check_complete()?;
         reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
+    }
+
+    fn submit_document(&self, put: DocumentPut, done: DocumentCompletion) {
+        self.enqueue(Queued::Document(put, done));
+    }
+
+    fn document(
+        &self,
+        kind: DocumentKind,
+        series: &str,
+        id: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete()?;
+        reading::guarded(series, || {
+            documents::read(&self.tables.documents, kind, series, id)
+        })
+    }
+
+    fn documents(
+        &self,
+        kind: DocumentKind,
+        series: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete()?;
+        reading::guarded(series.unwrap_or("documents"), || {
+            documents::read_all(&self.tables.documents, kind, (series, after), limit)
+        })
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {

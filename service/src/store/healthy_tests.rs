@@ -48,6 +48,7 @@ fn put(n: u64, random: &mut ChaCha8Rng) -> Put {
             },
         }),
         alias: Some("live".into()),
+        alias_if: Default::default(),
     }
 }
 

@@ -12,10 +12,11 @@ pub(super) const ONLINE: &str = "online";
 pub(super) const POINTS: &str = "points";
 pub(super) const ALIASES: &str = "aliases";
 pub(super) const ANSWERS: &str = "idempotency";
+pub(super) const DOCUMENTS: &str = "documents";
 
 /// All of them.
-pub(super) const ALL: [&str; 8] = [
-    META, VERSIONS, HEADS, TRAINING, ONLINE, POINTS, ALIASES, ANSWERS,
+pub(super) const ALL: [&str; 9] = [
+    META, VERSIONS, HEADS, TRAINING, ONLINE, POINTS, ALIASES, ANSWERS, DOCUMENTS,
 ];
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -52,7 +53,7 @@ fn options(name: &str) -> KeyspaceCreateOptions {
         VERSIONS => buffered(16),
         HEADS => buffered(4),
         ONLINE | POINTS | ANSWERS => buffered(8),
-        ALIASES => buffered(2),
+        ALIASES | DOCUMENTS => buffered(2),
         TRAINING => KeyspaceCreateOptions::default().with_kv_separation(Some(
             KvSeparationOptions::default().separation_threshold(LARGE_VALUE_BYTES),
         )),

@@ -15,6 +15,9 @@ mod commits;
 mod committer;
 #[cfg(test)]
 mod damage_tests;
+#[cfg(test)]
+mod document_laws;
+pub mod documents;
 pub mod embedded;
 mod folder;
 #[cfg(test)]
@@ -47,6 +50,7 @@ pub use answers::KeepAnswers;
 pub use api::VersionSelector;
 pub use backup::{BackupError, CarriedFile, Summary};
 pub use commits::Commits;
+pub use documents::{Document, DocumentCompletion, DocumentKind, DocumentPut, DocumentWrite};
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use incomplete::Incomplete;
 pub use opening::accept_loss;
@@ -69,6 +73,8 @@ pub struct Put {
     pub request: Option<Request>,
     /// An alias that points to it from the same commit on.
     pub alias: Option<CompactString>,
+    /// Only if that alias is as the caller assumes; without an alias of no effect.
+    pub alias_if: Condition,
 }
 
 /// How a put ended well.
@@ -162,6 +168,9 @@ pub enum PutError {
     /// The series has as many aliases as it may have. Nothing was written.
     #[error("the series has {} aliases already", api::limits::ALIASES_PER_SERIES)]
     TooManyAliases,
+    /// The alias that it was put with is not as assumed. Nothing was written.
+    #[error("the alias is not as assumed: another change was made meanwhile")]
+    AliasUnmet,
     /// The write failed on its way to the disk; after a restart it may turn out to be there.
     #[error("the outcome of the write is unknown: {0}")]
     Unknown(String),
@@ -302,6 +311,39 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the record is damaged or the store cannot be read.
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// Queues changes of documents; `done` learns when they are durable.
+    fn submit_document(&self, _put: DocumentPut, done: DocumentCompletion) {
+        done(Err(PutError::Closed("it keeps no documents".into())));
+    }
+
+    /// Reads a document, if it is there.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn document(
+        &self,
+        _kind: DocumentKind,
+        _series: &str,
+        _id: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Reads up to `limit` documents of a kind in the order of their series and ids: of one series those with ids
+    /// after `after`, or of all series.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn documents(
+        &self,
+        _kind: DocumentKind,
+        _series: Option<&str>,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Distinct series with at least one version.
     fn series_count(&self) -> u64;

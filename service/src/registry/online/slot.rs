@@ -81,7 +81,8 @@ impl Slot {
                 | PutError::Damaged(_)
                 | PutError::Incomplete(_)
                 | PutError::KeyReused
-                | PutError::TooManyAliases,
+                | PutError::TooManyAliases
+                | PutError::AliasUnmet,
             ) => {}
             Err(PutError::Closed(_) | PutError::Unknown(_)) => {
                 self.failed.store(true, Ordering::Release);

@@ -17,6 +17,7 @@ fn put(store: &EmbeddedStore, series: &str) {
         training: None,
         request: None,
         alias: Some("live".into()),
+        alias_if: Default::default(),
     };
     store.submit(put, Box::new(move |done| sender.send(done).unwrap()));
     told.recv().unwrap().unwrap();
