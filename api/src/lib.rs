@@ -5,6 +5,7 @@
 //! otherwise.
 
 pub mod alias;
+pub mod backtest;
 pub mod calibration;
 pub mod decode;
 pub mod detect;

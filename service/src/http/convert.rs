@@ -104,21 +104,21 @@ pub(super) fn detection(mut request: DetectRequest) -> Result<Detection, Rejecti
     })
 }
 
-fn least(deviation: api::MinDeviation) -> MinDeviation {
+pub(super) fn least(deviation: api::MinDeviation) -> MinDeviation {
     MinDeviation {
         abs: deviation.abs,
         rel: deviation.rel,
     }
 }
 
-fn seasons(seasonality: Seasonality) -> Seasons {
+pub(super) fn seasons(seasonality: Seasonality) -> Seasons {
     match seasonality {
         Seasonality::Auto => Seasons::Auto,
         Seasonality::Periods(periods) => Seasons::Periods(periods),
     }
 }
 
-fn optional_name<T: FromStr<Err: Display>>(
+pub(super) fn optional_name<T: FromStr<Err: Display>>(
     field: &str,
     name: Option<&str>,
 ) -> Result<Option<T>, Rejection> {
@@ -133,7 +133,10 @@ fn named<T: FromStr<Err: Display>>(field: &str, name: &str) -> Result<T, Rejecti
     })
 }
 
-fn excluded(stretches: &[api::Excluded], per_second: i64) -> Result<Vec<Excluded>, Rejection> {
+pub(super) fn excluded(
+    stretches: &[api::Excluded],
+    per_second: i64,
+) -> Result<Vec<Excluded>, Rejection> {
     let ticks = |index: usize, end: &str, time: Timestamp| {
         time.ticks(per_second).ok_or_else(|| {
             let loc = [
@@ -208,6 +211,17 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         }
         RegistryError::NoOnlineState(_) => plain(Code::NoOnlineState),
         RegistryError::NothingLearnt(_) => plain(Code::TooFewPoints),
+        RegistryError::UnknownBacktest(_) => plain(Code::UnknownBacktest),
+        RegistryError::TooManyBacktests { of_tenant: true } => plain(Code::TenantOverShare),
+        RegistryError::TooManyBacktests { of_tenant: false } => plain(Code::Overloaded),
+        RegistryError::Backtest { field, reason } => {
+            let code = if *field == "time_unit" {
+                Code::ParameterConflict
+            } else {
+                Code::ParameterOutOfRange
+            };
+            Rejection::one(code, at(&[field], None, reason.clone()))
+        }
         RegistryError::Series(series) => series_rejection(series),
         RegistryError::TooFewPoints { .. } => Rejection::one(
             Code::TooFewPoints,
@@ -325,7 +339,7 @@ pub(super) fn refusal(refusal: Refusal) -> Rejection {
     Rejection::new(code, refusal.to_string())
 }
 
-fn series_rejection(error: &SeriesError) -> Rejection {
+pub(super) fn series_rejection(error: &SeriesError) -> Rejection {
     let reason = error.to_string();
     match *error {
         SeriesError::LengthMismatch { timestamps, values } => {
@@ -345,7 +359,7 @@ fn series_rejection(error: &SeriesError) -> Rejection {
     }
 }
 
-fn params_rejection(error: &ParamError) -> Rejection {
+pub(super) fn params_rejection(error: &ParamError) -> Rejection {
     let code = match error.kind {
         ParamErrorKind::UnknownModel => Code::UnknownModel,
         ParamErrorKind::OutOfRange => Code::ParameterOutOfRange,

@@ -3,6 +3,7 @@
 mod admit;
 mod alias;
 mod authenticate;
+mod backtest;
 pub mod bodies;
 mod body;
 mod calibration;
@@ -151,8 +152,12 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
+        | Resource::Backtest(id)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
         Resource::Detect => detect::handle(call, payload).await,
+        Resource::Backtests => backtest::list(call).await,
+        Resource::BacktestJob(id) => backtest::job(call, id).await,
+        Resource::BacktestReport(id) => backtest::report(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
         Resource::Plot => plot::handle(call, payload).await,
@@ -187,8 +192,12 @@ async fn answer_of_series(
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => fit::handle(call, payload, series).await,
+        Resource::Backtest(_) => backtest::start(call, payload, series).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
         Resource::Detect
+        | Resource::Backtests
+        | Resource::BacktestJob(_)
+        | Resource::BacktestReport(_)
         | Resource::Healthcheck
         | Resource::Metrics
         | Resource::Plot

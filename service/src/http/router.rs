@@ -14,6 +14,14 @@ pub enum Resource<'a> {
     Update(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
+    /// `/backtest/{series_id}`
+    Backtest(&'a str),
+    /// `/backtests`
+    Backtests,
+    /// `/backtests/{job_id}`
+    BacktestJob(&'a str),
+    /// `/backtests/{job_id}/report`
+    BacktestReport(&'a str),
     /// `/detect`
     Detect,
     /// `/series/{series_id}/calibration`
@@ -71,10 +79,21 @@ impl<'a> Resource<'a> {
                 },
             };
         }
+        if let Some(id) = path.strip_prefix("/backtest/") {
+            return Self::Backtest(id);
+        }
+        if let Some(rest) = path.strip_prefix("/backtests/") {
+            return match rest.split_once('/') {
+                None => Self::BacktestJob(rest),
+                Some((id, "report")) => Self::BacktestReport(id),
+                Some(_) => Self::Unknown,
+            };
+        }
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
         match path {
+            "/backtests" => Self::Backtests,
             "/detect" => Self::Detect,
             "/healthcheck" => Self::Healthcheck,
             "/metrics" => Self::Metrics,
@@ -104,10 +123,14 @@ impl<'a> Resource<'a> {
             | Self::Update(_)
             | Self::Fit(_)
             | Self::Detect
+            | Self::Backtest(_)
             | Self::Versions(_) => "POST",
+            Self::BacktestJob(_) => "GET, HEAD, DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::Calibration(_)
             | Self::Aliases(_)
+            | Self::Backtests
+            | Self::BacktestReport(_)
             | Self::Healthcheck
             | Self::Metrics
             | Self::Plot
@@ -159,6 +182,13 @@ mod tests {
         );
         assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
         assert_eq!(Resource::at("/detect"), Resource::Detect);
+        assert_eq!(Resource::at("/backtest/a"), Resource::Backtest("a"));
+        assert_eq!(Resource::at("/backtests"), Resource::Backtests);
+        assert_eq!(Resource::at("/backtests/j"), Resource::BacktestJob("j"));
+        assert_eq!(
+            Resource::at("/backtests/j/report"),
+            Resource::BacktestReport("j")
+        );
         for path in [
             "/",
             "/series/a",
@@ -173,6 +203,9 @@ mod tests {
             "/fit",
             "/detect/",
             "/detect/a",
+            "/backtest",
+            "/backtests/j/report/",
+            "/backtests/j/other",
             "/%70redict/a",
             "//predict/a",
             "/healthcheck/",

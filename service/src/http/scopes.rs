@@ -10,14 +10,22 @@ impl Resource<'_> {
     #[must_use]
     pub fn scope(self, method: &Method) -> Option<Scope> {
         match self {
-            Self::Fit(_) | Self::Update(_) | Self::Versions(_) => Some(Scope::Fit),
+            Self::Fit(_) | Self::Update(_) | Self::Versions(_) | Self::Backtest(_) => {
+                Some(Scope::Fit)
+            }
             Self::Predict(_)
             | Self::Detect
             | Self::Calibration(_)
             | Self::Plot
+            | Self::Backtests
+            | Self::BacktestReport(_)
             | Self::Aliases(_) => Some(Scope::Predict),
             // What reads is named: a method that comes later changes something until it is said not to.
             Self::Alias(..) if [Method::GET, Method::HEAD].contains(method) => Some(Scope::Predict),
+            Self::BacktestJob(_) if [Method::GET, Method::HEAD].contains(method) => {
+                Some(Scope::Predict)
+            }
+            Self::BacktestJob(_) => Some(Scope::Fit),
             // Figures of the whole server tell of all tenants together.
             Self::Alias(..) | Self::Metrics | Self::Healthcheck => Some(Scope::Admin),
             Self::Live

@@ -55,6 +55,27 @@ pub enum RegistryError {
     /// The online state was started and has learnt nothing.
     #[error("the online state of series {0} has learnt no point yet")]
     NothingLearnt(String),
+    /// There is no such backtest.
+    #[error("there is no backtest {0}")]
+    UnknownBacktest(String),
+    /// As many backtests wait as may.
+    #[error("{}", if *.of_tenant {
+        "the caller has as many backtests that wait or run as it may have"
+    } else {
+        "as many backtests wait as may"
+    })]
+    TooManyBacktests {
+        /// Whether it is the share of the tenant that is used up.
+        of_tenant: bool,
+    },
+    /// A backtest cannot be made as it is asked for.
+    #[error("{reason}")]
+    Backtest {
+        /// The field that says so.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The history is not a series.
     #[error(transparent)]
     Series(#[from] SeriesError),
@@ -86,6 +107,12 @@ pub enum RegistryError {
     /// A thread that worked on the request is gone.
     #[error("a worker of the server failed")]
     WorkerLost,
+}
+
+impl RegistryError {
+    pub(super) fn backtest(field: &'static str, reason: String) -> Self {
+        Self::Backtest { field, reason }
+    }
 }
 
 fn without(left_out: usize) -> String {

@@ -6,11 +6,13 @@ use compact_str::CompactString;
 use detectors::{Excluded, Fitted, Params, Series};
 use tokio::sync::oneshot;
 
+use super::aliases::AliasCache;
+use super::cache::ModelCache;
 use super::model::model_digest;
 use super::{Registry, RegistryError, RegistryOptions, ServedModel};
 use crate::store::record::VersionRecord;
 use crate::store::training::TrainingPoints;
-use crate::store::{Condition, Put, PutError, Request, Stored};
+use crate::store::{Condition, Put, PutError, Request, Store, Stored};
 
 /// Sealed training points up to this size stand in the version's record: one insert for a small
 /// series. Larger ones stand apart, so that loading a model does not read them.
@@ -208,27 +210,16 @@ impl Registry {
         request: Option<Request>,
     ) -> Result<Stored, RegistryError> {
         let (sender, receiver) = oneshot::channel();
-        let (cache, aliases) = (Arc::clone(&self.cache), Arc::clone(&self.aliases));
-        let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
-        let (name, set_alias) = (CompactString::from(series), fitting.set_alias.clone());
-        let put = Put {
-            series: name.clone(),
-            record: std::mem::take(&mut fitting.record),
-            training: fitting.training.take(),
-            request,
-            alias: fitting.set_alias.clone(),
-            alias_if: fitting.alias_if.clone(),
-        };
-        let done = move |outcome: Result<Stored, PutError>| {
-            if let Ok(Stored::New { version, alias }) = &outcome {
-                cache.publish(&name, Arc::new(ServedModel::new(*version, fitted, digest)));
-                if let (Some(name_of), Some(record)) = (&set_alias, alias) {
-                    aliases.publish(&name, name_of, Some(record));
-                }
-            }
-            let _ = sender.send(outcome);
-        };
-        self.store.submit(put, Box::new(done));
+        let publish = (&self.cache, &self.aliases);
+        submit(
+            &*self.store,
+            publish,
+            series,
+            (fitting, request),
+            |outcome| {
+                let _ = sender.send(outcome);
+            },
+        );
         let outcome = receiver
             .await
             .unwrap_or_else(|_| Err(PutError::Unknown("the committer is gone".into())));
@@ -243,6 +234,37 @@ impl Registry {
             tokio::task::spawn_blocking(move || cache.evict());
         }
     }
+}
+
+/// Queues a fitted model, to be published by the store's completion before `tell` hears of it.
+pub(super) fn submit(
+    store: &dyn Store,
+    (cache, aliases): (&Arc<ModelCache>, &Arc<AliasCache>),
+    series: &str,
+    (fitting, request): (&mut Fitting, Option<Request>),
+    tell: impl FnOnce(Result<Stored, PutError>) + Send + 'static,
+) {
+    let (cache, aliases) = (Arc::clone(cache), Arc::clone(aliases));
+    let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
+    let (name, set_alias) = (CompactString::from(series), fitting.set_alias.clone());
+    let put = Put {
+        series: name.clone(),
+        record: std::mem::take(&mut fitting.record),
+        training: fitting.training.take(),
+        request,
+        alias: fitting.set_alias.clone(),
+        alias_if: fitting.alias_if.clone(),
+    };
+    let done = move |outcome: Result<Stored, PutError>| {
+        if let Ok(Stored::New { version, alias }) = &outcome {
+            cache.publish(&name, Arc::new(ServedModel::new(*version, fitted, digest)));
+            if let (Some(name_of), Some(record)) = (&set_alias, alias) {
+                aliases.publish(&name, name_of, Some(record));
+            }
+        }
+        tell(outcome);
+    };
+    store.submit(put, Box::new(done));
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! is published on the store's own thread before the caller hears of it.
 
 mod aliases;
+mod backtests;
 pub mod cache;
 mod error;
 mod fit;
@@ -22,6 +23,10 @@ pub mod warm;
 use std::io::Write;
 use std::sync::Arc;
 
+pub use backtests::{
+    BacktestRequest, Backtests, Candidate, Chart, Charts, Deleted, History, Rule, SetAlias, Train,
+    VersionName,
+};
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use model::ServedModel;
@@ -56,11 +61,12 @@ pub struct Registry {
     aliases: Arc<AliasCache>,
     monitors: Arc<Monitors>,
     online: Arc<OnlineStates>,
+    backtests: Arc<Backtests>,
     options: RegistryOptions,
 }
 
 impl Registry {
-    /// A registry over an open store. Nothing is loaded until it is asked for.
+    /// A registry over an open store. No model is loaded until it is asked for; the jobs are. Blocks.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
         let budget = options.model_cache_bytes;
@@ -74,15 +80,23 @@ impl Registry {
             budget,
             cache.beside(),
         );
-        let aliases = AliasCache::new(budget, cache.beside());
+        let aliases = Arc::new(AliasCache::new(budget, cache.beside()));
+        let cache = Arc::new(cache);
+        let backtests = Backtests::open(
+            Arc::clone(&store),
+            Arc::clone(&cache),
+            Arc::clone(&aliases),
+            options,
+        );
         Self {
             store,
             reads,
             flights: Arc::default(),
-            cache: Arc::new(cache),
-            aliases: Arc::new(aliases),
+            cache,
+            aliases,
             monitors,
             online: Arc::new(online),
+            backtests: Arc::new(backtests),
             options,
         }
     }
@@ -149,6 +163,7 @@ impl Registry {
 
     /// Completes what is queued and closes the store. Blocks.
     pub fn close(&self) {
+        self.backtests.stop();
         self.store.close();
     }
 }

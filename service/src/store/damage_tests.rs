@@ -199,7 +199,8 @@ pub(super) fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
+            std::fs::copy(entry.path(), target)
+                .unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
         }
     }
 }
