@@ -6,6 +6,7 @@
 mod admission;
 mod aliases;
 mod auto_choice;
+mod backtest;
 mod calibration;
 mod columns;
 mod concurrency;

@@ -4,6 +4,7 @@
 //! refusals of each code that a plain request can meet.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -18,6 +19,11 @@ const IN_ORDER: &[(&str, &str)] = &[
     ("post", "/detect"),
     ("post", "/series/{series_id}/versions"),
     ("put", "/series/{series_id}/aliases/{alias}"),
+    ("post", "/backtest/{series_id}"),
+    ("get", "/backtests"),
+    ("get", "/backtests/{job_id}"),
+    ("get", "/backtests/{job_id}/report"),
+    ("delete", "/backtests/{job_id}"),
     ("get", "/series/{series_id}/aliases/{alias}"),
     ("get", "/series/{series_id}/aliases"),
     ("get", "/series/{series_id}/calibration"),
@@ -153,6 +159,20 @@ fn examples(operation: &Value) -> Vec<Option<Value>> {
         .collect()
 }
 
+/// The example of a job's id, in the place of one that is there.
+const JOB: &str = "01970000-0000-7000-8000-000000000000";
+
+/// Waits until a job has ended.
+async fn ended(server: &Server, location: &str) {
+    loop {
+        let job = server.get(location).await.ok();
+        match job["status"].as_str() {
+            Some("queued" | "running") => tokio::time::sleep(Duration::from_millis(2)).await,
+            status => return assert_eq!(status, Some("succeeded"), "{job}"),
+        }
+    }
+}
+
 async fn send(server: &Server, method: &str, target: &str, body: Option<&Value>) -> Reply {
     let json = [("content-type", "application/json")];
     let body = body.map(Value::to_string).unwrap_or_default();
@@ -171,6 +191,7 @@ async fn every_example_is_valid_and_answered_as_described() {
         let methods = methods.filter(|method| *method != "head");
         described.extend(methods.map(|method| (method.clone(), path.clone())));
     }
+    let mut job: Option<String> = None;
     for (method, path) in IN_ORDER {
         assert!(
             described.remove(&((*method).to_owned(), (*path).to_owned())),
@@ -186,7 +207,14 @@ async fn every_example_is_valid_and_answered_as_described() {
                     "{method} {path}: {example}"
                 );
             }
-            let reply = send(&server, method, &target(path, operation), example.as_ref()).await;
+            let target = target(path, operation);
+            let target = target.replace(JOB, job.as_deref().unwrap_or(JOB));
+            let reply = send(&server, method, &target, example.as_ref()).await;
+            if let Some(location) = reply.header("location") {
+                let id = location.rsplit('/').next().unwrap_or_default();
+                ended(&server, location).await;
+                job = Some(id.to_owned());
+            }
             assert!(
                 (200..300).contains(&reply.status),
                 "{method} {path}: {reply:?}"
@@ -258,6 +286,7 @@ async fn a_body_has_the_fields_that_are_described_and_no_others() {
             &fields("DetectRequest") | &BTreeSet::from(of_fits),
         ),
         ("/predict/a", "POST", &fields("Point") | &fields("Columns")),
+        ("/backtest/a", "POST", fields("BacktestRequest")),
         ("/series/a/versions", "POST", fields("VersionRequest")),
         ("/series/a/aliases/b", "PUT", fields("AliasRequest")),
     ] {

@@ -5,6 +5,7 @@
 //! enforced. A test keeps paths and methods equal to the router's, and `docs/openapi.json` equal to the document.
 
 mod aliases;
+mod backtests;
 mod detect;
 mod fields;
 mod fit;
@@ -97,6 +98,10 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/predict/{series_id}", predict::predict()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
+        ("/backtest/{series_id}", backtests::start()),
+        ("/backtests", backtests::list()),
+        ("/backtests/{job_id}", backtests::job()),
+        ("/backtests/{job_id}/report", backtests::report()),
         ("/series/{series_id}/versions", versions::versions()),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
@@ -120,6 +125,10 @@ fn tags() -> Vec<Tag> {
             "Fit a model to a history, and ask it about points.",
         ),
         ("online", "Models that learn from every point."),
+        (
+            "backtests",
+            "What detectors would have said of a history, as jobs.",
+        ),
         (
             "series",
             "Versions of series, their names, and what became of their alarms.",
@@ -156,6 +165,7 @@ fn components() -> Components {
         .schema("Columns", fields::columns(0))
         .schema("FitRequest", fit::request())
         .schema("DetectRequest", detect::request())
+        .schema("BacktestRequest", backtests::request())
         .schema("VersionRequest", versions::request())
         .schema("AliasRequest", aliases::request());
     components.build()
@@ -176,6 +186,8 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<update::UpdateReply<'_>>(&mut all);
     add::<update::UpdateColumnsReply<'_>>(&mut all);
     add::<update::FrozenReply<'_>>(&mut all);
+    add::<api::backtest::Backtest>(&mut all);
+    add::<api::backtest::BacktestsReply>(&mut all);
     add::<AliasReply<'_>>(&mut all);
     add::<AliasesReply<'_>>(&mut all);
     add::<calibration::CalibrationReply<'_>>(&mut all);
