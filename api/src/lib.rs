@@ -9,6 +9,7 @@ pub mod backtest;
 pub mod calibration;
 pub mod decode;
 pub mod detect;
+pub mod feedback;
 pub mod fit;
 pub mod health;
 pub mod idempotency;
@@ -21,6 +22,7 @@ pub mod series_id;
 pub mod timestamp;
 pub mod update;
 pub mod version;
+pub mod version_diff;
 
 pub use alias::{Alias, AliasReply, AliasRequest, AliasesReply};
 pub use decode::{Rejection, decode};

@@ -37,6 +37,14 @@ pub fn job_id() -> ObjectBuilder {
         .examples(["01970000-0000-7000-8000-000000000000"])
 }
 
+/// Feedback of a series.
+#[must_use]
+pub fn feedback_id() -> ObjectBuilder {
+    text("The id of feedback; later ones are greater.")
+        .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+        .examples(["01970000-0000-7000-8000-000000000000"])
+}
+
 /// What is compared in a backtest.
 #[must_use]
 pub fn contender_kind() -> ObjectBuilder {

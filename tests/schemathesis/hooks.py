@@ -39,6 +39,11 @@ BEYOND_THE_SCHEMA = {
         "invalid_alias",  # what is no version's number
         "tenant_over_share",  # as many wait as may
     },
+    "give_feedback": TIMES | {
+        "missing_field",  # neither a point nor both ends
+        "conflicting_fields",  # both; ticks and an instant
+        "parameter_out_of_range",  # an end before its beginning; 1,000 entries
+    },
     "predict": {"lengths_differ", "parameter_conflict", "invalid_query"} | TIMES,
     "update": {
         "lengths_differ",

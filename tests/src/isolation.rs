@@ -138,6 +138,17 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
             rows.push(row("DELETE", target, String::new(), fit));
             rows
         }
+        Route::Feedback => {
+            let body = json!({"timestamp": "3", "label": "expected"}).to_string();
+            let target = format!("/series/{id}/feedback");
+            let mut rows = get(target.clone(), predict).to_vec();
+            rows.push(row("POST", target, body, fit));
+            rows
+        }
+        Route::FeedbackEntry => {
+            let target = format!("/series/{id}/feedback/{NO_JOB}");
+            vec![row("DELETE", target, String::new(), fit)]
+        }
         Route::BacktestReport => get(format!("/backtests/{NO_JOB}/report"), predict).to_vec(),
         Route::Detect => {
             let body = history(&[1.0, 2.0, 4.0, 3.0, 2.0, 1.0, 2.0, 9.0]).to_string();
@@ -154,13 +165,12 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
 /// All of them: what reads before what writes.
 fn table(id: &str) -> Vec<Row> {
     let writes = |route: &Route| {
-        matches!(
-            route,
-            Route::Versions | Route::Update | Route::Fit | Route::Backtest
-        )
+        use Route::{Backtest, Feedback, Fit, Update, Versions};
+        matches!(route, Versions | Update | Fit | Backtest | Feedback)
     };
     let mut routes = Route::ALL.to_vec();
-    routes.sort_by_key(writes);
+    // Feedback is told apart as long as one series has a version and the other has none.
+    routes.sort_by_key(|route| (writes(route), *route != Route::Feedback));
     // The freeze needs a state that an update has started, and comes first to find none.
     routes
         .into_iter()
@@ -288,6 +298,7 @@ fn forget(document: &mut Value) {
                 "etag",
                 "since",
                 "job_id",
+                "feedback_id",
                 "created_at",
             ] {
                 members.remove(name);
@@ -357,7 +368,10 @@ async fn violations(server: &Server, owner: &Keys, other: &Keys) -> (Vec<String>
                 Some(status) => reply.status == status,
                 None if matches!(
                     row.route,
-                    Route::Unmatched | Route::BacktestJob | Route::BacktestReport
+                    Route::Unmatched
+                        | Route::BacktestJob
+                        | Route::BacktestReport
+                        | Route::FeedbackEntry
                 ) =>
                 {
                     reply.status == 404
@@ -451,8 +465,10 @@ async fn a_name_without_its_tenant_is_reported() {
     let (found, _) = violations(&server, &owner, &other).await;
     let reported = |what: &str| found.iter().any(|found| found.starts_with(what));
     assert!(reported("leaks: ") && reported("changed: "), "{found:#?}");
-    // A list without its content is 200 whatever is in it.
-    let tells = |row: &&Row| row.route != Route::Backtests || row.method != "HEAD";
+    // A list without its content is 200 whatever is in it; feedback that nobody gave is in no series.
+    let is_list = |row: &Row| matches!(row.route, Route::Backtests | Route::Feedback);
+    let tells =
+        |row: &&Row| !(is_list(row) && row.method == "HEAD") && row.route != Route::FeedbackEntry;
     let rows = table(SERIES);
     for row in rows.iter().filter(|row| row.is_of_series()).filter(tells) {
         let named = found.iter().any(|found| {

@@ -16,6 +16,7 @@ mod detect;
 mod every_model;
 mod eviction;
 mod explain;
+mod feedback;
 mod fit_parameters;
 mod golden_vectors;
 mod headers;

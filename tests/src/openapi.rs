@@ -19,6 +19,9 @@ const IN_ORDER: &[(&str, &str)] = &[
     ("post", "/detect"),
     ("post", "/series/{series_id}/versions"),
     ("put", "/series/{series_id}/aliases/{alias}"),
+    ("post", "/series/{series_id}/feedback"),
+    ("get", "/series/{series_id}/feedback"),
+    ("delete", "/series/{series_id}/feedback/{feedback_id}"),
     ("post", "/backtest/{series_id}"),
     ("get", "/backtests"),
     ("get", "/backtests/{job_id}"),
@@ -210,6 +213,9 @@ async fn every_example_is_valid_and_answered_as_described() {
             let target = target(path, operation);
             let target = target.replace(JOB, job.as_deref().unwrap_or(JOB));
             let reply = send(&server, method, &target, example.as_ref()).await;
+            if method == &"post" && path.ends_with("/feedback") {
+                job = reply.json()["feedback_id"].as_str().map(str::to_owned);
+            }
             if let Some(location) = reply.header("location") {
                 let id = location.rsplit('/').next().unwrap_or_default();
                 ended(&server, location).await;
@@ -287,6 +293,7 @@ async fn a_body_has_the_fields_that_are_described_and_no_others() {
         ),
         ("/predict/a", "POST", &fields("Point") | &fields("Columns")),
         ("/backtest/a", "POST", fields("BacktestRequest")),
+        ("/series/a/feedback", "POST", fields("FeedbackRequest")),
         ("/series/a/versions", "POST", fields("VersionRequest")),
         ("/series/a/aliases/b", "PUT", fields("AliasRequest")),
     ] {

@@ -52,6 +52,7 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
             timezone,
             time_unit,
             exclude,
+            feedback: Default::default(),
         },
         fitted_at_ms,
         set_alias,
@@ -99,6 +100,7 @@ pub(super) fn detection(mut request: DetectRequest) -> Result<Detection, Rejecti
             timezone: request.timezone,
             time_unit,
             exclude,
+            feedback: Default::default(),
         },
         min_points: usize::try_from(min_points).unwrap_or(usize::MAX),
     })
@@ -212,6 +214,8 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         RegistryError::NoOnlineState(_) => plain(Code::NoOnlineState),
         RegistryError::NothingLearnt(_) => plain(Code::TooFewPoints),
         RegistryError::UnknownBacktest(_) => plain(Code::UnknownBacktest),
+        RegistryError::UnknownFeedback(_) => plain(Code::UnknownFeedback),
+        RegistryError::TooMuchFeedback(_) => plain(Code::ParameterOutOfRange),
         RegistryError::TooManyBacktests { of_tenant: true } => plain(Code::TenantOverShare),
         RegistryError::TooManyBacktests { of_tenant: false } => plain(Code::Overloaded),
         RegistryError::Backtest { field, reason } => {

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
+use api::feedback::Feedback;
 use api::{Calibration, FitReply, Rejection, Warning};
 use bytes::Bytes;
 use detectors::Summary;
@@ -42,6 +43,8 @@ pub(super) async fn handle(
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,
     };
+    let given = registry.feedback_for_fit(series.name()).await;
+    let given = given.map_err(|error| convert::rejection(&error))?;
     let options = registry.options();
     let may_set_alias = caller.has(Scope::Admin);
     let work = Arc::clone(&state.metrics.work);
@@ -49,17 +52,17 @@ pub(super) async fn handle(
         let job = read(&body, may_set_alias)?;
         if job.is_light() {
             let _work = ticket.work();
-            run(job, &options, &work)?
+            run(job, &given, &options, &work)?
         } else {
             let fitted = state
                 .compute
-                .run(&mut ticket, move || run(job, &options, &work))
+                .run(&mut ticket, move || run(job, &given, &options, &work))
                 .await;
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
         let fitted = state.compute.run(&mut ticket, move || {
-            run(read(&body, may_set_alias)?, &options, &work)
+            run(read(&body, may_set_alias)?, &given, &options, &work)
         });
         fitted.await.map_err(convert::compute_rejection)??
     };
@@ -96,8 +99,18 @@ fn read(body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejection> {
     Ok(job)
 }
 
-fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {
-    work.fits.time(|| bodies::run_fit(job, options))
+fn run(
+    mut job: FitJob,
+    given: &[Feedback],
+    options: &RegistryOptions,
+    work: &WorkTimes,
+) -> Result<Fitting, Rejection> {
+    work.fits.time(|| {
+        let obeyed = job.obey(given);
+        let mut fitting = bodies::run_fit(job, options)?;
+        fitting.feedback = obeyed;
+        Ok(fitting)
+    })
 }
 
 /// What is told of a version that is stored.
@@ -128,6 +141,7 @@ pub(super) fn fit_reply<'a>(
         trained_from: fitting.trained_from,
         trained_to: fitting.trained_to,
         duration_ms,
+        feedback: fitting.feedback,
         warnings: summary
             .warnings
             .iter()

@@ -11,6 +11,7 @@ mod columns;
 mod convert;
 mod counts;
 mod detect;
+mod feedback;
 mod fit;
 mod health;
 mod held;
@@ -153,6 +154,8 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         | Resource::Alias(id, _)
         | Resource::Fit(id)
         | Resource::Backtest(id)
+        | Resource::Feedback(id)
+        | Resource::FeedbackEntry(id, _)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Backtests => backtest::list(call).await,
@@ -193,6 +196,8 @@ async fn answer_of_series(
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => fit::handle(call, payload, series).await,
         Resource::Backtest(_) => backtest::start(call, payload, series).await,
+        Resource::Feedback(_) => feedback::handle(call, payload, series).await,
+        Resource::FeedbackEntry(_, id) => feedback::take_back(call, series, id).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
         Resource::Detect
         | Resource::Backtests

@@ -28,6 +28,10 @@ pub enum Resource<'a> {
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
     Versions(&'a str),
+    /// `/series/{series_id}/feedback`
+    Feedback(&'a str),
+    /// `/series/{series_id}/feedback/{feedback_id}`
+    FeedbackEntry(&'a str, &'a str),
     /// `/series/{series_id}/aliases`
     Aliases(&'a str),
     /// `/series/{series_id}/aliases/{alias}`
@@ -73,8 +77,12 @@ impl<'a> Resource<'a> {
                 "calibration" => Self::Calibration(id),
                 "versions" => Self::Versions(id),
                 "aliases" => Self::Aliases(id),
-                _ => match rest.strip_prefix("aliases/") {
-                    Some(alias) if !alias.contains('/') => Self::Alias(id, alias),
+                "feedback" => Self::Feedback(id),
+                _ => match rest.split_once('/') {
+                    Some(("aliases", alias)) if !alias.contains('/') => Self::Alias(id, alias),
+                    Some(("feedback", entry)) if !entry.contains('/') => {
+                        Self::FeedbackEntry(id, entry)
+                    }
                     _ => Self::Unknown,
                 },
             };
@@ -126,6 +134,8 @@ impl<'a> Resource<'a> {
             | Self::Backtest(_)
             | Self::Versions(_) => "POST",
             Self::BacktestJob(_) => "GET, HEAD, DELETE",
+            Self::Feedback(_) => "GET, HEAD, POST",
+            Self::FeedbackEntry(..) => "DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::Calibration(_)
             | Self::Aliases(_)
@@ -183,6 +193,11 @@ mod tests {
         assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         assert_eq!(Resource::at("/backtest/a"), Resource::Backtest("a"));
+        assert_eq!(Resource::at("/series/a/feedback"), Resource::Feedback("a"));
+        assert_eq!(
+            Resource::at("/series/a/feedback/b"),
+            Resource::FeedbackEntry("a", "b")
+        );
         assert_eq!(Resource::at("/backtests"), Resource::Backtests);
         assert_eq!(Resource::at("/backtests/j"), Resource::BacktestJob("j"));
         assert_eq!(

@@ -22,10 +22,13 @@ impl Resource<'_> {
             | Self::Aliases(_) => Some(Scope::Predict),
             // What reads is named: a method that comes later changes something until it is said not to.
             Self::Alias(..) if [Method::GET, Method::HEAD].contains(method) => Some(Scope::Predict),
+            Self::Feedback(_) if [Method::GET, Method::HEAD].contains(method) => {
+                Some(Scope::Predict)
+            }
             Self::BacktestJob(_) if [Method::GET, Method::HEAD].contains(method) => {
                 Some(Scope::Predict)
             }
-            Self::BacktestJob(_) => Some(Scope::Fit),
+            Self::BacktestJob(_) | Self::Feedback(_) | Self::FeedbackEntry(..) => Some(Scope::Fit),
             // Figures of the whole server tell of all tenants together.
             Self::Alias(..) | Self::Metrics | Self::Healthcheck => Some(Scope::Admin),
             Self::Live

@@ -58,6 +58,12 @@ pub enum RegistryError {
     /// There is no such backtest.
     #[error("there is no backtest {0}")]
     UnknownBacktest(String),
+    /// The series has no such feedback.
+    #[error("there is no feedback {0}")]
+    UnknownFeedback(String),
+    /// The series has as much feedback as it may have.
+    #[error("series {0} has {max} entries of feedback already", max = api::limits::FEEDBACK_PER_SERIES)]
+    TooMuchFeedback(String),
     /// As many backtests wait as may.
     #[error("{}", if *.of_tenant {
         "the caller has as many backtests that wait or run as it may have"

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::feedback::FeedbackObeyed;
 use compact_str::CompactString;
 use detectors::{Excluded, Fitted, Params, Series};
 use tokio::sync::oneshot;
@@ -46,6 +47,8 @@ pub struct Fitting {
     pub set_alias: Option<CompactString>,
     /// Only if that alias is as assumed.
     pub alias_if: Condition,
+    /// Points that were treated as feedback says, if the series has any.
+    pub feedback: Option<FeedbackObeyed>,
     record: Vec<u8>,
     training: Option<Vec<u8>>,
 }
@@ -122,7 +125,9 @@ impl FitJob {
         // The points sent are counted first: what is wrong with them is wrong whatever is asked for.
         enough(Used::of(timestamps, &[]), series.len(), options)?;
         let params = self.params.check()?;
-        let used = Used::of(timestamps, &self.params.exclude);
+        let told = &self.params.feedback.left_out;
+        let left_out = [self.params.exclude.as_slice(), told].concat();
+        let used = Used::of(timestamps, &left_out);
         let (trained_from, trained_to) = enough(used, series.len(), options)?;
         let fitted = params.fit(&series)?;
         let mut fitting = Fitting::seal(
@@ -170,6 +175,7 @@ impl Fitting {
             trained_to,
             set_alias: None,
             alias_if: Condition::Any,
+            feedback: None,
             record: record.seal(),
             training: apart,
         }

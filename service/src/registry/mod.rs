@@ -9,6 +9,7 @@ mod aliases;
 mod backtests;
 pub mod cache;
 mod error;
+mod feedback;
 mod fit;
 mod lookup;
 mod model;
@@ -18,6 +19,7 @@ mod online;
 mod reads;
 #[cfg(test)]
 mod reads_tests;
+mod version_diff;
 pub mod warm;
 
 use std::io::Write;
@@ -36,10 +38,12 @@ pub use online::{
     Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,
     StartRequest, Updating,
 };
+pub use version_diff::{VersionFacts, version_diff};
 
 use crate::store::{BackupError, CarriedFile, Commits, Space, Store, Summary};
 use aliases::AliasCache;
 use cache::ModelCache;
+use feedback::HasFeedback;
 use reads::{Flights, StoreReads};
 
 /// What an operator may set.
@@ -62,6 +66,7 @@ pub struct Registry {
     monitors: Arc<Monitors>,
     online: Arc<OnlineStates>,
     backtests: Arc<Backtests>,
+    has_feedback: HasFeedback,
     options: RegistryOptions,
 }
 
@@ -82,6 +87,7 @@ impl Registry {
         );
         let aliases = Arc::new(AliasCache::new(budget, cache.beside()));
         let cache = Arc::new(cache);
+        let has_feedback = HasFeedback::of(&*store);
         let backtests = Backtests::open(
             Arc::clone(&store),
             Arc::clone(&cache),
@@ -97,6 +103,7 @@ impl Registry {
             monitors,
             online: Arc::new(online),
             backtests: Arc::new(backtests),
+            has_feedback,
             options,
         }
     }

@@ -158,6 +158,7 @@ fn candidate_of(
         timezone: request.timezone,
         time_unit: Some(time_unit),
         exclude: convert::excluded(exclude, time_unit.ticks_per_second())?,
+        feedback: Default::default(),
     };
     let checked = params
         .check()

@@ -7,6 +7,7 @@
 mod aliases;
 mod backtests;
 mod detect;
+mod feedback;
 mod fields;
 mod fit;
 mod headers;
@@ -103,6 +104,11 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/backtests/{job_id}", backtests::job()),
         ("/backtests/{job_id}/report", backtests::report()),
         ("/series/{series_id}/versions", versions::versions()),
+        ("/series/{series_id}/feedback", feedback::feedback()),
+        (
+            "/series/{series_id}/feedback/{feedback_id}",
+            feedback::entry(),
+        ),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
         ("/series/{series_id}/calibration", versions::calibration()),
@@ -166,6 +172,7 @@ fn components() -> Components {
         .schema("FitRequest", fit::request())
         .schema("DetectRequest", detect::request())
         .schema("BacktestRequest", backtests::request())
+        .schema("FeedbackRequest", feedback::request())
         .schema("VersionRequest", versions::request())
         .schema("AliasRequest", aliases::request());
     components.build()
@@ -188,6 +195,8 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<update::FrozenReply<'_>>(&mut all);
     add::<api::backtest::Backtest>(&mut all);
     add::<api::backtest::BacktestsReply>(&mut all);
+    add::<api::feedback::Feedback>(&mut all);
+    add::<api::feedback::FeedbacksReply<'_>>(&mut all);
     add::<AliasReply<'_>>(&mut all);
     add::<AliasesReply<'_>>(&mut all);
     add::<calibration::CalibrationReply<'_>>(&mut all);

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use api::backtest::{Backtest, BacktestPromotion, BacktestResult, BacktestStatus};
+use api::limits::FEEDBACK_PER_SERIES;
 use compact_str::CompactString;
 
 use super::index::Turn;
@@ -10,6 +11,7 @@ use super::promotion::{Decision, decide};
 use super::run::{self, Observer};
 use super::work::{Candidate, Contender, Promoting, Work};
 use super::{Backtests, Charts, now_s, put_of, read, removal_of};
+use crate::registry::feedback::feedback_of;
 use crate::registry::fit::submit;
 use crate::registry::{FitJob, RegistryError};
 use crate::store::{AliasChanged, AliasError, AliasPut, DocumentKind, Stored};
@@ -210,13 +212,16 @@ impl Backtests {
         candidate: &Candidate,
         work: &Work,
     ) -> Result<u64, RegistryError> {
-        let job = FitJob {
+        let mut job = FitJob {
             points: work.points.clone(),
             params: candidate.params_of_version(),
             fitted_at_ms: now_s().saturating_mul(1_000),
             set_alias: Some(promoting.alias.clone()),
         };
+        let given = feedback_of(&*self.store, series, None, FEEDBACK_PER_SERIES)?;
+        let obeyed = job.obey(&given);
         let mut fitting = job.run(&self.options)?;
+        fitting.feedback = obeyed;
         fitting.alias_if = promoting.condition();
         let (sender, receiver) = mpsc::channel();
         let publish = (&self.cache, &self.aliases);
