@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::Rejection;
 use crate::decode::{object, objects, present, required};
+use crate::feedback::FeedbackObeyed;
 use crate::labels::Labels;
 use crate::timestamp::Timestamp;
 
@@ -178,6 +179,10 @@ pub struct FitReply<'a> {
     /// From the first byte of the body read to the synced commit, in milliseconds.
     #[schema(minimum = 0)]
     pub duration_ms: f64,
+    /// Points that were treated as feedback of the series says; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub feedback: Option<FeedbackObeyed>,
     /// What a careful reader of the model should know; empty when there is nothing.
     pub warnings: Vec<Warning<'a>>,
 }

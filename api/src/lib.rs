@@ -5,10 +5,12 @@
 //! otherwise.
 
 pub mod alias;
+pub mod backtest;
 pub mod calibration;
 pub mod csv;
 pub mod decode;
 pub mod detect;
+pub mod feedback;
 pub mod fit;
 pub mod health;
 pub mod idempotency;
@@ -25,6 +27,7 @@ pub mod series_id;
 pub mod timestamp;
 pub mod update;
 pub mod version;
+pub mod version_diff;
 
 pub use alias::{Alias, AliasReply, AliasRequest, AliasesReply};
 pub use decode::{Rejection, decode};

@@ -58,6 +58,10 @@ problem_table! {
         "GET /series/{series_id}/aliases lists those there are; PUT /series/{series_id}/aliases/{alias} makes one.";
     NoOnlineState = "no_online_state", 404, "The series has no online state",
         "Start one with POST /update/{series_id}.";
+    UnknownBacktest = "unknown_backtest", 404, "There is no such backtest",
+        "GET /backtests lists those there are; finished ones go when there are too many.";
+    UnknownFeedback = "unknown_feedback", 404, "The series has no such feedback",
+        "GET /series/{series_id}/feedback lists what there is.";
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
         "The Allow header lists the methods of this path.";
     NotAcceptable = "not_acceptable", 406, "The reply cannot be made as it is asked for",
@@ -72,6 +76,8 @@ problem_table! {
         "Nothing of the request was stored. Send it again to begin the series anew.";
     VersionPreconditionFailed = "version_precondition_failed", 412, "The version is not the one that the request assumes",
         "Send in If-Match the model_hash of the version that is to go, in quotes.";
+    BacktestHasNoReport = "backtest_has_no_report", 409, "The backtest has no report",
+        "A report is there once the status of the backtest is succeeded.";
     AliasPreconditionFailed = "alias_precondition_failed", 412, "The alias is not as the request assumes",
         "GET the alias, decide again, and send If-Match with the ETag that is told.";
     BodyTooLarge = "body_too_large", 413, "The body is too large",

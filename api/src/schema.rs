@@ -29,6 +29,40 @@ pub fn alias() -> ObjectBuilder {
     .examples(["champion"])
 }
 
+/// A backtest.
+#[must_use]
+pub fn job_id() -> ObjectBuilder {
+    text("The id of a backtest; later ones are greater.")
+        .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+        .examples(["01970000-0000-7000-8000-000000000000"])
+}
+
+/// Feedback of a series.
+#[must_use]
+pub fn feedback_id() -> ObjectBuilder {
+    text("The id of feedback; later ones are greater.")
+        .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+        .examples(["01970000-0000-7000-8000-000000000000"])
+}
+
+/// What is compared in a backtest.
+#[must_use]
+pub fn contender_kind() -> ObjectBuilder {
+    words(
+        "What it is: fitted as the replay goes on, learning from every point, or a version that was there.",
+        &["candidate", "online", "version"],
+    )
+}
+
+/// How the winner of a backtest is found.
+#[must_use]
+pub fn promotion_rule() -> ObjectBuilder {
+    words(
+        "How the winner is found: by the highest event-F1, or by the alarm rate that is nearest to what was asked for.",
+        &["event_f1", "alarm_rate"],
+    )
+}
+
 /// The entity tag of an alias.
 #[must_use]
 pub fn etag() -> ObjectBuilder {

@@ -45,11 +45,36 @@ impl Timestamp {
         i64::try_from(ticks).ok()
     }
 
+    /// Whether it is no later than `other`; `None` where one is in ticks and the other is an instant, of which only a
+    /// unit tells.
+    #[must_use]
+    pub fn before(self, other: Self) -> Option<bool> {
+        match (self.0 >= 0, other.0 >= 0) {
+            (true, true) => Some(self.0 <= other.0),
+            (false, false) => Some(!self.0 <= !other.0),
+            _ => None,
+        }
+    }
+
     fn from_ticks(ticks: i64) -> Result<Self, String> {
         if ticks < 0 {
             return Err(before_1970(ticks));
         }
         Ok(Self(ticks))
+    }
+}
+
+/// As [`Timestamp::parse`] reads it.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 >= 0 {
+            return write!(f, "{}", self.0);
+        }
+        match jiff::Timestamp::from_microsecond(!self.0) {
+            Ok(instant) => write!(f, "{instant}"),
+            // None that was parsed is out of range.
+            Err(_) => write!(f, "{}", !self.0),
+        }
     }
 }
 

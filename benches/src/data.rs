@@ -113,6 +113,7 @@ pub fn put(index: usize) -> Put {
         alias: None,
         life: None,
         index: Indexed::default(),
+        alias_if: Default::default(),
     }
 }
 

@@ -181,6 +181,11 @@ impl Fitted {
         matches!(self.inner, Inner::Windowed(_) | Inner::TailViews(_))
     }
 
+    /// Whether it learns from the points of a column as it scores them.
+    pub(crate) fn learns(&self) -> bool {
+        matches!(self.inner, Inner::TailViews(_))
+    }
+
     /// The band at a time in ticks; of a model that judges windows the one right after training, at
     /// any time.
     pub fn interval(&self, timestamp: i64) -> Interval {

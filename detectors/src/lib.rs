@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod backtest;
 pub mod envelope;
 pub mod eval;
 pub mod monitor;
@@ -54,8 +55,8 @@ pub use fitted::{Calibration, Fitted, Interval, Summary, Warning};
 pub use models::FitError;
 pub use params::{
     ALARM_RATE_DEFAULT, ALARM_RATE_MAX, ALARM_RATE_MIN, CheckedParams, Direction, EXCLUDED_MAX,
-    Excluded, MODELS, MinDeviation, ParamError, ParamErrorKind, Params, Seasons, TimeUnit,
-    UnknownDirection, UnknownTimeUnit,
+    Excluded, Feedback, MODELS, MinDeviation, ParamError, ParamErrorKind, Params, Seasons,
+    TimeUnit, UnknownDirection, UnknownTimeUnit,
 };
 pub use score::{Score, Side, Status};
 pub use seasons::PERIODS_MAX;

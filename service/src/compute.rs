@@ -166,6 +166,26 @@ impl Compute {
     }
 }
 
+/// Starts a thread for work that nobody waits for: it gets of a core what all pools leave.
+///
+/// # Errors
+/// When the system starts none.
+pub fn in_background(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let name = format!("tidemark-{name}");
+    std::thread::Builder::new().name(name).spawn(move || {
+        if let Err(error) = rustix::process::nice(BACKGROUND_NICENESS) {
+            tracing::warn!(%error, "a background thread keeps its priority");
+        }
+        work();
+    })
+}
+
+/// See [`niceness`].
+const BACKGROUND_NICENESS: i32 = 19;
+
 /// How much less than the threads that serve connections the threads of a class get of a core that
 /// both want, as a nice value (setpriority(2); on Linux each thread has one).
 const fn niceness(class: Class) -> i32 {

@@ -26,14 +26,15 @@ pub fn verify_store(config: &VerifyConfig) -> ExitCode {
                 println!("{}", json!({ "summary": verified }));
             } else {
                 println!(
-                    "{} findings in {} series with {} versions, {} aliases, {} online states and {} kept \
-                     answers, {} commits",
+                    "{} findings in {} series with {} versions, {} aliases, {} online states, {} kept answers \
+                     and {} documents, {} commits",
                     verified.findings,
                     verified.series,
                     verified.versions,
                     verified.aliases,
                     verified.states,
                     verified.answers,
+                    verified.documents,
                     verified.last_commit
                 );
             }

@@ -28,6 +28,23 @@ BEYOND_THE_SCHEMA = {
     },
     "detect": COLUMNS
     | {"too_few_points", "parameter_out_of_range", "parameter_unsupported"},
+    "backtest": COLUMNS
+    | TIMES
+    | {
+        "missing_field",  # one column without the other
+        "conflicting_fields",  # points and `history_of`
+        "too_few_points",
+        "parameter_conflict",
+        "parameter_unsupported",  # of this model
+        "parameter_out_of_range",  # a time zone; points of this history; neither candidate nor version
+        "invalid_alias",  # what is no version's number
+        "tenant_over_share",  # as many wait as may
+    },
+    "give_feedback": TIMES | {
+        "missing_field",  # neither a point nor both ends
+        "conflicting_fields",  # both; ticks and an instant
+        "parameter_out_of_range",  # an end before its beginning; 1,000 entries
+    },
     "predict": {"lengths_differ", "parameter_conflict", "invalid_query"} | TIMES,
     "predict_many": set(),
     "update": {

@@ -28,6 +28,8 @@ const NEVER: &str = "series-nobody-used-";
 const SPARE: &str = "SPARE";
 /// The spare series that only another tenant would delete.
 const SPARE_OF_OTHERS: usize = 99;
+/// The path of a job names no series: jobs of others have a test of their own (`backtest`).
+const NO_JOB: &str = "01970000-0000-7000-8000-000000000000";
 /// Values that nobody else has.
 const MARK: f64 = 77_123.0;
 
@@ -160,6 +162,35 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
             let body = history(&[3.0, 1.0, 2.0, 5.0]).to_string();
             vec![row("POST", format!("/fit/{id}"), body, fit)]
         }
+        Route::Backtest => {
+            // Of the training points of a version: of another tenant's, there is none.
+            let body = json!({"train_points": 3, "candidates": [{"model": "gaussian"}]});
+            vec![row(
+                "POST",
+                format!("/backtest/{id}"),
+                body.to_string(),
+                fit,
+            )]
+        }
+        Route::Backtests => get(format!("/backtests?series_id={id}"), predict).to_vec(),
+        Route::BacktestJob => {
+            let target = format!("/backtests/{NO_JOB}");
+            let mut rows = get(target.clone(), predict).to_vec();
+            rows.push(row("DELETE", target, String::new(), fit));
+            rows
+        }
+        Route::Feedback => {
+            let body = json!({"timestamp": "3", "label": "expected"}).to_string();
+            let target = format!("/series/{id}/feedback");
+            let mut rows = get(target.clone(), predict).to_vec();
+            rows.push(row("POST", target, body, fit));
+            rows
+        }
+        Route::FeedbackEntry => {
+            let target = format!("/series/{id}/feedback/{NO_JOB}");
+            vec![row("DELETE", target, String::new(), fit)]
+        }
+        Route::BacktestReport => get(format!("/backtests/{NO_JOB}/report"), predict).to_vec(),
         Route::Detect => {
             let body = history(&[1.0, 2.0, 4.0, 3.0, 2.0, 1.0, 2.0, 9.0]).to_string();
             vec![row("POST", "/detect".into(), body, predict)]
@@ -175,9 +206,13 @@ fn rows_of(route: Route, id: &str) -> Vec<Row> {
 
 /// All of them: what reads before what writes.
 fn table(id: &str) -> Vec<Row> {
-    let writes = |route: &Route| matches!(route, Route::Versions | Route::Update | Route::Fit);
+    let writes = |route: &Route| {
+        use Route::{Backtest, Feedback, Fit, Update, Versions};
+        matches!(route, Versions | Update | Fit | Backtest | Feedback)
+    };
     let mut routes = Route::ALL.to_vec();
-    routes.sort_by_key(writes);
+    // Feedback is told apart as long as one series has a version and the other has none.
+    routes.sort_by_key(|route| (writes(route), *route != Route::Feedback));
     // The freeze needs a state that an update has started, and comes first to find none.
     routes
         .into_iter()
@@ -278,6 +313,7 @@ fn essence(reply: &Reply, id: &str) -> (u16, Vec<String>, String) {
         "content-security-policy",
         // Of a file with the time of its fit in it.
         "repr-digest",
+        "location",
     ];
     let mut headers: Vec<String> = reply
         .headers
@@ -316,6 +352,12 @@ fn model_of(body: &[u8]) -> Option<&[u8]> {
 fn forget(document: &mut Value) {
     match document {
         Value::Object(members) => {
+            // A job goes on from one request to the next.
+            if members.contains_key("job_id") {
+                for name in ["status", "progress", "started_at", "finished_at", "error"] {
+                    members.remove(name);
+                }
+            }
             for name in [
                 "request_id",
                 "duration_ms",
@@ -323,6 +365,9 @@ fn forget(document: &mut Value) {
                 "etag",
                 "since",
                 "fitted_at",
+                "job_id",
+                "feedback_id",
+                "created_at",
             ] {
                 members.remove(name);
             }
@@ -406,7 +451,16 @@ async fn violations(server: &Server, owner: &Keys, other: &Keys) -> (Vec<String>
             judged += 1;
             let is_fine = match refusal(kind, row) {
                 Some(status) => reply.status == status,
-                None if row.route == Route::Unmatched => reply.status == 404,
+                None if matches!(
+                    row.route,
+                    Route::Unmatched
+                        | Route::BacktestJob
+                        | Route::BacktestReport
+                        | Route::FeedbackEntry
+                ) =>
+                {
+                    reply.status == 404
+                }
                 None => (200..300).contains(&reply.status),
             };
             if !is_fine {
@@ -499,10 +553,17 @@ async fn a_name_without_its_tenant_is_reported() {
     let (found, _) = violations(&server, &owner, &other).await;
     let reported = |what: &str| found.iter().any(|found| found.starts_with(what));
     assert!(reported("leaks: ") && reported("changed: "), "{found:#?}");
-    // Of a list without its content nothing can be told apart.
-    let is_told =
-        |row: &&Row| row.is_of_series() && (row.route, row.method) != (Route::SeriesList, "HEAD");
-    for row in table(SERIES).iter().filter(is_told) {
+    // A list without its content is 200 whatever is in it; feedback that nobody gave is in no series.
+    let is_list = |row: &Row| {
+        matches!(
+            row.route,
+            Route::SeriesList | Route::Backtests | Route::Feedback
+        )
+    };
+    let tells =
+        |row: &&Row| !(is_list(row) && row.method == "HEAD") && row.route != Route::FeedbackEntry;
+    let rows = table(SERIES);
+    for row in rows.iter().filter(|row| row.is_of_series()).filter(tells) {
         let named = found.iter().any(|found| {
             found.starts_with("differs: ") && found.contains(&format!(", {}: ", row.name()))
         });

@@ -6,6 +6,7 @@
 mod replies;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -27,6 +28,14 @@ const IN_ORDER: &[(&str, &str)] = &[
     ("get", "/series/{series_id}/versions/{version}"),
     ("get", "/series/{series_id}/versions/{version}/artifact"),
     ("put", "/series/{series_id}/aliases/{alias}"),
+    ("post", "/series/{series_id}/feedback"),
+    ("get", "/series/{series_id}/feedback"),
+    ("delete", "/series/{series_id}/feedback/{feedback_id}"),
+    ("post", "/backtest/{series_id}"),
+    ("get", "/backtests"),
+    ("get", "/backtests/{job_id}"),
+    ("get", "/backtests/{job_id}/report"),
+    ("delete", "/backtests/{job_id}"),
     ("get", "/series/{series_id}/aliases/{alias}"),
     ("get", "/series/{series_id}/aliases"),
     ("get", "/series/{series_id}/calibration"),
@@ -193,6 +202,20 @@ fn examples(operation: &Value) -> Vec<Example> {
     content.into_iter().flatten().flat_map(of_type).collect()
 }
 
+/// The example of a job's id, in the place of one that is there.
+const JOB: &str = "01970000-0000-7000-8000-000000000000";
+
+/// Waits until a job has ended.
+async fn ended(server: &Server, location: &str) {
+    loop {
+        let job = server.get(location).await.ok();
+        match job["status"].as_str() {
+            Some("queued" | "running") => tokio::time::sleep(Duration::from_millis(2)).await,
+            status => return assert_eq!(status, Some("succeeded"), "{job}"),
+        }
+    }
+}
+
 async fn send(server: &Server, method: &str, target: &str, body: Option<&Value>) -> Reply {
     let body = body.map(Value::to_string).unwrap_or_default();
     send_as(server, method, target, "application/json", body).await
@@ -221,13 +244,14 @@ async fn every_example_is_valid_and_answered_as_described() {
         let methods = methods.filter(|method| *method != "head");
         described.extend(methods.map(|method| (method.clone(), path.clone())));
     }
+    let mut job: Option<String> = None;
     for (method, path) in IN_ORDER {
         assert!(
             described.remove(&((*method).to_owned(), (*path).to_owned())),
             "{method} {path}"
         );
         let operation = document.operation(method, path);
-        let target = target(path, operation);
+        let target = target(path, operation).replace(JOB, job.as_deref().unwrap_or(JOB));
         let mut requests: Vec<_> = examples(operation).into_iter().map(Some).collect();
         if requests.is_empty() {
             requests.push(None);
@@ -253,6 +277,17 @@ async fn every_example_is_valid_and_answered_as_described() {
                     (reply, example.name)
                 }
             };
+            if method == &"post" && path.ends_with("/feedback") {
+                job = reply.json()["feedback_id"].as_str().map(str::to_owned);
+            }
+            if let Some(location) = reply
+                .header("location")
+                .filter(|it| it.contains("/backtests/"))
+            {
+                let id = location.rsplit('/').next().unwrap_or_default();
+                ended(&server, location).await;
+                job = Some(id.to_owned());
+            }
             assert!(
                 (200..300).contains(&reply.status),
                 "{method} {path}: {reply:?}"
@@ -326,6 +361,8 @@ async fn a_body_has_the_fields_that_are_described_and_no_others() {
             &fields("DetectRequest") | &BTreeSet::from(of_fits),
         ),
         ("/predict/a", "POST", &fields("Point") | &fields("Columns")),
+        ("/backtest/a", "POST", fields("BacktestRequest")),
+        ("/series/a/feedback", "POST", fields("FeedbackRequest")),
         ("/series/a/versions", "POST", fields("VersionRequest")),
         ("/series/a/aliases/b", "PUT", fields("AliasRequest")),
     ] {

@@ -61,7 +61,7 @@ impl EventMatch {
             false_alerts: alerts.iter().filter(is_false).count(),
             delays: events
                 .iter()
-                .filter_map(|event| delay(event, &alerts))
+                .filter_map(|event| delay_of(event, &alerts))
                 .collect(),
         }
     }
@@ -79,7 +79,7 @@ impl EventMatch {
 }
 
 /// Points from the start of an event to its first alarm in time.
-fn delay(event: &Run, alerts: &[Run]) -> Option<usize> {
+pub(crate) fn delay_of(event: &Run, alerts: &[Run]) -> Option<usize> {
     let after = alerts.partition_point(|alert| alert.last < event.first);
     let alarm = alerts.get(after)?.first.max(event.first);
     (alarm <= event.last + LATE).then(|| alarm - event.first)

@@ -2,6 +2,7 @@
 
 pub(crate) mod banded;
 pub(crate) mod draft;
+mod expected;
 pub(crate) mod fan;
 pub(crate) mod gaussian;
 pub(crate) mod history;
@@ -74,7 +75,8 @@ pub(crate) struct Sensitivity {
 }
 
 pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted, FitError> {
-    let (timestamps, values) = kept(series, params.exclude());
+    let left_out = [params.exclude(), params.feedback().left_out.as_slice()].concat();
+    let (timestamps, values) = kept(series, &left_out);
     let series = series.with_columns(&timestamps, &values);
     let sensitivity = Sensitivity {
         alarm_rate: params.alarm_rate(),
@@ -88,6 +90,7 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
         choice: Choice::Named,
     };
     require(&values, 2)?;
+    let expected = expected::flags(&series, &params.feedback().expected);
     // Once, and not at all for what needs none of it: a mean is a fortieth of its cost.
     let history = LazyCell::new(|| History::of(&series));
     let (chosen, choice) = match params.kind() {
@@ -119,7 +122,10 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
         }
         Model::Windowed(shape) => {
             require(&values, 3)?;
-            let model = windowed::fit(shape, &history, request)?;
+            let mut model = windowed::fit(shape, &history, request)?;
+            if let Some(flags) = &expected {
+                model.expects(&series, flags);
+            }
             return Ok(Fitted::from(model));
         }
         Model::TailViews => {
@@ -149,18 +155,20 @@ pub(crate) fn fit(params: &CheckedParams, series: &Series<'_>) -> Result<Fitted,
             )?
         }
     };
-    Ok(match chosen {
-        Chosen::LocationScale(model) if is_plain(&request) => Fitted::from(model),
+    let mut model = match chosen {
+        Chosen::LocationScale(model) if is_plain(&request) && expected.is_none() => {
+            return Ok(Fitted::from(model));
+        }
         Chosen::LocationScale(model) => {
             let trained = (timestamps[0], timestamps[timestamps.len() - 1]);
-            Fitted::from(Banded::of_location_scale(
-                &model,
-                trained,
-                request.chosen(choice),
-            ))
+            Banded::of_location_scale(&model, trained, request.chosen(choice))
         }
-        Chosen::Draft(draft) => Fitted::from(draft.into_model(&history, request.chosen(choice))),
-    })
+        Chosen::Draft(draft) => draft.into_model(&history, request.chosen(choice)),
+    };
+    if let Some(flags) = &expected {
+        model.expects(&series, flags);
+    }
+    Ok(Fitted::from(model))
 }
 
 /// Whether a location-scale model can hold all that was asked for.

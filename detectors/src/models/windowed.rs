@@ -155,7 +155,7 @@ fn expected_of(core: &Core, context: &[f64]) -> f64 {
 
 impl Windowed {
     /// Length of a window.
-    fn m(&self) -> usize {
+    pub(super) fn m(&self) -> usize {
         self.context.len() + 1
     }
 
@@ -250,7 +250,7 @@ impl Windowed {
 
     /// As the history was; a value that is none counts as the median, so that the windows after it
     /// have one.
-    fn standardized(&self, value: f64) -> f64 {
+    pub(super) fn standardized(&self, value: f64) -> f64 {
         if !value.is_finite() {
             return 0.0;
         }

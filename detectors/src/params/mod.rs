@@ -17,7 +17,8 @@ use crate::seasons::{PERIODS_MAX, clock};
 use crate::series::Series;
 
 pub use types::{
-    Direction, Excluded, MinDeviation, Seasons, TimeUnit, UnknownDirection, UnknownTimeUnit,
+    Direction, Excluded, Feedback, MinDeviation, Seasons, TimeUnit, UnknownDirection,
+    UnknownTimeUnit,
 };
 
 /// Names a user may ask for.
@@ -73,6 +74,8 @@ pub struct Params {
     pub time_unit: Option<TimeUnit>,
     /// Stretches left out of the history, such as outages.
     pub exclude: Vec<Excluded>,
+    /// What users said of the history; what is excluded stays so.
+    pub feedback: Feedback,
 }
 
 /// The class of a parameter error.
@@ -151,6 +154,7 @@ pub struct CheckedParams {
     zone: Option<TimeZone>,
     time_unit: TimeUnit,
     exclude: Vec<Excluded>,
+    feedback: Feedback,
 }
 
 impl Model {
@@ -209,6 +213,7 @@ impl Params {
             zone: self.check_zone(model)?,
             time_unit: self.time_unit.unwrap_or_default(),
             exclude: self.check_exclude()?,
+            feedback: self.feedback.clone(),
         })
     }
 
@@ -453,6 +458,10 @@ impl CheckedParams {
 
     pub(crate) fn zone(&self) -> Option<&TimeZone> {
         self.zone.as_ref()
+    }
+
+    pub(crate) fn feedback(&self) -> &Feedback {
+        &self.feedback
     }
 
     pub(crate) fn exclude(&self) -> &[Excluded] {

@@ -156,6 +156,15 @@ pub struct Excluded {
     pub to: i64,
 }
 
+/// What users said of stretches of the history, both ends included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Feedback {
+    /// Stretches of points that are expected: their like does not alarm.
+    pub expected: Vec<Excluded>,
+    /// Stretches that are left out of the history, as those excluded.
+    pub left_out: Vec<Excluded>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,6 +54,7 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
             timezone,
             time_unit,
             exclude,
+            feedback: Default::default(),
         },
         fitted_at_ms,
         set_alias,
@@ -107,26 +108,27 @@ pub(super) fn detection(mut request: DetectRequest) -> Result<Detection, Rejecti
             timezone: request.timezone,
             time_unit,
             exclude,
+            feedback: Default::default(),
         },
         min_points: usize::try_from(min_points).unwrap_or(usize::MAX),
     })
 }
 
-fn least(deviation: api::MinDeviation) -> MinDeviation {
+pub(super) fn least(deviation: api::MinDeviation) -> MinDeviation {
     MinDeviation {
         abs: deviation.abs,
         rel: deviation.rel,
     }
 }
 
-fn seasons(seasonality: Seasonality) -> Seasons {
+pub(super) fn seasons(seasonality: Seasonality) -> Seasons {
     match seasonality {
         Seasonality::Auto => Seasons::Auto,
         Seasonality::Periods(periods) => Seasons::Periods(periods),
     }
 }
 
-fn optional_name<T: FromStr<Err: Display>>(
+pub(super) fn optional_name<T: FromStr<Err: Display>>(
     field: &str,
     name: Option<&str>,
 ) -> Result<Option<T>, Rejection> {
@@ -141,7 +143,10 @@ fn named<T: FromStr<Err: Display>>(field: &str, name: &str) -> Result<T, Rejecti
     })
 }
 
-fn excluded(stretches: &[api::Excluded], per_second: i64) -> Result<Vec<Excluded>, Rejection> {
+pub(super) fn excluded(
+    stretches: &[api::Excluded],
+    per_second: i64,
+) -> Result<Vec<Excluded>, Rejection> {
     let ticks = |index: usize, end: &str, time: Timestamp| {
         time.ticks(per_second).ok_or_else(|| {
             let loc = [
@@ -235,6 +240,19 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
         }
         RegistryError::NoOnlineState(_) => plain(Code::NoOnlineState),
         RegistryError::NothingLearnt(_) => plain(Code::TooFewPoints),
+        RegistryError::UnknownBacktest(_) => plain(Code::UnknownBacktest),
+        RegistryError::UnknownFeedback(_) => plain(Code::UnknownFeedback),
+        RegistryError::TooMuchFeedback(_) => plain(Code::ParameterOutOfRange),
+        RegistryError::TooManyBacktests { of_tenant: true } => plain(Code::TenantOverShare),
+        RegistryError::TooManyBacktests { of_tenant: false } => plain(Code::Overloaded),
+        RegistryError::Backtest { field, reason } => {
+            let code = if *field == "time_unit" {
+                Code::ParameterConflict
+            } else {
+                Code::ParameterOutOfRange
+            };
+            Rejection::one(code, at(&[field], None, reason.clone()))
+        }
         RegistryError::Series(series) => series_rejection(series),
         RegistryError::TooFewPoints { .. } => Rejection::one(
             Code::TooFewPoints,
@@ -255,6 +273,7 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
                 let error = FieldError::new(loc, put.to_string());
                 Rejection::one(Code::IdempotencyKeyReused, error)
             }
+            PutError::AliasUnmet => plain(Code::AliasPreconditionFailed),
             PutError::TooManyAliases => plain(Code::InvalidAlias),
             PutError::Deleted => plain(Code::SeriesDeleted),
         },
@@ -352,7 +371,7 @@ pub(super) fn refusal(refusal: Refusal) -> Rejection {
     Rejection::new(code, refusal.to_string())
 }
 
-fn series_rejection(error: &SeriesError) -> Rejection {
+pub(super) fn series_rejection(error: &SeriesError) -> Rejection {
     let reason = error.to_string();
     match *error {
         SeriesError::LengthMismatch { timestamps, values } => {
@@ -372,7 +391,7 @@ fn series_rejection(error: &SeriesError) -> Rejection {
     }
 }
 
-fn params_rejection(error: &ParamError) -> Rejection {
+pub(super) fn params_rejection(error: &ParamError) -> Rejection {
     let code = match error.kind {
         ParamErrorKind::UnknownModel => Code::UnknownModel,
         ParamErrorKind::OutOfRange => Code::ParameterOutOfRange,

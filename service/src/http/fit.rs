@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
+use api::feedback::Feedback;
 use api::{Calibration, FitReply, Rejection, Warning};
 use bytes::Bytes;
 use detectors::Summary;
@@ -61,6 +62,8 @@ async fn fit(
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,
     };
+    let given = registry.feedback_for_fit(series.name()).await;
+    let given = given.map_err(|error| convert::rejection(&error))?;
     let options = registry.options();
     let may_set_alias = caller.has(Scope::Admin);
     let work = Arc::clone(&state.metrics.work);
@@ -68,17 +71,17 @@ async fn fit(
         let job = read(media, &body, may_set_alias)?;
         if job.is_light() {
             let _work = ticket.work();
-            run(job, &options, &work)?
+            run(job, &given, &options, &work)?
         } else {
             let fitted = state
                 .compute
-                .run(&mut ticket, move || run(job, &options, &work))
+                .run(&mut ticket, move || run(job, &given, &options, &work))
                 .await;
             fitted.map_err(convert::compute_rejection)??
         }
     } else {
         let fitted = state.compute.run(&mut ticket, move || {
-            run(read(media, &body, may_set_alias)?, &options, &work)
+            run(read(media, &body, may_set_alias)?, &given, &options, &work)
         });
         fitted.await.map_err(convert::compute_rejection)??
     };
@@ -119,8 +122,18 @@ fn read(media: Media, body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejec
     Ok(job)
 }
 
-fn run(job: FitJob, options: &RegistryOptions, work: &WorkTimes) -> Result<Fitting, Rejection> {
-    work.fits.time(|| bodies::run_fit(job, options))
+fn run(
+    mut job: FitJob,
+    given: &[Feedback],
+    options: &RegistryOptions,
+    work: &WorkTimes,
+) -> Result<Fitting, Rejection> {
+    work.fits.time(|| {
+        let obeyed = job.obey(given);
+        let mut fitting = bodies::run_fit(job, options)?;
+        fitting.feedback = obeyed;
+        Ok(fitting)
+    })
 }
 
 /// What is told of a version that is stored.
@@ -151,6 +164,7 @@ pub(super) fn fit_reply<'a>(
         trained_from: fitting.trained_from,
         trained_to: fitting.trained_to,
         duration_ms,
+        feedback: fitting.feedback,
         warnings: summary
             .warnings
             .iter()

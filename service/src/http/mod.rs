@@ -4,6 +4,7 @@ mod admit;
 mod alias;
 mod artifact;
 mod authenticate;
+mod backtest;
 pub mod bodies;
 mod body;
 mod calibration;
@@ -16,6 +17,7 @@ mod csv_reply;
 mod cursor;
 mod detect;
 mod docs;
+mod feedback;
 mod fit;
 mod health;
 mod held;
@@ -170,10 +172,16 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
+        | Resource::Backtest(id)
+        | Resource::Feedback(id)
+        | Resource::FeedbackEntry(id, _)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
         Resource::PredictMany => stream::many(call, payload).await,
         Resource::SeriesList => series::list(call).await,
         Resource::Detect => detect::handle(call, payload).await,
+        Resource::Backtests => backtest::list(call).await,
+        Resource::BacktestJob(id) => backtest::job(call, id).await,
+        Resource::BacktestReport(id) => backtest::report(call, id).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
         Resource::Plot => Box::pin(plot::handle(call, payload)).await,
@@ -223,8 +231,14 @@ async fn answer_of_series(
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => Box::pin(fit::handle(call, payload, series)).await,
+        Resource::Backtest(_) => Box::pin(backtest::start(call, payload, series)).await,
+        Resource::Feedback(_) => feedback::handle(call, payload, series).await,
+        Resource::FeedbackEntry(_, id) => feedback::take_back(call, series, id).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
         Resource::PredictMany
+        | Resource::Backtests
+        | Resource::BacktestJob(_)
+        | Resource::BacktestReport(_)
         | Resource::SeriesList
         | Resource::Detect
         | Resource::Healthcheck

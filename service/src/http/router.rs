@@ -16,6 +16,14 @@ pub enum Resource<'a> {
     Update(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
+    /// `/backtest/{series_id}`
+    Backtest(&'a str),
+    /// `/backtests`
+    Backtests,
+    /// `/backtests/{job_id}`
+    BacktestJob(&'a str),
+    /// `/backtests/{job_id}/report`
+    BacktestReport(&'a str),
     /// `/detect`
     Detect,
     /// `/series`
@@ -30,6 +38,10 @@ pub enum Resource<'a> {
     Version(&'a str, &'a str),
     /// `/series/{series_id}/versions/{version}/artifact`
     Artifact(&'a str, &'a str),
+    /// `/series/{series_id}/feedback`
+    Feedback(&'a str),
+    /// `/series/{series_id}/feedback/{feedback_id}`
+    FeedbackEntry(&'a str, &'a str),
     /// `/series/{series_id}/aliases`
     Aliases(&'a str),
     /// `/series/{series_id}/aliases/{alias}`
@@ -74,6 +86,16 @@ impl<'a> Resource<'a> {
         if let Some(rest) = path.strip_prefix("/series/") {
             return Self::of_series(rest);
         }
+        if let Some(id) = path.strip_prefix("/backtest/") {
+            return Self::Backtest(id);
+        }
+        if let Some(rest) = path.strip_prefix("/backtests/") {
+            return match rest.split_once('/') {
+                None => Self::BacktestJob(rest),
+                Some((id, "report")) => Self::BacktestReport(id),
+                Some(_) => Self::Unknown,
+            };
+        }
         if let Some(code) = path.strip_prefix("/problems/") {
             return Self::ProblemPage(code);
         }
@@ -82,6 +104,7 @@ impl<'a> Resource<'a> {
         }
         match path {
             "/predict" => Self::PredictMany,
+            "/backtests" => Self::Backtests,
             "/detect" => Self::Detect,
             "/series" => Self::SeriesList,
             "/healthcheck" => Self::Healthcheck,
@@ -105,6 +128,7 @@ impl<'a> Resource<'a> {
             "calibration" => return Self::Calibration(id),
             "versions" => return Self::Versions(id),
             "aliases" => return Self::Aliases(id),
+            "feedback" => return Self::Feedback(id),
             _ => {}
         }
         let step = |name: &str| {
@@ -113,6 +137,9 @@ impl<'a> Resource<'a> {
         };
         if let Some(version) = step("versions/") {
             return Self::Version(id, version);
+        }
+        if let Some(entry) = step("feedback/") {
+            return Self::FeedbackEntry(id, entry);
         }
         let of_version = rest.strip_prefix("versions/");
         match of_version.and_then(|rest| rest.split_once('/')) {
@@ -140,14 +167,20 @@ impl<'a> Resource<'a> {
             | Self::PredictMany
             | Self::Update(_)
             | Self::Fit(_)
-            | Self::Detect => "POST",
+            | Self::Detect
+            | Self::Backtest(_) => "POST",
             Self::Versions(_) => "GET, HEAD, POST",
             Self::Series(_) | Self::Version(..) => "GET, HEAD, DELETE",
+            Self::BacktestJob(_) => "GET, HEAD, DELETE",
+            Self::Feedback(_) => "GET, HEAD, POST",
+            Self::FeedbackEntry(..) => "DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
             Self::SeriesList
             | Self::Artifact(..)
             | Self::Calibration(_)
             | Self::Aliases(_)
+            | Self::Backtests
+            | Self::BacktestReport(_)
             | Self::Healthcheck
             | Self::Metrics
             | Self::Plot
@@ -219,6 +252,18 @@ mod tests {
             Resource::Artifact("a", "")
         );
         assert_eq!(Resource::at("/detect"), Resource::Detect);
+        assert_eq!(Resource::at("/backtest/a"), Resource::Backtest("a"));
+        assert_eq!(Resource::at("/series/a/feedback"), Resource::Feedback("a"));
+        assert_eq!(
+            Resource::at("/series/a/feedback/b"),
+            Resource::FeedbackEntry("a", "b")
+        );
+        assert_eq!(Resource::at("/backtests"), Resource::Backtests);
+        assert_eq!(Resource::at("/backtests/j"), Resource::BacktestJob("j"));
+        assert_eq!(
+            Resource::at("/backtests/j/report"),
+            Resource::BacktestReport("j")
+        );
         for path in [
             "/",
             "/series/a/b/calibration",
@@ -233,6 +278,9 @@ mod tests {
             "/fit",
             "/detect/",
             "/detect/a",
+            "/backtest",
+            "/backtests/j/report/",
+            "/backtests/j/other",
             "/%70redict/a",
             "//predict/a",
             "/healthcheck/",

@@ -77,6 +77,21 @@ impl<'a> Series<'a> {
 }
 
 impl Call<'_> {
+    /// What stands before the names of the caller's series; empty where they are kept under their ids.
+    ///
+    /// # Errors
+    /// As [`Call::series`].
+    pub(super) fn tenant(&self) -> Result<&str, Rejection> {
+        match self.caller {
+            Caller::Anybody => Ok(""),
+            Caller::Known(identity) => Ok(identity.tenant.prefix().unwrap_or_default()),
+            Caller::Unnamed => {
+                let words = "what belongs to a tenant was asked for and the caller is not known";
+                Err(Rejection::new(Code::Internal, words))
+            }
+        }
+    }
+
     /// The series `id` of the caller.
     ///
     /// # Errors

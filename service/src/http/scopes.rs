@@ -18,16 +18,26 @@ impl Resource<'_> {
             // An artifact has the training points, which a plot shows as well.
             | Self::Artifact(..)
             | Self::Alias(..)
+            | Self::Feedback(_)
+            | Self::BacktestJob(_)
                 if [Method::GET, Method::HEAD].contains(method) =>
             {
                 Some(Scope::Predict)
             }
-            Self::Fit(_) | Self::Update(_) | Self::Versions(_) => Some(Scope::Fit),
+            Self::Fit(_)
+            | Self::Update(_)
+            | Self::Versions(_)
+            | Self::Backtest(_)
+            | Self::BacktestJob(_)
+            | Self::Feedback(_)
+            | Self::FeedbackEntry(..) => Some(Scope::Fit),
             Self::Predict(_)
             | Self::PredictMany
             | Self::Detect
             | Self::Calibration(_)
             | Self::Plot
+            | Self::Backtests
+            | Self::BacktestReport(_)
             | Self::Aliases(_) => Some(Scope::Predict),
             // Figures of the whole server tell of all tenants together.
             // Deleting takes away what others score with, as pointing an alias elsewhere does.

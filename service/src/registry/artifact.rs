@@ -10,7 +10,7 @@ use super::lookup::find;
 use super::model::model_digest;
 use super::{Registry, RegistryError};
 use crate::store::artifact::{Artifact, MAGIC};
-use crate::store::{StoreError, VersionSelector};
+use crate::store::{Condition, StoreError, VersionSelector};
 
 /// A version as a file.
 pub struct Exported {
@@ -91,6 +91,8 @@ pub fn import(
         trained_from: record.trained_from,
         trained_to: record.trained_to,
         set_alias,
+        alias_if: Condition::Any,
+        feedback: None,
         life: None,
         record: Vec::new(),
         training: None,

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::aliases::AliasCache;
 use super::cache::ModelCache;
-use super::{Monitors, OnlineStates, Registry, RegistryError};
+use super::{Backtests, Monitors, OnlineStates, Registry, RegistryError};
 use crate::store::{DeleteError, DeletePut, Deleted, PutError, VersionSelector};
 
 /// What has copies of what is stored.
@@ -21,6 +21,7 @@ pub(super) struct Copies {
     pub(super) monitors: Arc<Monitors>,
     /// They hold the store, which holds this.
     pub(super) online: Weak<OnlineStates>,
+    pub(super) backtests: Weak<Backtests>,
 }
 
 impl Copies {
@@ -43,6 +44,9 @@ impl Copies {
                 }
                 if let Some(online) = self.online.upgrade() {
                     online.forget(series);
+                }
+                if let Some(backtests) = self.backtests.upgrade() {
+                    backtests.forget(series);
                 }
                 self.monitors.forget(series, |_| true);
             }

@@ -85,6 +85,33 @@ pub enum RegistryError {
     /// The online state was started and has learnt nothing.
     #[error("the online state of series {0} has learnt no point yet")]
     NothingLearnt(String),
+    /// There is no such backtest.
+    #[error("there is no backtest {0}")]
+    UnknownBacktest(String),
+    /// The series has no such feedback.
+    #[error("there is no feedback {0}")]
+    UnknownFeedback(String),
+    /// The series has as much feedback as it may have.
+    #[error("series {0} has {max} entries of feedback already", max = api::limits::FEEDBACK_PER_SERIES)]
+    TooMuchFeedback(String),
+    /// As many backtests wait as may.
+    #[error("{}", if *.of_tenant {
+        "the caller has as many backtests that wait or run as it may have"
+    } else {
+        "as many backtests wait as may"
+    })]
+    TooManyBacktests {
+        /// Whether it is the share of the tenant that is used up.
+        of_tenant: bool,
+    },
+    /// A backtest cannot be made as it is asked for.
+    #[error("{reason}")]
+    Backtest {
+        /// The field that says so.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The history is not a series.
     #[error(transparent)]
     Series(#[from] SeriesError),
@@ -122,6 +149,12 @@ fn pointing(aliases: &[CompactString]) -> String {
     match aliases {
         [one] => format!("the alias {one} points"),
         several => format!("the aliases {} point", several.join(", ")),
+    }
+}
+
+impl RegistryError {
+    pub(super) fn backtest(field: &'static str, reason: String) -> Self {
+        Self::Backtest { field, reason }
     }
 }
 

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use api::feedback::FeedbackObeyed;
 use compact_str::CompactString;
 use detectors::{Excluded, Fitted, Params, Seasons, Series};
 use tokio::sync::oneshot;
 
+use super::aliases::AliasCache;
+use super::cache::ModelCache;
 use super::model::model_digest;
 use super::{Registry, RegistryError, RegistryOptions, ServedModel};
 use crate::store::training::TrainingPoints;
 use crate::store::{
-    FitParameters, Indexed, Labels, Metadata, Put, PutError, Request, Stored, VersionRecord,
+    Condition, FitParameters, Indexed, Labels, Metadata, Put, PutError, Request, Store, Stored,
+    VersionRecord,
 };
 
 /// Sealed training points up to this size stand in the version's record: one insert for a small
@@ -45,6 +49,10 @@ pub struct Fitting {
     pub trained_to: i64,
     /// An alias that points to the version from its commit on.
     pub set_alias: Option<CompactString>,
+    /// Only if that alias is as assumed.
+    pub alias_if: Condition,
+    /// Points that were treated as feedback says, if the series has any.
+    pub feedback: Option<FeedbackObeyed>,
     /// The life of the series that it was made of, if it was made of something that the series had.
     pub(super) life: Option<u64>,
     pub(super) record: Vec<u8>,
@@ -124,7 +132,9 @@ impl FitJob {
         // The points sent are counted first: what is wrong with them is wrong whatever is asked for.
         enough(Used::of(timestamps, &[]), series.len(), options)?;
         let params = self.params.check()?;
-        let used = Used::of(timestamps, &self.params.exclude);
+        let told = &self.params.feedback.left_out;
+        let left_out = [self.params.exclude.as_slice(), told].concat();
+        let used = Used::of(timestamps, &left_out);
         let (trained_from, trained_to) = enough(used, series.len(), options)?;
         let fitted = params.fit(&series)?;
         let metadata = Metadata {
@@ -191,6 +201,8 @@ impl Fitting {
             trained_from,
             trained_to,
             set_alias: None,
+            alias_if: Condition::Any,
+            feedback: None,
             life: None,
             record: Vec::new(),
             training: None,
@@ -253,28 +265,16 @@ impl Registry {
         request: Option<Request>,
     ) -> Result<Stored, RegistryError> {
         let (sender, receiver) = oneshot::channel();
-        let (cache, aliases) = (Arc::clone(&self.cache), Arc::clone(&self.aliases));
-        let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
-        let (name, set_alias) = (CompactString::from(series), fitting.set_alias.clone());
-        let put = Put {
-            series: name.clone(),
-            record: std::mem::take(&mut fitting.record),
-            training: fitting.training.take(),
-            request,
-            alias: fitting.set_alias.clone(),
-            index: std::mem::take(&mut fitting.index),
-            life: fitting.life,
-        };
-        let done = move |outcome: Result<Stored, PutError>| {
-            if let Ok(Stored::New { version, alias }) = &outcome {
-                cache.publish(&name, Arc::new(ServedModel::new(*version, fitted, digest)));
-                if let (Some(name_of), Some(record)) = (&set_alias, alias) {
-                    aliases.publish(&name, name_of, Some(record));
-                }
-            }
-            let _ = sender.send(outcome);
-        };
-        self.store.submit(put, Box::new(done));
+        let publish = (&self.cache, &self.aliases);
+        submit(
+            &*self.store,
+            publish,
+            series,
+            (fitting, request),
+            |outcome| {
+                let _ = sender.send(outcome);
+            },
+        );
         let outcome = receiver
             .await
             .unwrap_or_else(|_| Err(PutError::Unknown("the committer is gone".into())));
@@ -289,6 +289,39 @@ impl Registry {
             tokio::task::spawn_blocking(move || cache.evict());
         }
     }
+}
+
+/// Queues a fitted model, to be published by the store's completion before `tell` hears of it.
+pub(super) fn submit(
+    store: &dyn Store,
+    (cache, aliases): (&Arc<ModelCache>, &Arc<AliasCache>),
+    series: &str,
+    (fitting, request): (&mut Fitting, Option<Request>),
+    tell: impl FnOnce(Result<Stored, PutError>) + Send + 'static,
+) {
+    let (cache, aliases) = (Arc::clone(cache), Arc::clone(aliases));
+    let (fitted, digest) = (fitting.fitted.clone(), fitting.digest);
+    let (name, set_alias) = (CompactString::from(series), fitting.set_alias.clone());
+    let put = Put {
+        series: name.clone(),
+        record: std::mem::take(&mut fitting.record),
+        training: fitting.training.take(),
+        request,
+        alias: fitting.set_alias.clone(),
+        alias_if: fitting.alias_if.clone(),
+        index: std::mem::take(&mut fitting.index),
+        life: fitting.life,
+    };
+    let done = move |outcome: Result<Stored, PutError>| {
+        if let Ok(Stored::New { version, alias }) = &outcome {
+            cache.publish(&name, Arc::new(ServedModel::new(*version, fitted, digest)));
+            if let (Some(name_of), Some(record)) = (&set_alias, alias) {
+                aliases.publish(&name, name_of, Some(record));
+            }
+        }
+        tell(outcome);
+    };
+    store.submit(put, Box::new(done));
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@
 
 mod aliases;
 mod artifact;
+mod backtests;
 pub mod cache;
 mod deletes;
 #[cfg(test)]
 mod deletes_tests;
 mod error;
+mod feedback;
 mod fit;
 mod inventory;
 mod lookup;
@@ -22,12 +24,17 @@ mod online;
 mod reads;
 #[cfg(test)]
 mod reads_tests;
+mod version_diff;
 pub mod warm;
 
 use std::io::Write;
 use std::sync::Arc;
 
 pub use artifact::{Exported, import};
+pub use backtests::{
+    BacktestRequest, Backtests, Candidate, Chart, Charts, Deleted, History, Rule, SetAlias, Train,
+    VersionName,
+};
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
 pub use inventory::{SeriesOverview, VersionFacts, VersionOfList, VersionsPage};
@@ -38,11 +45,13 @@ pub use online::{
     Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,
     StartRequest, Updating,
 };
+pub use version_diff::{Compared, version_diff};
 
 use crate::store::{BackupError, CarriedFile, Commits, Space, Store, Summary};
 use aliases::AliasCache;
 use cache::ModelCache;
 use deletes::Copies;
+use feedback::HasFeedback;
 use reads::{Flights, StoreReads};
 
 /// What an operator may set.
@@ -64,11 +73,13 @@ pub struct Registry {
     aliases: Arc<AliasCache>,
     monitors: Arc<Monitors>,
     online: Arc<OnlineStates>,
+    backtests: Arc<Backtests>,
+    has_feedback: HasFeedback,
     options: RegistryOptions,
 }
 
 impl Registry {
-    /// A registry over an open store. Nothing is loaded until it is asked for.
+    /// A registry over an open store. No model is loaded until it is asked for; the jobs are. Blocks.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
         let budget = options.model_cache_bytes;
@@ -84,13 +95,21 @@ impl Registry {
         );
         let aliases = Arc::new(AliasCache::new(budget, cache.beside()));
         let (cache, online) = (Arc::new(cache), Arc::new(online));
+        let backtests = Arc::new(Backtests::open(
+            Arc::clone(&store),
+            Arc::clone(&cache),
+            Arc::clone(&aliases),
+            options,
+        ));
         let copies = Copies {
             models: Arc::clone(&cache),
             aliases: Arc::clone(&aliases),
             monitors: Arc::clone(&monitors),
             online: Arc::downgrade(&online),
+            backtests: Arc::downgrade(&backtests),
         };
         store.on_delete(Box::new(move |deleted| copies.drop_deleted(deleted)));
+        let has_feedback = HasFeedback::of(&*store);
         Self {
             store,
             reads,
@@ -99,6 +118,8 @@ impl Registry {
             aliases,
             monitors,
             online,
+            backtests,
+            has_feedback,
             options,
         }
     }
@@ -171,6 +192,7 @@ impl Registry {
 
     /// Completes what is queued and closes the store. Blocks.
     pub fn close(&self) {
+        self.backtests.stop();
         self.store.close();
     }
 }

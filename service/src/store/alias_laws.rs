@@ -135,6 +135,33 @@ pub(super) fn alias_changes_that_share_a_commit_keep_their_order(store: &dyn Sto
     assert_eq!(points_to(store, "y"), None);
 }
 
+pub(super) fn a_version_is_not_stored_if_its_alias_is_not_as_assumed(store: &dyn Store) {
+    let mut mark = 0;
+    let mut with_alias = |condition| {
+        mark += 1;
+        let put = Put {
+            series: "promoted".into(),
+            alias: Some("champion".into()),
+            alias_if: condition,
+            ..put("promoted", mark)
+        };
+        put_and_wait(store, put)
+    };
+    let record = || store.alias("promoted", "champion").unwrap().unwrap();
+    assert_eq!(with_alias(Condition::Present), Err(PutError::AliasUnmet));
+    assert_eq!(with_alias(Condition::Absent), Ok(1));
+    assert_eq!(with_alias(Condition::Absent), Err(PutError::AliasUnmet));
+    let first = record().revision;
+    assert_eq!(with_alias(Condition::OneOf(vec![first])), Ok(2));
+    // Changed meanwhile: neither the alias nor a version comes of it.
+    assert_eq!(
+        with_alias(Condition::OneOf(vec![first])),
+        Err(PutError::AliasUnmet)
+    );
+    assert_eq!(record().version, 2);
+    assert_eq!(with_alias(Condition::Any), Ok(3));
+}
+
 pub(super) fn a_version_and_its_alias_are_one_commit(store: &dyn Store) {
     let with_alias = |mark, alias: &str| Put {
         alias: Some(alias.into()),

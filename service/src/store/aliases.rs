@@ -226,14 +226,22 @@ impl<'a> AliasWrites<'a> {
         }
     }
 
-    /// Whether `alias` may point to a version: it is there, or there is room for it.
+    /// Whether `alias` may point to a version: it is as assumed, and is there or there is room for it. An inner error
+    /// refuses this put alone.
     pub(super) fn takes(
         &self,
         table: &fjall::Keyspace,
-        series: &str,
-        alias: &str,
-    ) -> Result<bool, StoreError> {
-        Ok(self.current(table, series, alias)?.is_some() || self.has_room(table, series)?)
+        (series, alias): (&str, &str),
+        condition: &Condition,
+    ) -> Result<Result<(), PutError>, StoreError> {
+        let current = self.current(table, series, alias)?;
+        Ok(if !condition.holds(current.as_ref()) {
+            Err(PutError::AliasUnmet)
+        } else if current.is_some() || self.has_room(table, series)? {
+            Ok(())
+        } else {
+            Err(PutError::TooManyAliases)
+        })
     }
 
     fn has_room(&self, table: &fjall::Keyspace, series: &str) -> Result<bool, StoreError> {

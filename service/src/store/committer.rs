@@ -19,6 +19,7 @@ use super::answers::{Answers, Before, NewAnswers, now_ms};
 use super::chores::{Chores, rests, sweep};
 use super::commits::Commits;
 use super::deletes::{self, DeleteListener, Deleted};
+use super::documents::DocumentWrites;
 use super::heads::Heads;
 use super::index::IndexWrites;
 use super::opening::CommitNumbers;
@@ -26,7 +27,7 @@ use super::queued::{Deletes, Outcome, Queued};
 use super::room::{self, Room};
 use super::state_writes::StateWrites;
 use super::under_way::UnderWay;
-use super::{Put, PutError, StatePut, StoreError, Stored, reading, retention};
+use super::{Put, PutError, StoreError, Stored, reading, retention};
 
 /// A batch ends when it holds this many bytes of records, so that a burst of large fits does not
 /// make one commit of unbounded size.
@@ -42,6 +43,7 @@ pub(super) struct Tables {
     pub(super) online: fjall::Keyspace,
     pub(super) points: fjall::Keyspace,
     pub(super) aliases: fjall::Keyspace,
+    pub(super) documents: fjall::Keyspace,
     pub(super) answers: Answers,
     pub(super) times: fjall::Keyspace,
     pub(super) labels: fjall::Keyspace,
@@ -242,6 +244,7 @@ fn commit(
     let mut answers = NewAnswers::at(now_ms);
     let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
     let mut index = IndexWrites::default();
+    let mut documents = DocumentWrites::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
         outcomes.push(match queued {
@@ -251,11 +254,21 @@ fn commit(
                 (&mut heads, &mut answers, &mut aliases, &mut index),
             )?),
             Queued::State(put, _) => {
-                let is_of_now = is_of_now(&mut heads, tables, put)?;
+                let is_of_now = is_of_life(&mut heads, tables, &put.series, put.life)?;
                 if is_of_now {
                     states.entry(&put.series).or_default().add(&put.change);
                 }
                 Outcome::State(is_of_now.then_some(()).ok_or(PutError::Deleted))
+            }
+            Queued::Document(put, _) => {
+                let is_of_now = match put.life {
+                    Some(life) => is_of_life(&mut heads, tables, &put.series, life)?,
+                    None => true,
+                };
+                if is_of_now {
+                    documents.add(put);
+                }
+                Outcome::Document(is_of_now.then_some(()).ok_or(PutError::Deleted))
             }
             Queued::Alias(put, _) => Outcome::Alias(match heads.of(tables, &put.series)? {
                 Ok(series) => {
@@ -280,6 +293,7 @@ fn commit(
     let series = heads.write(&mut write, tables, shared.series.load(Ordering::Relaxed));
     let revision = aliases.revision;
     aliases.write(&mut write, &tables.aliases);
+    documents.write(&mut write, &tables.documents);
     index.write(&mut write, tables);
     answers.write(&mut write, &tables.answers, &mut chores.sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
@@ -298,13 +312,14 @@ fn commit(
 
 /// Whether the series was not deleted since the state was begun that `put` changes. Where the head is
 /// damaged, it was not: then it could not be.
-fn is_of_now<'a>(
+fn is_of_life<'a>(
     heads: &mut Heads<'a>,
     tables: &Tables,
-    put: &'a StatePut,
+    series: &'a str,
+    life: u64,
 ) -> Result<bool, String> {
-    let series = heads.of(tables, &put.series)?;
-    Ok(series.map_or(true, |series| series.head.life == put.life))
+    let series = heads.of(tables, series)?;
+    Ok(series.map_or(true, |series| series.head.life == life))
 }
 
 /// Gives a put its number, unless its request was answered before; an inner error refuses this put
@@ -333,9 +348,9 @@ fn put_version<'a>(
     }
     let alias = put.alias.as_deref();
     if let Some(alias) = alias {
-        match aliases.takes(&tables.aliases, &put.series, alias) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Err(PutError::TooManyAliases)),
+        match aliases.takes(&tables.aliases, (&put.series, alias), &put.alias_if) {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => return Ok(Err(refused)),
             Err(error @ StoreError::Damaged { .. }) => {
                 return Ok(Err(PutError::Damaged(error.to_string())));
             }

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use compact_str::CompactString;
 
 use super::committer::Tables;
+use super::documents::DocumentKind;
 use super::head::{DELETED_PREFIX, Head};
 use super::heads::{Heads, text};
 use super::record::{seal_number, version_key};
@@ -180,21 +181,24 @@ fn remove_at_once(
         write.remove(&tables.online, series);
     }
     index::remove_labels(write, tables, series)?;
+    // Feedback and backtests: as much as one series may have.
+    for kind in DocumentKind::ALL {
+        remove_prefixed(write, &tables.documents, &kind.prefix(series))?;
+    }
     // A hundred aliases at most.
-    let aliases = remove_prefixed(write, &tables.aliases, series)?;
+    let aliases = remove_prefixed(write, &tables.aliases, &[series.as_bytes(), b"\0"].concat())?;
     let names = aliases.iter().map(|key| String::from_utf8_lossy(key));
     Ok(names.map(|name| name.as_ref().into()).collect())
 }
 
-/// Removes what `table` has under the series and a zero byte; returns what comes after that in its keys.
+/// Removes what `table` has under keys that begin with `prefix`; returns what comes after that in them.
 fn remove_prefixed(
     write: &mut fjall::OwnedWriteBatch,
     table: &fjall::Keyspace,
-    series: &str,
+    prefix: &[u8],
 ) -> Result<Vec<Vec<u8>>, String> {
-    let prefix = [series.as_bytes(), b"\0"].concat();
     let mut removed = Vec::new();
-    for entry in table.prefix(&prefix) {
+    for entry in table.prefix(prefix) {
         let key = entry.key().map_err(text)?;
         removed.push(key[prefix.len()..].to_vec());
         write.remove(table, key);

@@ -20,7 +20,7 @@ use super::chores::Chores;
 use super::committer::{self, Shared, Tables};
 use super::incomplete::Incomplete;
 use super::keyspaces::{
-    ALIASES, ANSWERS, HEADS, LABELLED, LABELS, ONLINE, POINTS, TIMES, TRAINING, VERSIONS,
+    ALIASES, ANSWERS, DOCUMENTS, HEADS, LABELLED, LABELS, ONLINE, POINTS, TIMES, TRAINING, VERSIONS,
 };
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
@@ -29,10 +29,11 @@ use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
     AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, DeleteCompletion,
-    DeleteListener, DeletePut, Found, HANGS_AFTER, Head, KeptAnswer, Learnt, ListedVersion, Put,
-    PutError, RequestKey, SeriesFacts, SeriesPage, SeriesQuery, Space, StateCompletion, StatePut,
-    StateRecord, Store, StoreError, StoredState, StoredVersion, VersionSelector, VersionsQuery,
-    Waits, heads, index, listing, reading,
+    DeleteListener, DeletePut, Document, DocumentCompletion, DocumentKind, DocumentPut, Found,
+    HANGS_AFTER, Head, KeptAnswer, Learnt, ListedVersion, Put, PutError, RequestKey, SeriesFacts,
+    SeriesPage, SeriesQuery, Space, StateCompletion, StatePut, StateRecord, Store, StoreError,
+    StoredState, StoredVersion, VersionSelector, VersionsQuery, Waits, documents, heads, index,
+    listing, reading,
 };
 
 /// When a commit counts as done.
@@ -163,6 +164,7 @@ impl EmbeddedStore {
             &tables.online,
             &tables.points,
             &tables.aliases,
+            &tables.documents,
             &tables.answers.table,
             &tables.times,
             &tables.labels,
@@ -374,6 +376,37 @@ impl Store for EmbeddedStore {
         let _under_way = self.shared.reads.begin();
         self.check_complete(&[ALIASES])?;
         reading::guarded(series, || aliases::read_all(&self.tables.aliases, series))
+    }
+
+    fn submit_document(&self, put: DocumentPut, done: DocumentCompletion) {
+        self.enqueue(Queued::Document(put, done));
+    }
+
+    fn document(
+        &self,
+        kind: DocumentKind,
+        series: &str,
+        id: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[DOCUMENTS])?;
+        reading::guarded(series, || {
+            documents::read(&self.tables.documents, kind, series, id)
+        })
+    }
+
+    fn documents(
+        &self,
+        kind: DocumentKind,
+        series: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[DOCUMENTS])?;
+        reading::guarded(series.unwrap_or("documents"), || {
+            documents::read_all(&self.tables.documents, kind, (series, after), limit)
+        })
     }
 
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {

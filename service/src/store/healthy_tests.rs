@@ -51,6 +51,7 @@ fn put(n: u64, random: &mut ChaCha8Rng) -> Put {
         alias: Some("live".into()),
         index: Default::default(),
         life: None,
+        alias_if: Default::default(),
     }
 }
 

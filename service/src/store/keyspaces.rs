@@ -15,10 +15,12 @@ pub(super) const ANSWERS: &str = "idempotency";
 pub(super) const TIMES: &str = "times";
 pub(super) const LABELS: &str = "labels";
 pub(super) const LABELLED: &str = "labelled";
+pub(super) const DOCUMENTS: &str = "documents";
 
 /// All of them.
-pub(super) const ALL: [&str; 11] = [
+pub(super) const ALL: [&str; 12] = [
     META, VERSIONS, HEADS, TRAINING, ONLINE, POINTS, ALIASES, ANSWERS, TIMES, LABELS, LABELLED,
+    DOCUMENTS,
 ];
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -55,7 +57,7 @@ fn options(name: &str) -> KeyspaceCreateOptions {
         VERSIONS => buffered(16),
         HEADS | TIMES => buffered(4),
         ONLINE | POINTS | ANSWERS => buffered(8),
-        ALIASES | LABELS | LABELLED => buffered(2),
+        ALIASES | DOCUMENTS | LABELS | LABELLED => buffered(2),
         _ => KeyspaceCreateOptions::default().with_kv_separation(separation(name)),
     }
 }

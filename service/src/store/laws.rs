@@ -8,7 +8,7 @@ use super::{
     EmbeddedOptions, EmbeddedStore, Found, Indexed, Put, PutError, Store, StoreError, Stored,
     StoredVersion, VersionSelector,
 };
-use super::{alias_laws, answer_laws, state_laws};
+use super::{alias_laws, answer_laws, document_laws, state_laws};
 
 fn record(mark: u64) -> VersionRecord {
     VersionRecord {
@@ -31,6 +31,7 @@ pub(super) fn put(series: &str, mark: u64) -> Put {
         alias: None,
         index: Indexed::default(),
         life: None,
+        alias_if: Default::default(),
     }
 }
 
@@ -168,7 +169,10 @@ fn every_law(open: impl Fn() -> Arc<dyn Store>) {
     a_closed_store_refuses_puts_and_completes_the_queued(&*open());
     alias_laws::an_alias_is_where_the_last_change_pointed_it(&*open());
     alias_laws::alias_changes_that_share_a_commit_keep_their_order(&*open());
+    alias_laws::a_version_is_not_stored_if_its_alias_is_not_as_assumed(&*open());
     alias_laws::a_version_and_its_alias_are_one_commit(&*open());
+    document_laws::a_document_is_what_was_written_last(&*open());
+    document_laws::documents_are_listed_by_series_and_from_a_cursor(&*open());
     answer_laws::a_request_sent_again_makes_no_second_version(&*open());
     answer_laws::twins_that_share_a_commit_are_one_version(&*open());
     state_laws::a_state_is_its_snapshot_and_the_points_after_it(&*open());

@@ -23,6 +23,9 @@ mod delete_laws;
 #[cfg(test)]
 mod delete_model;
 pub mod deletes;
+#[cfg(test)]
+mod document_laws;
+pub mod documents;
 pub mod embedded;
 mod folder;
 mod graves;
@@ -69,6 +72,7 @@ pub use api::VersionSelector;
 pub use backup::{BackupError, CarriedFile, Summary};
 pub use commits::Commits;
 pub use deletes::{DeleteCompletion, DeleteError, DeleteListener, DeletePut, Deleted};
+pub use documents::{Document, DocumentCompletion, DocumentKind, DocumentPut, DocumentWrite};
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use head::Head;
 pub use incomplete::Incomplete;
@@ -99,6 +103,8 @@ pub struct Put {
     pub index: Indexed,
     /// The life of the series that it was made of, if it was made of something that the series had.
     pub life: Option<u64>,
+    /// Only if that alias is as the caller assumes; without an alias of no effect.
+    pub alias_if: Condition,
 }
 
 /// How a put ended well.
@@ -197,6 +203,9 @@ pub enum PutError {
     /// The series was deleted since the change was begun. Nothing was written.
     #[error("the series was deleted meanwhile")]
     Deleted,
+    /// The alias that it was put with is not as assumed. Nothing was written.
+    #[error("the alias is not as assumed: another change was made meanwhile")]
+    AliasUnmet,
     /// The write failed on its way to the disk; after a restart it may turn out to be there.
     #[error("the outcome of the write is unknown: {0}")]
     Unknown(String),
@@ -386,6 +395,39 @@ pub trait Store: Send + Sync + 'static {
     /// As [`Store::series`].
     fn as_of(&self, _series: &str, _at_ms: u64) -> Result<AsOf, StoreError> {
         Err(unlisted())
+    }
+
+    /// Queues changes of documents; `done` learns when they are durable.
+    fn submit_document(&self, _put: DocumentPut, done: DocumentCompletion) {
+        done(Err(PutError::Closed("it keeps no documents".into())));
+    }
+
+    /// Reads a document, if it is there.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    fn document(
+        &self,
+        _kind: DocumentKind,
+        _series: &str,
+        _id: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Reads up to `limit` documents of a kind in the order of their series and ids: of one series those with ids
+    /// after `after`, or of all series.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn documents(
+        &self,
+        _kind: DocumentKind,
+        _series: Option<&str>,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// Distinct series with at least one version.

@@ -213,6 +213,7 @@ fn open_tables(options: &EmbeddedOptions) -> Result<Tables, StoreError> {
         online: table(keyspaces::ONLINE)?,
         points: table(keyspaces::POINTS)?,
         aliases: table(keyspaces::ALIASES)?,
+        documents: table(keyspaces::DOCUMENTS)?,
         answers: Answers {
             table: table(keyspaces::ANSWERS)?,
             keep: options.answers,

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use super::aliases::{AliasCompletion, AliasPut};
 use super::committer::Shared;
 use super::deletes::{DeleteCompletion, DeleteError, DeletePut, Deleted};
+use super::documents::{DocumentCompletion, DocumentPut};
 use super::{
     AliasChanged, AliasError, Completion, Put, PutError, StateChange, StateCompletion, StatePut,
     Stored,
@@ -18,6 +19,7 @@ pub(super) enum Queued {
     State(StatePut, StateCompletion),
     Alias(AliasPut, AliasCompletion),
     Delete(DeletePut, DeleteCompletion),
+    Document(DocumentPut, DocumentCompletion),
 }
 
 /// How one of a batch ended.
@@ -26,6 +28,7 @@ pub(super) enum Outcome {
     State(Result<(), PutError>),
     Alias(Result<AliasChanged, AliasError>),
     Delete(Result<Deleted, DeleteError>),
+    Document(Result<(), PutError>),
 }
 
 impl Queued {
@@ -34,7 +37,7 @@ impl Queued {
         match self {
             Self::State(put, _) => !matches!(put.change, StateChange::Nothing),
             Self::Delete(..) => false,
-            Self::Version(..) | Self::Alias(..) => true,
+            Self::Version(..) | Self::Alias(..) | Self::Document(..) => true,
         }
     }
 
@@ -44,6 +47,7 @@ impl Queued {
             Self::State(put, _) => &put.series,
             Self::Alias(put, _) => &put.series,
             Self::Delete(put, _) => &put.series,
+            Self::Document(put, _) => &put.series,
         }
     }
 
@@ -57,6 +61,7 @@ impl Queued {
                 put.record.len() + put.training.as_ref().map_or(0, Vec::len) + beside
             }
             Self::Alias(..) | Self::Delete(..) => 0,
+            Self::Document(put, _) => put.size(),
             Self::State(put, _) => match &put.change {
                 StateChange::Nothing => 0,
                 StateChange::Points { record, .. } | StateChange::Snapshot { record, .. } => {
@@ -71,6 +76,7 @@ impl Queued {
             (Self::Version(_, done), Outcome::Version(outcome)) => done(outcome),
             (Self::State(_, done), Outcome::State(outcome)) => done(outcome),
             (Self::Alias(_, done), Outcome::Alias(outcome)) => done(outcome),
+            (Self::Document(_, done), Outcome::Document(outcome)) => done(outcome),
             (Self::Delete(_, done), Outcome::Delete(outcome)) => {
                 if let Ok(deleted) = &outcome {
                     shared.tell(deleted);
@@ -88,6 +94,7 @@ impl Queued {
             Self::State(_, done) => done(Err(error)),
             Self::Alias(_, done) => done(Err(error.into())),
             Self::Delete(_, done) => done(Err(error.into())),
+            Self::Document(_, done) => done(Err(error)),
         }
     }
 }

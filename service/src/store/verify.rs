@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::aliases::{AliasRecord, REVISION_KEY};
 use super::commit_record::COMMIT_KEY;
 use super::deletes::grave_key;
+use super::documents;
 use super::embedded::EmbeddedOptions;
 use super::folder::{self, Depth};
 use super::head::{DELETED_PREFIX, Head};
@@ -63,6 +64,8 @@ pub struct Verified {
     pub states: u64,
     /// Answers that are kept by idempotency keys.
     pub answers: u64,
+    /// Documents: jobs and feedback.
+    pub documents: u64,
     /// The number of the last commit.
     pub last_commit: u64,
     /// Things that are not as they should be.
@@ -101,6 +104,7 @@ pub fn verify(
     checks.states(&opened);
     checks.points(&opened);
     checks.answers(&opened);
+    checks.documents(&opened);
     Ok(checks.verified)
 }
 
@@ -444,6 +448,29 @@ impl<F: FnMut(&Finding)> Checks<F> {
                     ),
                     Ok(None) => checks.of(&series, None, what, "there is no snapshot before them"),
                     Err(reason) => checks.of(&series, None, what, reason),
+                }
+            },
+        );
+    }
+
+    /// Every document is whole. A series need not have a version to have one.
+    fn documents(&mut self, store: &Opened) {
+        let what = "document";
+        self.each(
+            &store.tables.documents,
+            "documents",
+            |checks, key, value| {
+                let Some((kind, series, id)) = documents::parts_of(key) else {
+                    return checks.add("documents", format!("{key:?} is no document's key"));
+                };
+                checks.verified.documents += 1;
+                if let Err(reason) = documents::open(value) {
+                    checks.of(
+                        series,
+                        None,
+                        what,
+                        format!("{} {id}: {reason}", kind.as_str()),
+                    );
                 }
             },
         );

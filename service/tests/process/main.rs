@@ -5,6 +5,7 @@
 
 mod aliases;
 mod audit;
+mod backtests;
 mod backup;
 mod binary;
 mod chaos;

@@ -76,6 +76,29 @@ pub(super) fn fit() -> PathItem {
 
 /// The body.
 pub(super) fn request() -> ObjectBuilder {
+    parameters(fields::history(closed()))
+        .property("time_unit", fields::time_unit())
+        .property(
+            "labels",
+            api::schema::labels()
+                .schema_type(or_null(Type::Object))
+                .max_properties(Some(LABELS_MAX))
+                .description(Some(
+                    "Labels of the version and, from then on, of the series; left out, those of the series stay.",
+                )),
+        )
+        .property(
+            "set_alias",
+            api::schema::alias()
+                .schema_type(or_null(Type::String))
+                .description(Some(
+                    "An alias that points to the version from the moment it is stored.",
+                )),
+        )
+}
+
+/// The parameters of a model, as fields of `object`.
+pub(super) fn parameters(object: ObjectBuilder) -> ObjectBuilder {
     let at_least_0 = || number().minimum(Some(0));
     let least = closed()
         .schema_type(or_null(Type::Object))
@@ -104,7 +127,7 @@ pub(super) fn request() -> ObjectBuilder {
         ));
     let seasons = "Look for seasons, or these periods in `time_unit`; for `auto`, `seasonal`, `holt_winters` (one) and \
                    `tail_views` (two). None is no season.";
-    fields::history(closed())
+    object
         .property(
             "model",
             words_or_null(MODELS).description(Some("`auto` by default.")),
@@ -119,23 +142,5 @@ pub(super) fn request() -> ObjectBuilder {
         .property("min_deviation", least)
         .property("seasonality", fields::seasonality(PERIODS_MAX, seasons))
         .property("timezone", fields::timezone(or_null(Type::String)))
-        .property("time_unit", fields::time_unit())
         .property("exclude", exclude)
-        .property(
-            "labels",
-            api::schema::labels()
-                .schema_type(or_null(Type::Object))
-                .max_properties(Some(LABELS_MAX))
-                .description(Some(
-                    "Labels of the version and, from then on, of the series; left out, those of the series stay.",
-                )),
-        )
-        .property(
-            "set_alias",
-            api::schema::alias()
-                .schema_type(or_null(Type::String))
-                .description(Some(
-                    "An alias that points to the version from the moment it is stored.",
-                )),
-        )
 }

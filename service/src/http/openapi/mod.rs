@@ -5,9 +5,11 @@
 //! enforced. A test keeps paths and methods equal to the router's, and `docs/openapi.json` equal to the document.
 
 mod aliases;
+mod backtests;
 mod deletes;
 mod detect;
 mod examples;
+mod feedback;
 mod fields;
 mod fit;
 mod headers;
@@ -106,6 +108,10 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/predict", predict::predict_many()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
+        ("/backtest/{series_id}", backtests::start()),
+        ("/backtests", backtests::list()),
+        ("/backtests/{job_id}", backtests::job()),
+        ("/backtests/{job_id}/report", backtests::report()),
         ("/series", inventory::list()),
         ("/series/{series_id}", deletes::series(inventory::series())),
         ("/series/{series_id}/versions", versions::versions()),
@@ -116,6 +122,11 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         (
             "/series/{series_id}/versions/{version}/artifact",
             inventory::artifact(),
+        ),
+        ("/series/{series_id}/feedback", feedback::feedback()),
+        (
+            "/series/{series_id}/feedback/{feedback_id}",
+            feedback::entry(),
         ),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
@@ -141,6 +152,10 @@ fn tags() -> Vec<Tag> {
             "Fit a model to a history, and ask it about points.",
         ),
         ("online", "Models that learn from every point."),
+        (
+            "backtests",
+            "What detectors would have said of a history, as jobs.",
+        ),
         (
             "series",
             "Versions of series, their names, and what became of their alarms.",
@@ -178,6 +193,8 @@ fn components() -> Components {
         .schema("SeriesPoint", predict::series_point())
         .schema("FitRequest", fit::request())
         .schema("DetectRequest", detect::request())
+        .schema("BacktestRequest", backtests::request())
+        .schema("FeedbackRequest", feedback::request())
         .schema("VersionRequest", versions::request())
         .schema("AliasRequest", aliases::request());
     components.build()
@@ -200,6 +217,10 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<update::UpdateReply<'_>>(&mut all);
     add::<update::UpdateColumnsReply<'_>>(&mut all);
     add::<update::FrozenReply<'_>>(&mut all);
+    add::<api::backtest::Backtest>(&mut all);
+    add::<api::backtest::BacktestsReply>(&mut all);
+    add::<api::feedback::Feedback>(&mut all);
+    add::<api::feedback::FeedbacksReply<'_>>(&mut all);
     add::<AliasReply<'_>>(&mut all);
     add::<AliasesReply<'_>>(&mut all);
     add::<inventory_types::SeriesListReply<'_>>(&mut all);

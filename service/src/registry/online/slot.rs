@@ -108,7 +108,8 @@ impl Slot {
                 | PutError::Damaged(_)
                 | PutError::Incomplete(_)
                 | PutError::KeyReused
-                | PutError::TooManyAliases,
+                | PutError::TooManyAliases
+                | PutError::AliasUnmet,
             ) => {}
             Err(PutError::Deleted) => self.delete(),
             Err(PutError::Closed(_) | PutError::Unknown(_)) => {

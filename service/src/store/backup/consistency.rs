@@ -10,6 +10,7 @@ use std::iter::Peekable;
 use crate::store::StoreError;
 use crate::store::aliases::{AliasRecord, REVISION_KEY};
 use crate::store::committer::Tables;
+use crate::store::documents;
 use crate::store::head::Head;
 use crate::store::index::{SeriesLabels, labelled_key};
 use crate::store::opening::{read_number, unavailable};
@@ -321,6 +322,17 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
                     while points.next_of(&series)?.is_some() {}
                 }
             }
+        }
+    }
+    for record in tables.documents.iter() {
+        let (key, value) = record.into_inner().map_err(unavailable)?;
+        match (documents::parts_of(&key), documents::open(&value)) {
+            (None, _) => found.add(format_args!("{key:?} is no document's key")),
+            (Some((kind, series, id)), Err(reason)) => {
+                let kind = kind.as_str();
+                found.damaged(format_args!("the {kind} {id} of {series}: {reason}"));
+            }
+            (Some(_), Ok(_)) => {}
         }
     }
     let counted = read_number(&tables.heads, SERIES_COUNT_KEY)?.unwrap_or(0);

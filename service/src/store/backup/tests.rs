@@ -22,6 +22,7 @@ fn put(store: &EmbeddedStore, series: &str) {
             labels: Some([("site".into(), "north".into())].into()),
         },
         life: None,
+        alias_if: Default::default(),
     };
     store.submit(put, Box::new(move |done| sender.send(done).unwrap()));
     told.recv().unwrap().unwrap();

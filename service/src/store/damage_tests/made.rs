@@ -73,6 +73,7 @@ pub(super) fn put(of: u64, version: u64) -> Put {
         }),
         alias: (version == 2).then(|| "live".into()),
         life: None,
+        alias_if: Default::default(),
         index: Default::default(),
     }
 }
