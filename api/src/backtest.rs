@@ -9,6 +9,9 @@ use crate::fit::{Excluded, MinDeviation, Seasonality};
 use crate::problem::{Code, FieldError, Loc};
 use crate::timestamp::Timestamp;
 
+/// Timestamps and values.
+type Points = (Vec<i64>, Vec<f64>);
+
 /// The body of a backtest. Everything has a default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +134,7 @@ impl BacktestRequest {
     ///
     /// # Errors
     /// `missing_field`, naming the column that is not there beside the other.
-    pub fn take_columns(&mut self) -> Result<Option<(Vec<i64>, Vec<f64>)>, Rejection> {
+    pub fn take_columns(&mut self) -> Result<Option<Points>, Rejection> {
         let missing = |name: &str| {
             let loc = [Loc::from("body"), Loc::from(name)];
             let error = FieldError::new(loc, format!("`{name}` is missing"));

@@ -120,6 +120,7 @@ fn in_process(name: &str, body: &Bytes, rounds: usize) {
         params: data::params(name),
         fitted_at_ms: data::START * 1_000,
         set_alias: None,
+        labels: None,
     };
     let mut fitting = job.run(&options).expect("it fits");
     let runtime = tokio::runtime::Builder::new_current_thread().build();

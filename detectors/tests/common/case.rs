@@ -4,7 +4,9 @@
 //! history, because its noise is drawn from a seed.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use detectors::{Direction, Excluded, MODELS, MinDeviation, Params, Seasons, Series, TimeUnit};
+use detectors::{
+    Direction, Excluded, Feedback, MODELS, MinDeviation, Params, Seasons, Series, TimeUnit,
+};
 
 use crate::input::{check, number};
 
@@ -65,6 +67,24 @@ impl Case {
     }
 }
 
+/// Mostly nothing; else a stretch that is expected, and one that is left out.
+fn feedback(u: &mut Unstructured<'_>, timestamps: &[i64]) -> Result<Feedback> {
+    if !u.ratio(1, 4)? {
+        return Ok(Feedback::default());
+    }
+    let mut stretch = || {
+        let (a, b) = (time(u, timestamps)?, time(u, timestamps)?);
+        Ok(vec![Excluded {
+            from: a.min(b),
+            to: a.max(b),
+        }])
+    };
+    Ok(Feedback {
+        expected: stretch()?,
+        left_out: stretch()?,
+    })
+}
+
 fn params(u: &mut Unstructured<'_>, timestamps: &[i64]) -> Result<Params> {
     let exclude = (0..u.int_in_range(0..=5_u8)?.saturating_sub(3))
         .map(|_| {
@@ -123,6 +143,7 @@ fn params(u: &mut Unstructured<'_>, timestamps: &[i64]) -> Result<Params> {
             Some(TimeUnit::Nanoseconds),
         ])?,
         exclude,
+        feedback: feedback(u, timestamps)?,
     })
 }
 

@@ -22,6 +22,7 @@ fn put_all(store: &dyn Store, puts: Vec<(&str, Vec<DocumentWrite>)>) -> Vec<Resu
         let sender = sender.clone();
         let put = DocumentPut {
             series: series.into(),
+            life: None,
             writes,
         };
         store.submit_document(put, Box::new(move |outcome| sender.send(outcome).unwrap()));

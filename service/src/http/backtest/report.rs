@@ -285,7 +285,7 @@ fn histogram(p_values: &BacktestPValues) -> Markup {
     let of_height = |ratio: f64| height * ratio.min(MOST) / MOST;
     let step = width / n as f64;
     html! {
-        svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label="p-values" {
+        svg.bars viewBox=(format!("0 0 {width} {height}")) role="img" aria-label="p-values" {
             @for i in 0..n {
                 rect.bar x=(format!("{:.1}", step * i as f64 + 1.0)) y=(format!("{:.1}", height - of_height(ratio(i))))
                     width=(format!("{:.1}", step - 2.0)) height=(format!("{:.1}", of_height(ratio(i)))) {
