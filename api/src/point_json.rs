@@ -17,15 +17,24 @@ impl PointReply<'_> {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(USUAL_BYTES);
+        self.write_json(&mut out);
+        out
+    }
+
+    /// Writes it behind what is in `out`.
+    ///
+    /// # Panics
+    /// As [`PointReply::to_json`].
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         if self.reasons.is_some() {
-            general(&mut out, self);
-            return out;
+            general(out, self);
+            return;
         }
-        flag(&mut out, r#"{"anomaly":"#, self.anomaly);
+        flag(out, r#"{"anomaly":"#, self.anomaly);
         out.extend_from_slice(br#","model_version":""#);
-        general(&mut out, &self.model_version);
+        general(out, &self.model_version);
         out.extend_from_slice(br#"","timestamp":"#);
-        general(&mut out, &self.timestamp);
+        general(out, &self.timestamp);
         for (name, number) in [
             (r#","value":"#, self.value),
             (r#","anomaly_score":"#, self.anomaly_score),
@@ -36,14 +45,13 @@ impl PointReply<'_> {
             (r#","upper_bound":"#, self.upper_bound),
         ] {
             out.extend_from_slice(name.as_bytes());
-            general(&mut out, &number);
+            general(out, &number);
         }
-        word(&mut out, r#","direction":"#, self.direction);
-        word(&mut out, r#","status":"#, self.status);
-        flag(&mut out, r#","tail_extrapolated":"#, self.tail_extrapolated);
-        word(&mut out, r#","model_hash":"#, self.model_hash);
+        word(out, r#","direction":"#, self.direction);
+        word(out, r#","status":"#, self.status);
+        flag(out, r#","tail_extrapolated":"#, self.tail_extrapolated);
+        word(out, r#","model_hash":"#, self.model_hash);
         out.push(b'}');
-        out
     }
 }
 

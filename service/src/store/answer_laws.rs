@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::answers::{Answers, Before, NewAnswers, Sweeper};
+use super::chores::{Chores, rests, sweep};
 use super::commit_record::CommitRecord;
-use super::committer::{Chores, Shared, rests, sweep};
+use super::committer::Shared;
 use super::laws::{found, put, put_and_wait};
 use super::opening::{self, CommitNumbers};
 use super::room::Room;

@@ -7,48 +7,30 @@
 //! The numbers of learnt points are given before, under the lock of their series, and queue in
 //! that order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use compact_str::CompactString;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::aliases::{AliasCompletion, AliasPut, AliasWrites};
-use super::answers::{Answers, Before, LOOK_EVERY, NewAnswers, Sweeper, now_ms};
+use super::aliases::AliasWrites;
+use super::answers::{Answers, Before, NewAnswers, now_ms};
+use super::chores::{Chores, rests, sweep};
 use super::commits::Commits;
-use super::deletes::{self, DeleteCompletion, DeleteError, DeleteListener, DeletePut, Deleted};
-use super::graves::Graves;
+use super::deletes::{self, DeleteListener, Deleted};
 use super::heads::Heads;
+use super::index::IndexWrites;
 use super::opening::CommitNumbers;
+use super::queued::{Deletes, Outcome, Queued};
 use super::room::{self, Room};
 use super::state_writes::StateWrites;
 use super::under_way::UnderWay;
-use super::{
-    AliasChanged, AliasError, Completion, Put, PutError, StateChange, StateCompletion, StatePut,
-    StoreError, Stored, reading, retention,
-};
+use super::{Put, PutError, StatePut, StoreError, Stored, reading, retention};
 
 /// A batch ends when it holds this many bytes of records, so that a burst of large fits does not
 /// make one commit of unbounded size.
 const BATCH_BYTES: usize = 32 * 1024 * 1024;
-
-/// What is to be committed, with what to call when it is done.
-pub(super) enum Queued {
-    Version(Put, Completion),
-    State(StatePut, StateCompletion),
-    Alias(AliasPut, AliasCompletion),
-    Delete(DeletePut, DeleteCompletion),
-}
-
-/// How one of a batch ended.
-enum Outcome {
-    Version(Result<Stored, PutError>),
-    State(Result<(), PutError>),
-    Alias(Result<AliasChanged, AliasError>),
-    Delete(Result<Deleted, DeleteError>),
-}
 
 /// The keyspaces of one store and how a batch is made durable.
 #[derive(Clone)]
@@ -61,6 +43,9 @@ pub(super) struct Tables {
     pub(super) points: fjall::Keyspace,
     pub(super) aliases: fjall::Keyspace,
     pub(super) answers: Answers,
+    pub(super) times: fjall::Keyspace,
+    pub(super) labels: fjall::Keyspace,
+    pub(super) labelled: fjall::Keyspace,
     pub(super) sync: Option<fjall::PersistMode>,
     /// Versions of a series that are kept; 0 for all.
     pub(super) keep_versions: u64,
@@ -109,33 +94,10 @@ impl Shared {
         }
     }
 
-    fn tell(&self, deleted: &Deleted) {
+    pub(super) fn tell(&self, deleted: &Deleted) {
         if let Some(listener) = self.on_delete.get() {
             listener(deleted);
         }
-    }
-}
-
-/// What is done between commits, a bit at a time.
-pub(super) struct Chores {
-    pub(super) sweeper: Sweeper,
-    pub(super) graves: Graves,
-    pub(super) pass: retention::Pass,
-}
-
-impl Chores {
-    /// Those of an open store.
-    pub(super) fn of(tables: &Tables) -> Result<Self, StoreError> {
-        Ok(Self {
-            sweeper: Sweeper::of(&tables.answers)?,
-            graves: Graves::of(tables)?,
-            pass: retention::Pass::over(tables),
-        })
-    }
-
-    /// Whether nothing is left to be removed.
-    fn are_done(&self) -> bool {
-        !self.graves.is_due() && !self.pass.is_due()
     }
 }
 
@@ -214,31 +176,6 @@ pub(super) fn run(
     }
 }
 
-/// The series that a batch deletes something of. No other change of the batch is one of these series, so
-/// that each finds in the tables what the other left.
-#[derive(Default)]
-struct Deletes(HashSet<CompactString>);
-
-/// Deletions in one batch.
-const BATCH_DELETES: usize = 64;
-
-impl Deletes {
-    fn add(&mut self, queued: &Queued) {
-        if let Queued::Delete(put, _) = queued {
-            self.0.insert(put.series.clone());
-        }
-    }
-
-    /// Whether `batch` ends before `next`.
-    fn end_before(&self, batch: &[Queued], next: &Queued) -> bool {
-        let series = next.series();
-        self.0.contains(series)
-            || matches!(next, Queued::Delete(..))
-                && (self.0.len() >= BATCH_DELETES
-                    || batch.iter().any(|queued| queued.series() == series))
-    }
-}
-
 /// What is looked at while nothing is queued: space, and whether a table could not be written in the
 /// background. Then no commit will succeed, and nobody should be sent here to find out.
 fn look(db: &fjall::Database, shared: &Shared) {
@@ -269,44 +206,7 @@ fn refuse_without_room(batch: &mut Vec<Queued>, room: &Room, bytes: usize) {
     batch.extend(states);
 }
 
-/// How long the committer may wait for a batch before something is to be swept.
-pub(super) fn rests(tables: &Tables, shared: &Shared, chores: &Chores, now_ms: u64) -> Duration {
-    // What is due then stays due: nothing is swept any more, or not until there is room.
-    if shared.refusal.get().is_some() {
-        return LOOK_EVERY;
-    }
-    if !chores.are_done() {
-        return Duration::ZERO;
-    }
-    if shared.room.is_full() {
-        return LOOK_EVERY;
-    }
-    chores.sweeper.rests(&tables.answers, now_ms)
-}
-
-/// One step of each chore: nobody waits for it but the next batch, which waits as long as it does.
-pub(super) fn sweep(tables: &Tables, shared: &Shared, chores: &mut Chores) {
-    if shared.refusal.get().is_some() {
-        return;
-    }
-    // A disk that hangs here holds up the next batch as one that hangs in a commit.
-    let _under_way = shared.commit.begin();
-    let swept = reading::caught(|| {
-        // They make room, so they do not wait for it.
-        chores.graves.step(tables, &mut chores.sweeper)?;
-        let removed = chores.pass.step(tables, shared)?;
-        removed.iter().for_each(|deleted| shared.tell(deleted));
-        if shared.room.is_full() {
-            return Ok(());
-        }
-        chores.sweeper.step(&tables.db, &tables.answers, now_ms())
-    });
-    if let Err(reason) = swept.unwrap_or_else(Err) {
-        refuse_from_now_on(shared, &reason);
-    }
-}
-
-fn refuse_from_now_on(shared: &Shared, reason: &str) {
+pub(super) fn refuse_from_now_on(shared: &Shared, reason: &str) {
     tracing::error!(
         reason,
         "a commit failed: the store takes no more writes until a restart"
@@ -314,70 +214,6 @@ fn refuse_from_now_on(shared: &Shared, reason: &str) {
     let _ = shared.refusal.set(format!(
         "an earlier write failed ({reason}); restart to recover"
     ));
-}
-
-impl Queued {
-    /// Whether it takes space, for good.
-    pub(super) fn writes(&self) -> bool {
-        match self {
-            Self::State(put, _) => !matches!(put.change, StateChange::Nothing),
-            Self::Delete(..) => false,
-            Self::Version(..) | Self::Alias(..) => true,
-        }
-    }
-
-    fn series(&self) -> &CompactString {
-        match self {
-            Self::Version(put, _) => &put.series,
-            Self::State(put, _) => &put.series,
-            Self::Alias(put, _) => &put.series,
-            Self::Delete(put, _) => &put.series,
-        }
-    }
-
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Version(put, _) => {
-                let beside = put
-                    .request
-                    .as_ref()
-                    .map_or(0, |request| request.answer.len());
-                put.record.len() + put.training.as_ref().map_or(0, Vec::len) + beside
-            }
-            Self::Alias(..) | Self::Delete(..) => 0,
-            Self::State(put, _) => match &put.change {
-                StateChange::Nothing => 0,
-                StateChange::Points { record, .. } | StateChange::Snapshot { record, .. } => {
-                    record.len()
-                }
-            },
-        }
-    }
-
-    fn complete(self, outcome: Outcome, shared: &Shared) {
-        match (self, outcome) {
-            (Self::Version(_, done), Outcome::Version(outcome)) => done(outcome),
-            (Self::State(_, done), Outcome::State(outcome)) => done(outcome),
-            (Self::Alias(_, done), Outcome::Alias(outcome)) => done(outcome),
-            (Self::Delete(_, done), Outcome::Delete(outcome)) => {
-                if let Ok(deleted) = &outcome {
-                    shared.tell(deleted);
-                }
-                done(outcome);
-            }
-            _ => unreachable!("a batch has an outcome of its kind for each of its changes"),
-        }
-    }
-
-    /// Tells that nothing came of it.
-    pub(super) fn fail(self, error: PutError) {
-        match self {
-            Self::Version(_, done) => done(Err(error)),
-            Self::State(_, done) => done(Err(error)),
-            Self::Alias(_, done) => done(Err(error.into())),
-            Self::Delete(_, done) => done(Err(error.into())),
-        }
-    }
 }
 
 fn fail(batch: &mut Vec<Queued>, error: &PutError) {
@@ -405,13 +241,14 @@ fn commit(
     let mut states: HashMap<&str, StateWrites> = HashMap::new();
     let mut answers = NewAnswers::at(now_ms);
     let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
+    let mut index = IndexWrites::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
         outcomes.push(match queued {
             Queued::Version(put, _) => Outcome::Version(put_version(
                 tables,
                 put,
-                (&mut heads, &mut answers, &mut aliases),
+                (&mut heads, &mut answers, &mut aliases, &mut index),
             )?),
             Queued::State(put, _) => {
                 let is_of_now = is_of_now(&mut heads, tables, put)?;
@@ -434,12 +271,16 @@ fn commit(
         });
     }
     let removed = retention::of_batch(&mut write, tables, &mut heads, &aliases)?;
+    for series in heads.with_puts() {
+        index.prune(tables, series.name, &series.head)?;
+    }
     for (series, writes) in states {
         writes.write(&mut write, tables, series);
     }
     let series = heads.write(&mut write, tables, shared.series.load(Ordering::Relaxed));
     let revision = aliases.revision;
     aliases.write(&mut write, &tables.aliases);
+    index.write(&mut write, tables);
     answers.write(&mut write, &tables.answers, &mut chores.sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
     let number = shared.numbers.give(&mut write, tables);
@@ -471,7 +312,12 @@ fn is_of_now<'a>(
 fn put_version<'a>(
     tables: &Tables,
     put: &'a Put,
-    (heads, answers, aliases): (&mut Heads<'a>, &mut NewAnswers<'a>, &mut AliasWrites<'a>),
+    (heads, answers, aliases, index): (
+        &mut Heads<'a>,
+        &mut NewAnswers<'a>,
+        &mut AliasWrites<'a>,
+        &mut IndexWrites<'a>,
+    ),
 ) -> Result<Result<Stored, PutError>, String> {
     let series = match heads.of(tables, &put.series)? {
         Ok(series) => series,
@@ -496,7 +342,15 @@ fn put_version<'a>(
             Err(error) => return Err(error.to_string()),
         }
     }
+    match index.takes(tables, put) {
+        Ok(()) => {}
+        Err(error @ StoreError::Damaged { .. }) => {
+            return Ok(Err(PutError::Damaged(error.to_string())));
+        }
+        Err(error) => return Err(error.to_string()),
+    }
     let version = series.put(put);
+    index.set(put, version);
     answers.keep(put, version);
     let alias = alias.and_then(|alias| aliases.set((&put.series, alias), Some(version)));
     Ok(Ok(Stored::New { version, alias }))

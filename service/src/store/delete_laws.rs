@@ -1,6 +1,5 @@
 //! The laws of deleting and keeping: any sequence of changes leaves a store as it leaves a simple model.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -9,31 +8,16 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::answers::Sweeper;
+use super::delete_model::{ALIASES, Change, Ended, Model, SERIES};
 use super::graves::Graves;
 use super::laws::put;
 use super::opening;
+use super::record::version_key;
 use super::{
     AliasError, AliasPut, Answer, BodyDigest, Condition, DeleteError, DeletePut, Deleted,
     EmbeddedOptions, EmbeddedStore, Finding, Found, Learnt, Put, PutError, Request, RequestKey,
     StateChange, StatePut, StateRecord, Store, Stored, VersionSelector,
 };
-
-const SERIES: [&str; 3] = ["a", "a:b", "b"];
-const ALIASES: [&str; 2] = ["champion", "rival"];
-
-/// One change. Series, alias and key are places in short lists.
-#[derive(Clone, Debug)]
-enum Change {
-    Fit {
-        series: usize,
-        alias: Option<usize>,
-        key: Option<u8>,
-    },
-    DeleteVersion(usize, u64),
-    DeleteSeries(usize),
-    Point(usize, usize, Option<u64>),
-    Learn(usize),
-}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -43,138 +27,9 @@ enum Step {
     Restart,
 }
 
-/// How a change ended, in the words of the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Ended {
-    Version(u64),
-    Before(u64),
-    Done,
-    NoSeries,
-    NoVersion(u64),
-    NoAlias,
-    InUse(Vec<CompactString>),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Model {
-    series: BTreeMap<usize, Kept>,
-    keep: usize,
-    marks: u64,
-}
-
-/// What the model knows of one series.
-#[derive(Clone, Debug, Default)]
-struct Kept {
-    last: u64,
-    life: u64,
-    /// Marks by version.
-    versions: BTreeMap<u64, u64>,
-    aliases: BTreeMap<usize, u64>,
-    answers: BTreeMap<u8, u64>,
-    learnt: u64,
-    was_fitted: bool,
-}
-
-impl Kept {
-    fn latest(&self) -> u64 {
-        self.versions.keys().next_back().copied().unwrap_or(0)
-    }
-
-    fn retain(&mut self, keep: usize) {
-        let pointed: BTreeSet<u64> = self.aliases.values().copied().collect();
-        let beyond = self.versions.len().saturating_sub(keep);
-        let lowest: Vec<u64> = self.versions.keys().copied().take(beyond).collect();
-        for version in lowest {
-            if !pointed.contains(&version) {
-                self.versions.remove(&version);
-            }
-        }
-    }
-}
-
-impl Model {
-    fn of(&mut self, series: &usize) -> &mut Kept {
-        self.series.entry(*series).or_default()
-    }
-
-    fn apply(&mut self, change: &Change) -> Ended {
-        let keep = self.keep;
-        match change {
-            Change::Fit { series, alias, key } => {
-                self.marks += 1;
-                let mark = self.marks;
-                let kept = self.of(series);
-                if let Some(version) = key.and_then(|key| kept.answers.get(&key)) {
-                    return Ended::Before(*version);
-                }
-                kept.last += 1;
-                kept.was_fitted = true;
-                kept.versions.insert(kept.last, mark);
-                alias.map(|alias| kept.aliases.insert(alias, kept.last));
-                key.map(|key| kept.answers.insert(key, kept.last));
-                if keep > 0 {
-                    kept.retain(keep);
-                }
-                Ended::Version(kept.last)
-            }
-            Change::DeleteVersion(series, version) => {
-                let kept = self.of(series);
-                let pointing = kept.aliases.iter().filter(|(_, to)| *to == version);
-                let pointing: Vec<_> = pointing.map(|(alias, _)| ALIASES[*alias].into()).collect();
-                if kept.versions.is_empty() {
-                    Ended::NoSeries
-                } else if !kept.versions.contains_key(version) {
-                    Ended::NoVersion(kept.latest())
-                } else if !pointing.is_empty() {
-                    Ended::InUse(pointing)
-                } else {
-                    kept.versions.remove(version);
-                    Ended::Done
-                }
-            }
-            Change::DeleteSeries(series) => {
-                let kept = self.of(series);
-                if !kept.was_fitted && kept.learnt == 0 {
-                    return Ended::NoSeries;
-                }
-                *kept = Kept {
-                    last: kept.last,
-                    life: kept.life + 1,
-                    ..Kept::default()
-                };
-                Ended::Done
-            }
-            Change::Point(series, alias, version) => {
-                let kept = self.of(series);
-                match version {
-                    _ if kept.versions.is_empty() => Ended::NoSeries,
-                    Some(version) if !kept.versions.contains_key(version) => {
-                        Ended::NoVersion(kept.latest())
-                    }
-                    None if kept.aliases.remove(alias).is_none() => Ended::NoAlias,
-                    None => Ended::Done,
-                    Some(version) => {
-                        kept.aliases.insert(*alias, *version);
-                        Ended::Done
-                    }
-                }
-            }
-            Change::Learn(series) => {
-                self.of(series).learnt += 1;
-                Ended::Done
-            }
-        }
-    }
-
-    fn n_series(&self) -> u64 {
-        let with_versions = |kept: &&Kept| !kept.versions.is_empty();
-        self.series.values().filter(with_versions).count() as u64
-    }
-}
-
 /// The first change of a state is a snapshot, and every fifth one.
 fn state_change(learnt: u64) -> StateChange {
-    if learnt % 5 != 0 {
+    if !learnt.is_multiple_of(5) {
         let record = Learnt {
             first_seq: learnt,
             points: vec![(learnt as i64, 0.5)],
@@ -521,4 +376,67 @@ fn the_listener_hears_of_every_deletion() {
     assert_eq!(take(), [series]);
     run(Change::DeleteSeries(0));
     assert_eq!(take(), []);
+}
+
+/// That versions may be deleted hides none that is lost, and none that came back.
+#[test]
+fn a_lost_and_a_returned_version_are_found_among_deleted_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions::at(folder.path());
+    let mut model = Model::default();
+    {
+        let store = EmbeddedStore::open(&options).unwrap();
+        let fit = Change::Fit {
+            series: 0,
+            alias: None,
+            key: None,
+        };
+        let mut changes = vec![fit; 5];
+        changes.extend([Change::DeleteVersion(0, 1), Change::DeleteVersion(0, 3)]);
+        one_by_one(&store, &mut model, &changes).unwrap();
+    }
+    check_disk(&options, &model).unwrap();
+    let found_after = |change: &dyn Fn(&fjall::Keyspace)| {
+        let opened = opening::open(&options).unwrap();
+        change(&opened.tables.versions);
+        drop(opened);
+        let mut found = Vec::new();
+        super::verify(&options, |finding: &Finding| {
+            found.push(finding.to_string());
+        })
+        .unwrap();
+        let store = EmbeddedStore::open(&options).unwrap();
+        let inconsistent = store.inconsistencies().unwrap().sentences;
+        (found.join("; "), inconsistent.join("; "))
+    };
+    let second = {
+        let opened = opening::open(&options).unwrap();
+        let bytes = opened.tables.versions.get(version_key("a", 2));
+        bytes.unwrap().unwrap()
+    };
+    let (found, inconsistent) = found_after(&|versions| {
+        versions.remove(version_key("a", 2)).unwrap();
+    });
+    let words = "versions: 2 versions are there and 5 is the latest; according to the head 3 and 5";
+    assert!(found.contains(words), "{found}");
+    assert!(
+        inconsistent.contains("a has 2 versions, and 3 according to its head"),
+        "{inconsistent}"
+    );
+    let (found, _) = found_after(&|versions| {
+        for version in [2, 3] {
+            versions
+                .insert(version_key("a", version), &*second)
+                .unwrap();
+        }
+    });
+    assert!(found.contains("4 versions are there"), "{found}");
+    let (found, inconsistent) = found_after(&|versions| {
+        versions.remove(version_key("a", 3)).unwrap();
+        versions.insert(version_key("a", 1), &*second).unwrap();
+    });
+    let words = "series a version 1, model: it is there, and the version is not";
+    assert!(found.contains(words), "{found}");
+    let words = "a has version 1, and not according to its head";
+    assert!(inconsistent.contains(words), "{inconsistent}");
 }

@@ -148,7 +148,7 @@ impl<'a> Series<'a> {
 
     /// The versions from `head.from` on that are there, ascending; those that the batch removes among
     /// them.
-    pub(super) fn from_on(
+    pub(super) fn upwards(
         &self,
         tables: &Tables,
     ) -> impl DoubleEndedIterator<Item = Result<u64, String>> + use<> {

@@ -13,6 +13,7 @@ use super::commit_record::{COMMIT_KEY, CommitRecord};
 use super::committer::Tables;
 use super::embedded::{Durability, EmbeddedOptions};
 use super::folder::{self, Depth, Inspected, Names, Staged};
+use super::graves::Graves;
 use super::incomplete::{Incomplete, Lost};
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, STORE_FORMAT, open_number, seal_number};
@@ -90,6 +91,7 @@ impl Opened {
         reading::guarded("a number of the store", || {
             read_number(&tables.heads, SERIES_COUNT_KEY)?;
             read_number(&tables.aliases, REVISION_KEY)?;
+            Graves::of(tables)?;
             Sweeper::of(&tables.answers).map(drop)
         })
     }
@@ -164,14 +166,15 @@ pub(super) fn open_after(options: &EmbeddedOptions, depth: Depth) -> Result<Open
 
 /// What the journals show to be missing, before fjall forgets it.
 fn of_journals(found: &Inspected) -> Option<Incomplete> {
-    let damage = found.journal_damage();
-    let missing = found.missing();
+    let damage = found.journals.damage();
+    let missing = found.journals.missing();
     if damage.is_empty() && missing == 0 {
         return None;
     }
     let mut findings = Vec::new();
     let after = found
-        .last_in_journals()
+        .journals
+        .last()
         .map_or(0, |last| found.watermark.saturating_sub(last));
     if missing + after > 0 {
         findings.push(format!("{} commits of the journals", missing + after));
@@ -183,7 +186,7 @@ fn of_journals(found: &Inspected) -> Option<Incomplete> {
 
 /// What is lost of the keyspaces, unless the journals have all of it.
 fn of_keyspaces(found: &Inspected, staged: &Staged) -> Option<Incomplete> {
-    if found.journals_have_all() {
+    if found.journals.have_all() {
         return None;
     }
     let mut findings = Vec::new();
@@ -214,6 +217,9 @@ fn open_tables(options: &EmbeddedOptions) -> Result<Tables, StoreError> {
             table: table(keyspaces::ANSWERS)?,
             keep: options.answers,
         },
+        times: table(keyspaces::TIMES)?,
+        labels: table(keyspaces::LABELS)?,
+        labelled: table(keyspaces::LABELLED)?,
         db: db.clone(),
         sync: match options.durability {
             Durability::Synced => Some(PersistMode::SyncData),

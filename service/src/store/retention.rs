@@ -71,7 +71,7 @@ fn remove_from<'a>(
     let mut from = series.head.from;
     let mut kept = Vec::new();
     if left > 0 {
-        for version in series.from_on(tables) {
+        for version in series.upwards(tables) {
             if left == 0 || removed.len() >= most {
                 break;
             }

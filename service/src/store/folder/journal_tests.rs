@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files::SET_ASIDE;
 use super::journal::tests::{batch, unnumbered};
-use super::{Depth, MARKED, MARKER, SET_ASIDE, inspect};
+use super::{Depth, MARKED, MARKER, inspect};
 
 /// A folder with these journals and nothing else.
 fn folder(journals: &[&[Vec<u8>]]) -> tempfile::TempDir {
@@ -32,7 +33,7 @@ fn set_aside(folder: &Path) -> Vec<Vec<u8>> {
 fn make_readable(folder: &Path) -> usize {
     let found = inspect(folder, Depth::ToOpen).unwrap();
     found.make_readable().unwrap();
-    found.journal_damage().len()
+    found.journals.damage().len()
 }
 
 /// A sequence number has no checksum. One that is too high is that of the batch that hides the next one,
@@ -92,7 +93,7 @@ fn an_end_that_may_have_been_acknowledged_is_kept() {
         batch(1, 10)
     );
     assert_eq!(set_aside(known.path()), [[0; 0]; 0]);
-    let unknown = folder(&[&[torn.clone()]]);
+    let unknown = folder(&[std::slice::from_ref(&torn)]);
     make_readable(unknown.path());
     assert_eq!(std::fs::read(journal(unknown.path(), 0)).unwrap(), [0; 0]);
     assert_eq!(set_aside(unknown.path()), [torn]);

@@ -81,6 +81,9 @@ enum Folder {
     Empty,
     /// The journal of a crash is read back.
     Crashed,
+    /// So it is, and its end is torn, and lists of tables are damaged: journals and keyspaces are written
+    /// anew before the store is opened.
+    Damaged,
 }
 
 impl Folder {
@@ -91,13 +94,31 @@ impl Folder {
             learnt: BTreeMap::new(),
             has_alias: false,
         };
-        if matches!(self, Self::Crashed) {
+        if !matches!(self, Self::Empty) {
             let server = Tidemark::start(data, &[]);
             work(server.addr, &mut told).expect("nobody kills it");
             server.kill_9();
         }
+        if matches!(self, Self::Damaged) {
+            damage(&data.join("store"));
+        }
         told
     }
+}
+
+/// Damage that costs nothing: the journal has all that lists of tables do not name any more.
+fn damage(store: &Path) {
+    for keyspace in [0, 2, 3] {
+        let list = store.join(format!("keyspaces/{keyspace}/current"));
+        std::fs::write(list, b"cut off").expect("it can be written");
+    }
+    let journal = store.join("0.jnl");
+    let mut bytes = std::fs::read(&journal).expect("it can be read");
+    let end = bytes.iter().rposition(|byte| *byte != 0);
+    let end = end.expect("it has batches") + 1;
+    bytes.truncate(end);
+    bytes.extend([7; 40]);
+    std::fs::write(&journal, bytes).expect("it can be written");
 }
 
 /// Starts, works and stops under strace; how the server ended.
@@ -199,7 +220,7 @@ fn every_crash_point_recovers() {
     let seed = from_env("TIDEMARK_SEED", u64::from(std::process::id()));
     let step = if all { 1 } else { 40 };
     println!("every {step}. point, TIDEMARK_SEED={seed}");
-    for folder in [Folder::Empty, Folder::Crashed] {
+    for folder in [Folder::Empty, Folder::Crashed, Folder::Damaged] {
         let all = calls_of(folder);
         assert!(all.len() > 20, "{folder:?}: {all:?}");
         let is_chosen = |(i, point): &(usize, &Point)| {

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 pub(in crate::store) use names::{Names, note as note_names};
 
+use super::files::{SET_ASIDE, free_name};
 use super::manifest::{BadFile, Keyspace, NAMES, TABLES, VALUES};
-use super::{SET_ASIDE, free_name};
 
 const FOLDER: &str = "tidemark-salvage";
 
