@@ -15,7 +15,7 @@ use super::{
     VersionSelector,
 };
 
-/// In the long form, `TIDEMARK_LARGE_SERIES=100000`.
+/// In the long form, `TIDEMARK_LARGE_SERIES=20000`.
 fn n_versions() -> u64 {
     std::env::var("TIDEMARK_LARGE_SERIES").map_or(5_000, |n| n.parse().unwrap())
 }
