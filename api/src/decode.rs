@@ -103,6 +103,13 @@ fn cut(text: &mut String, max: usize) {
     }
 }
 
+/// `text` in quotes, the begin of it if it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut text = text.to_owned();
+    cut(&mut text, NAME_MAX_BYTES);
+    format!("{text:?}")
+}
+
 /// Writes a location as `body.timestamps[4]`.
 fn place(loc: &[Loc]) -> String {
     let mut text = String::new();

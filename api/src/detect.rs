@@ -50,6 +50,16 @@ pub struct DetectRequest {
 }
 
 impl DetectRequest {
+    /// A request of a series alone: times in seconds, and values.
+    #[must_use]
+    pub fn of_series((timestamps, values): (Vec<i64>, Vec<f64>)) -> Self {
+        Self {
+            timestamps: Some(timestamps),
+            values: Some(values),
+            ..Self::default()
+        }
+    }
+
     /// Takes the columns out: timestamps in `time_unit`, values.
     ///
     /// # Errors

@@ -6,12 +6,16 @@
 
 pub mod alias;
 pub mod calibration;
+pub mod csv;
 pub mod decode;
 pub mod detect;
 pub mod fit;
 pub mod health;
 pub mod idempotency;
+pub mod inventory;
+pub mod labels;
 pub mod limits;
+pub mod lines;
 mod point_json;
 pub mod predict;
 pub mod problem;
@@ -28,6 +32,7 @@ pub use detect::{DetectReply, DetectRequest};
 pub use fit::{Calibration, Excluded, FitReply, FitRequest, MinDeviation, Seasonality, Warning};
 pub use health::{Health, Latency};
 pub use idempotency::IdempotencyKey;
+pub use labels::Labels;
 pub use predict::{
     Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason, VerdictColumns,
 };

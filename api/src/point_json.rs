@@ -17,15 +17,24 @@ impl PointReply<'_> {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(USUAL_BYTES);
+        self.write_json(&mut out);
+        out
+    }
+
+    /// Writes it behind what is in `out`.
+    ///
+    /// # Panics
+    /// As [`PointReply::to_json`].
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         if self.reasons.is_some() {
-            general(&mut out, self);
-            return out;
+            general(out, self);
+            return;
         }
-        flag(&mut out, r#"{"anomaly":"#, self.anomaly);
+        flag(out, r#"{"anomaly":"#, self.anomaly);
         out.extend_from_slice(br#","model_version":""#);
-        general(&mut out, &self.model_version);
+        general(out, &self.model_version);
         out.extend_from_slice(br#"","timestamp":"#);
-        general(&mut out, &self.timestamp);
+        general(out, &self.timestamp);
         for (name, number) in [
             (r#","value":"#, self.value),
             (r#","anomaly_score":"#, self.anomaly_score),
@@ -36,14 +45,13 @@ impl PointReply<'_> {
             (r#","upper_bound":"#, self.upper_bound),
         ] {
             out.extend_from_slice(name.as_bytes());
-            general(&mut out, &number);
+            general(out, &number);
         }
-        word(&mut out, r#","direction":"#, self.direction);
-        word(&mut out, r#","status":"#, self.status);
-        flag(&mut out, r#","tail_extrapolated":"#, self.tail_extrapolated);
-        word(&mut out, r#","model_hash":"#, self.model_hash);
+        word(out, r#","direction":"#, self.direction);
+        word(out, r#","status":"#, self.status);
+        flag(out, r#","tail_extrapolated":"#, self.tail_extrapolated);
+        word(out, r#","model_hash":"#, self.model_hash);
         out.push(b'}');
-        out
     }
 }
 
@@ -92,7 +100,7 @@ mod tests {
     fn reply<'a>(n: usize, words: [&'a str; 3]) -> PointReply<'a> {
         let number = |i: usize| NUMBERS[(n + i) % NUMBERS.len()];
         PointReply {
-            anomaly: n % 2 == 0,
+            anomaly: n.is_multiple_of(2),
             model_version: [1, 0, u64::MAX][n % 3],
             timestamp: [1_700_000_000, -1, i64::MIN, i64::MAX][n % 4],
             value: number(0),
@@ -104,7 +112,7 @@ mod tests {
             upper_bound: number(6),
             direction: words[0],
             status: words[1],
-            tail_extrapolated: n % 3 == 0,
+            tail_extrapolated: n.is_multiple_of(3),
             model_hash: words[2],
             reasons: None,
         }

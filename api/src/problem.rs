@@ -60,6 +60,8 @@ problem_table! {
         "Start one with POST /update/{series_id}.";
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here",
         "The Allow header lists the methods of this path.";
+    NotAcceptable = "not_acceptable", 406, "The reply cannot be made as it is asked for",
+        "The detail lists the media types of this reply: send one of them in Accept, or no Accept.";
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time",
         "Nothing was done, and the connection is closed. Send the body at once, or allow more time in X-Request-Deadline-Ms.";
     OnlineStateExists = "online_state_exists", 409, "The series has an online state already",
@@ -75,9 +77,11 @@ problem_table! {
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Send fewer points in one request, or raise the server's --max-body.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The media type is not read",
-        "Send application/json, or application/x-ndjson to an update, uncompressed.";
+        "Send application/json; application/x-ndjson to a predict or an update; text/csv to a fit, a predict, an update or a detection. As it is, or coded with gzip or zstd.";
     MalformedJson = "malformed_json", 422, "The body is not JSON",
         "The detail gives line and column. NaN and Infinity are no JSON numbers.";
+    MalformedCsv = "malformed_csv", 422, "The body is not CSV",
+        "The detail gives line and column. The first line is timestamp,value; each other one has two cells (RFC 4180).";
     MissingField = "missing_field", 422, "A required field is missing",
         "Add the field that `errors` names.";
     UnknownField = "unknown_field", 422, "A field is not known",
@@ -110,6 +114,12 @@ problem_table! {
         "A version is digits with an optional leading v; 0 means the latest.";
     InvalidAlias = "invalid_alias", 422, "The alias is not valid",
         "An alias is a-z followed by up to 63 of a-z 0-9 _ -, and neither `latest` nor like a version; a series has up to 100.";
+    InvalidLabel = "invalid_label", 422, "A label is not valid",
+        "A label is a key of 1 to 63 characters of A-Z a-z 0-9 . _ / - and a value of up to 256 bytes without control characters; a series has up to 32, and a filter is key=value.";
+    InvalidCursor = "invalid_cursor", 422, "The cursor is not valid",
+        "Send next_cursor of the page before as it is, with the parameters of that page; or leave it out to begin anew.";
+    InvalidArtifact = "invalid_artifact", 422, "The artifact cannot be imported",
+        "Send the bytes of GET /series/{series_id}/versions/{version}/artifact as they were received; the detail says what is wrong with them.";
     InvalidQuery = "invalid_query", 422, "A query parameter is not valid",
         "Remove or correct the parameter that `errors` names.";
     InvalidHeader = "invalid_header", 422, "A header field is not valid",

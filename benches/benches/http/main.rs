@@ -1,10 +1,10 @@
 //! The server over real sockets, beside servers that do less, in one run.
 //!
-//! Sections: `http/predict`, `http/explain`, `http/fits`, `http/updates`, `http/columns`, `http/million`; a
+//! Sections: `http/predict`, `http/explain`, `http/fits`, `http/updates`, `http/columns`, `http/stream`, `http/million`; a
 //! word on the command line chooses those that contain it. Ratios are what to quote, see `benches`' own
 //! documentation.
 //!
-//! - `TIDEMARK_BENCH_HEAVY=1`: `http/million` runs on 10⁶ series; it is left out otherwise.
+//! - `TIDEMARK_BENCH_HEAVY=1`: `http/million` runs on 10⁶ series; it is left out otherwise. `http/stream` sends 10⁷ lines.
 //! - `TIDEMARK_BENCH_PEERS=1`: FastAPI takes part; needs `python3` and the package index.
 
 mod columns;
@@ -14,6 +14,7 @@ mod fixture;
 mod million;
 mod peers;
 mod predict;
+mod stream;
 mod updates;
 
 use benches::{is_heavy, is_smoke, machine, servers};
@@ -25,12 +26,13 @@ fn main() {
     servers::play_if_asked();
     println!("{}", machine::describe());
     machine::pin(machine::Core::Load);
-    let sections: [(&str, fn()); 6] = [
+    let sections: [(&str, fn()); 7] = [
         ("http/predict", predict::run),
         ("http/explain", explain::run),
         ("http/fits", fits::run),
         ("http/updates", updates::run),
         ("http/columns", columns::run),
+        ("http/stream", stream::run),
         ("http/million", million::run),
     ];
     // criterion's options and their values are not for this harness.

@@ -45,9 +45,44 @@ pub(super) async fn admit(
     ticket.span = call.received.span().cloned();
     let declared = declared(call);
     ticket.body_bytes = declared.unwrap_or(POOL_FROM_BYTES);
+    // Of what is coded, nobody has said how long it is.
+    let is_coded = call
+        .request
+        .headers()
+        .contains_key(header::CONTENT_ENCODING);
+    if is_coded {
+        ticket.body_bytes = ticket.body_bytes.max(POOL_FROM_BYTES);
+    }
     if let Err(refusal) = claim(call, &mut ticket, declared, is_pooled) {
         drain(payload, declared).await;
         return Err(convert::refusal(refusal));
+    }
+    Ok(ticket)
+}
+
+/// As [`admit`], for lines that are answered as they come, so many bytes of them at a time: what is taken for them does
+/// not depend on how many there are, nor does what is held of them.
+pub(super) async fn admit_lines(
+    call: &Call<'_>,
+    payload: &mut Payload,
+    batch_bytes: usize,
+    held_bytes: usize,
+) -> Result<Ticket, Rejection> {
+    let deadline = call.received.at() + deadline(call)?;
+    let mut ticket = Ticket::new(Class::Predict, tenant(call), Some(deadline));
+    ticket.span = call.received.span().cloned();
+    ticket.body_bytes = batch_bytes;
+    let gate = call.state.compute.gate(ticket.class);
+    let claimed = gate.check(&ticket).and_then(|()| {
+        let reserved = call.state.admission.memory.reserve(held_bytes);
+        reserved.inspect_err(|refusal| gate.stats().refuse(*refusal))
+    });
+    match claimed {
+        Ok(reserved) => ticket.memory = Some(Arc::new(reserved)),
+        Err(refusal) => {
+            drain(payload, declared(call)).await;
+            return Err(convert::refusal(refusal));
+        }
     }
     Ok(ticket)
 }
@@ -63,7 +98,12 @@ fn claim(
         gate.check(ticket)?;
     }
     // A body above the limit is refused for that when it is read.
-    let is_small = declared.is_some_and(|n| n <= SMALL_BYTES || n > call.state.max_body_bytes);
+    let is_coded = call
+        .request
+        .headers()
+        .contains_key(header::CONTENT_ENCODING);
+    let too_large = declared.is_some_and(|n| n > call.state.max_body_bytes);
+    let is_small = declared.is_some_and(|n| n <= SMALL_BYTES && !is_coded) || too_large;
     if !is_small {
         let memory = &call.state.admission.memory;
         let reserved = memory.reserve(declared.unwrap_or(0));

@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use api::{Code, Rejection};
 
 use super::Call;
 use super::router::Resource;
 use crate::keys::{Identity, NotValid, Scope, TenantName};
+use crate::startup::State;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SCHEME: &[u8] = b"bearer";
@@ -122,25 +124,34 @@ impl AuthenticationCounts {
 /// # Errors
 /// `authentication_required` or `insufficient_scope`.
 pub(super) fn caller(call: &Call<'_>, resource: Resource<'_>) -> Result<Caller, Rejection> {
-    let keys = &call.state.keys;
+    caller_of(call.state, call.request, resource)
+}
+
+/// As [`caller`], of a request that is being answered, for as long as that takes.
+pub(super) fn caller_of(
+    state: &State,
+    request: &HttpRequest,
+    resource: Resource<'_>,
+) -> Result<Caller, Rejection> {
+    let keys = &state.keys;
     if !keys.is_on() {
         return Ok(Caller::Anybody);
     }
-    let Some(scope) = resource.scope(call.request.method()) else {
+    let Some(scope) = resource.scope(request.method()) else {
         return Ok(Caller::Unnamed);
     };
-    let identity = key_of(call.request.headers()).and_then(|key| {
+    let identity = key_of(request.headers()).and_then(|key| {
         keys.look_up(key).map_err(|why| match why {
             NotValid::Unknown => Reason::Unknown,
             NotValid::Revoked => Reason::Revoked,
         })
     });
     let identity = identity.map_err(|reason| {
-        call.state.metrics.authentication.refused(reason);
+        state.metrics.authentication.refused(reason);
         Rejection::new(Code::AuthenticationRequired, reason.words())
     })?;
     if !identity.has(scope) {
-        call.state.metrics.authentication.refused(Reason::Scope);
+        state.metrics.authentication.refused(Reason::Scope);
         return Err(insufficient(scope, "this"));
     }
     Ok(Caller::Known(identity))

@@ -2,12 +2,15 @@
 //!
 //! The handlers call these, and so does whoever feeds them any bytes: `fuzz-targets`.
 
+use std::sync::Arc;
+
 use api::update::Start;
 use api::{DetectRequest, FitRequest, Rejection, decode};
+use bytes::Bytes;
 
-use super::convert;
+use super::{convert, stream};
 use crate::detection::Detection;
-use crate::registry::{FitJob, Fitting, RegistryOptions, StartRequest};
+use crate::registry::{FitJob, Fitting, Monitors, RegistryOptions, ServedModel, StartRequest};
 
 /// The fit that `body` asks for.
 ///
@@ -15,6 +18,15 @@ use crate::registry::{FitJob, Fitting, RegistryOptions, StartRequest};
 /// What is wrong with the body.
 pub fn fit(body: &[u8], fitted_at_ms: i64) -> Result<FitJob, Rejection> {
     convert::fit_job(decode::<FitRequest>(body)?, fitted_at_ms)
+}
+
+/// The fit of a history that is CSV.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn fit_csv(body: &[u8], fitted_at_ms: i64) -> Result<FitJob, Rejection> {
+    let request = FitRequest::of_history(api::csv::history(body)?);
+    convert::fit_job(request, fitted_at_ms)
 }
 
 /// Runs a fit; what is wrong with it as callers are told.
@@ -33,10 +45,27 @@ pub fn detection(body: &[u8]) -> Result<Detection, Rejection> {
     convert::detection(decode::<DetectRequest>(body)?)
 }
 
+/// The detection of a series that is CSV.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn detection_csv(body: &[u8]) -> Result<Detection, Rejection> {
+    convert::detection(DetectRequest::of_series(api::csv::history(body)?))
+}
+
 /// How the query of an update says to start an online state.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn start(start: Start) -> Result<StartRequest, Rejection> {
     convert::start_request(start)
+}
+
+/// Answers lines of points of `series` as a stream of them does: takes bytes as they come, gives what is answered by then.
+pub fn predict_lines(
+    series: &str,
+    model: &Arc<ServedModel>,
+    monitors: &Arc<Monitors>,
+) -> impl FnMut(Bytes) -> Vec<Bytes> + use<> {
+    stream::answers(series, Arc::clone(model), Arc::clone(monitors))
 }

@@ -1,18 +1,22 @@
-//! Read a request body: within the limit, of a media type that is read, not encoded.
+//! Read a request body: within the limit, of a media type that is read, inflated if it is coded.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::HttpRequest;
+use actix_web::dev;
 use actix_web::http::header;
 use actix_web::web::Payload;
 use api::{Code, Rejection};
 use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
 
-use super::{Call, admit, convert};
+use super::coding::{Coding, Inflated};
+use super::{Call, admit, convert, negotiate};
 use crate::admission::{Refusal, Reserved, Ticket};
 use crate::connection::{BODY_PATIENCE, Pace};
 
@@ -21,14 +25,18 @@ const TRUSTED_BYTES: usize = 1024 * 1024;
 
 /// The media type of JSON lines.
 pub(super) const NDJSON: &str = "application/x-ndjson";
+/// Other names of the same.
+pub(super) const ALSO_NDJSON: [&str; 2] = ["application/ndjson", "application/jsonl"];
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
     /// One JSON text.
     Json,
-    /// JSON texts, one a line: `application/x-ndjson`.
+    /// JSON texts, one a line: `application/x-ndjson`, or one of its other names.
     Lines,
+    /// Points as `text/csv`.
+    Csv,
 }
 
 /// Reads the whole body of a JSON request.
@@ -45,23 +53,63 @@ pub(super) async fn read_json(
 ) -> Result<Bytes, Rejection> {
     match media_type(call.request)? {
         Media::Json => read(call, payload, limit, ticket).await,
-        Media::Lines => Err(unsupported("Content-Type", NDJSON)),
+        other => Err(other.unsupported()),
     }
 }
 
-/// Reads the whole body of a request that is JSON or lines of it.
+/// Reads the whole body of a request whose media type the caller has looked at, as it is.
 ///
 /// # Errors
 /// As [`read_json`].
-pub(super) async fn read_json_or_lines(
+pub(super) async fn read_file(
     call: &Call<'_>,
     payload: Payload,
     limit: usize,
     ticket: &mut Ticket,
+) -> Result<Bytes, Rejection> {
+    let mut media_types = call.request.headers().get_all(header::CONTENT_TYPE).skip(1);
+    if let Some(other) = media_types.next() {
+        return Err(unsupported("A second Content-Type", text_of(other)));
+    }
+    read(call, payload, limit, Some(ticket)).await
+}
+
+/// Reads the whole body of a request that is one of `media`.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_of(
+    call: &Call<'_>,
+    payload: Payload,
+    limit: usize,
+    ticket: &mut Ticket,
+    media: &[Media],
 ) -> Result<(Media, Bytes), Rejection> {
-    let media = media_type(call.request)?;
+    let told = media_type(call.request)?;
+    if !media.contains(&told) {
+        return Err(told.unsupported());
+    }
     let body = read(call, payload, limit, Some(ticket)).await?;
-    Ok((media, body))
+    Ok((told, body))
+}
+
+impl Media {
+    fn unsupported(self) -> Rejection {
+        let name = match self {
+            Self::Json => negotiate::JSON,
+            Self::Lines => NDJSON,
+            Self::Csv => negotiate::CSV,
+        };
+        unsupported("Content-Type", name)
+    }
+
+    /// A refusal of points that came like this, in words for it.
+    pub(super) fn placed(self, body: &[u8], rejection: Rejection) -> Rejection {
+        match self {
+            Self::Csv => api::csv::placed(body, rejection),
+            Self::Json | Self::Lines => rejection,
+        }
+    }
 }
 
 async fn read(
@@ -73,10 +121,10 @@ async fn read(
     let memory = ticket.as_ref().and_then(|ticket| ticket.memory.clone());
     let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
     let deadline = deadline.unwrap_or(call.received.at() + admit::DEADLINE_DEFAULT);
-    let awaited = Awaited::since(call.received.at());
+    let awaited = Rc::new(Awaited::since(call.received.at()));
     let body = arrived(call.request, payload, limit, memory.as_deref(), &awaited);
     // What was reserved for a body that does not come would be reserved for ever.
-    let body = paced(body, &awaited, deadline).await?;
+    let body = paced(body, &awaited, Some(deadline)).await?;
     let Some(ticket) = ticket else {
         return body.map_err(Unread::rejection);
     };
@@ -98,7 +146,7 @@ async fn read(
 }
 
 /// A body on its way. What came with the head, as nearly every body does, costs neither a timer nor a clock.
-struct Awaited {
+pub(super) struct Awaited {
     begun: Instant,
     pace: Cell<Pace>,
     /// Whether some of it was not there with the head.
@@ -106,12 +154,18 @@ struct Awaited {
 }
 
 impl Awaited {
-    fn since(begun: Instant) -> Self {
+    pub(super) fn since(begun: Instant) -> Self {
         Self {
             begun,
             pace: Cell::new(Pace::begin(begun)),
             is_behind: Cell::new(false),
         }
+    }
+
+    /// Begins anew: what is awaited from here on has its time from here on.
+    pub(super) fn again(&self) {
+        self.is_behind.set(true);
+        self.pace.set(Pace::begin(Instant::now()));
     }
 
     /// The time, once any has passed.
@@ -131,10 +185,10 @@ impl Awaited {
 }
 
 /// What `body` is once it is there, unless it is not by `deadline`, or stalls before.
-async fn paced<T>(
+pub(super) async fn paced<T>(
     body: impl Future<Output = T>,
     awaited: &Awaited,
-    deadline: Instant,
+    deadline: Option<Instant>,
 ) -> Result<T, Rejection> {
     let mut body = pin!(body);
     // The framework asks for a reply before it hands on what it has of the body, and once more after that.
@@ -144,10 +198,11 @@ async fn paced<T>(
     awaited.is_behind.set(true);
     loop {
         let due = awaited.due();
-        let arrived = tokio::time::timeout_at(due.min(deadline).into(), &mut body).await;
+        let until = deadline.map_or(due, |deadline| due.min(deadline));
+        let arrived = tokio::time::timeout_at(until.into(), &mut body).await;
         match arrived {
             Ok(body) => return Ok(body),
-            Err(_) if deadline <= due => return Err(late()),
+            Err(_) if deadline.is_some_and(|deadline| deadline <= due) => return Err(late()),
             // Nothing has come since then, or too little.
             Err(_) if awaited.due() <= due => return Err(stalled()),
             Err(_) => {}
@@ -196,29 +251,28 @@ async fn arrived(
     payload: Payload,
     limit: usize,
     memory: Option<&Reserved>,
-    awaited: &Awaited,
+    awaited: &Rc<Awaited>,
 ) -> Result<Bytes, Unread> {
+    let coding = Coding::of(request)?;
     let declared = header_text(request, header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
-        return Err(too_large(limit).into());
+        return Err(too_large(limit, "").into());
     }
-    let mut stream = payload.into_inner();
-    let mut next = async || {
-        let chunk = poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await;
-        if let Some(Ok(chunk)) = &chunk {
-            awaited.moved(chunk.len());
-        }
-        chunk
-    };
+    if let Some(coding) = coding {
+        let inflated = Inflated::new(Raw::new(payload, awaited), Some(coding));
+        return whole(inflated, limit, memory).await;
+    }
+    let mut stream = Raw::new(payload, awaited);
+    let mut next = async || poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await;
     // Nearly every body is one chunk, which is then used as it is.
-    let Some(first) = next().await.transpose().map_err(broken)? else {
+    let Some(first) = next().await.transpose()? else {
         return Ok(Bytes::new());
     };
     take(memory, declared, first.len())?;
-    let Some(second) = next().await.transpose().map_err(broken)? else {
+    let Some(second) = next().await.transpose()? else {
         return if first.len() > limit {
-            Err(too_large(limit).into())
+            Err(too_large(limit, "").into())
         } else {
             Ok(first)
         };
@@ -232,9 +286,9 @@ async fn arrived(
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
     take(memory, declared, second.len())?;
-    while let Some(chunk) = next().await.transpose().map_err(broken)? {
+    while let Some(chunk) = next().await.transpose()? {
         if body.len() + chunk.len() > limit {
-            return Err(too_large(limit).into());
+            return Err(too_large(limit, "").into());
         }
         take(memory, declared, chunk.len())?;
         if let Some(length) = declared.filter(|length| *length > body.capacity()) {
@@ -243,9 +297,55 @@ async fn arrived(
         body.extend_from_slice(&chunk);
     }
     if body.len() > limit {
-        Err(too_large(limit).into())
+        Err(too_large(limit, "").into())
     } else {
         Ok(body.freeze())
+    }
+}
+
+/// All of a body that is inflated. Other connections of this thread have their turn between two pieces.
+async fn whole(
+    mut inflated: Inflated<Raw>,
+    limit: usize,
+    memory: Option<&Reserved>,
+) -> Result<Bytes, Unread> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = inflated.next().await.transpose()? {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(limit, " when inflated").into());
+        }
+        take(memory, None, chunk.len())?;
+        body.extend_from_slice(&chunk);
+        tokio::task::yield_now().await;
+    }
+    Ok(body.freeze())
+}
+
+/// Bytes as they arrive.
+pub(super) struct Raw {
+    payload: dev::Payload,
+    awaited: Rc<Awaited>,
+}
+
+impl Raw {
+    /// Of `payload`; what moves is noted in `awaited`.
+    pub(super) fn new(payload: Payload, awaited: &Rc<Awaited>) -> Self {
+        Self {
+            payload: payload.into_inner(),
+            awaited: Rc::clone(awaited),
+        }
+    }
+}
+
+impl Stream for Raw {
+    type Item = Result<Bytes, Rejection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let chunk = Pin::new(&mut self.payload).poll_next(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &chunk {
+            self.awaited.moved(chunk.len());
+        }
+        chunk.map_err(broken)
     }
 }
 
@@ -257,13 +357,26 @@ fn take(memory: Option<&Reserved>, declared: Option<usize>, bytes: usize) -> Res
     }
 }
 
-fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
-    for encoding in request.headers().get_all(header::CONTENT_ENCODING) {
-        let encoding = text_of(encoding);
-        if !encoding.eq_ignore_ascii_case("identity") {
-            return Err(unsupported("Content-Encoding", encoding));
+/// Whether the body of `request` is lines.
+pub(super) fn is_lines(request: &HttpRequest) -> bool {
+    media_type(request).is_ok_and(|media| media == Media::Lines)
+}
+
+/// As [`is_lines`], where nothing else is read.
+///
+/// # Errors
+/// `unsupported_media_type`.
+pub(super) fn only_lines(request: &HttpRequest) -> Result<(), Rejection> {
+    match media_type(request)? {
+        Media::Lines => Ok(()),
+        Media::Json | Media::Csv => {
+            let detail = format!("points of many series are read as lines: send {NDJSON}");
+            Err(Rejection::new(Code::UnsupportedMediaType, detail))
         }
     }
+}
+
+fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     let mut media_types = request.headers().get_all(header::CONTENT_TYPE);
     // A body without a media type is read as what it can only be.
     let Some(media_type) = media_types.next().map(text_of) else {
@@ -286,13 +399,16 @@ fn media_type(request: &HttpRequest) -> Result<Media, Rejection> {
     });
     match essence.as_str() {
         NDJSON if utf8 => Ok(Media::Lines),
+        negotiate::CSV if utf8 => Ok(Media::Csv),
+        other if utf8 && ALSO_NDJSON.contains(&other) => Ok(Media::Lines),
         _ if is_json && utf8 => Ok(Media::Json),
         _ => Err(unsupported("Content-Type", media_type)),
     }
 }
 
 /// What to do about it.
-const SEND: &str = "send application/json";
+const SEND: &str = "send application/json; application/x-ndjson to a predict or an update; text/csv to a fit, a \
+     predict, an update or a detection";
 
 fn unsupported(what: &str, value: &str) -> Rejection {
     let detail = format!("{what} {value:?} is not read: {SEND}");
@@ -307,10 +423,10 @@ fn text_of(value: &header::HeaderValue) -> &str {
     value.to_str().unwrap_or("not text")
 }
 
-fn too_large(limit: usize) -> Rejection {
+fn too_large(limit: usize, when: &str) -> Rejection {
     Rejection::new(
         Code::BodyTooLarge,
-        format!("the body is larger than {limit} bytes"),
+        format!("the body is larger than {limit} bytes{when}"),
     )
 }
 

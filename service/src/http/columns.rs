@@ -6,7 +6,7 @@ use detectors::envelope::digest_hex;
 use detectors::{Explanation, Score};
 
 use super::predict::Asked;
-use super::{convert, json_with_capacity};
+use super::{convert, csv_reply, json_with_capacity};
 use crate::registry::{ServedModel, Watch};
 
 /// Columns that need no score: the verdict alone is a comparison with the bounds.
@@ -35,9 +35,15 @@ pub(super) fn reply(
         reply.verdicts.n_anomalies = verdicts.iter().filter(|anomaly| **anomaly).count();
         reply.verdicts.anomaly = fields.has(Column::Anomaly).then_some(verdicts);
         watch.verdicts(n, reply.verdicts.n_anomalies);
+        if asked.csv {
+            return csv_reply::written(&reply.verdicts);
+        }
         return written(&reply, n, fields);
     }
     let explanations = fill(&mut reply, (watch, model), timestamps, values, asked);
+    if asked.csv {
+        return csv_reply::written(&reply.verdicts);
+    }
     if asked.explain {
         let reasons = explanations.iter().map(|one| match one {
             Some(explanation) => convert::reasons(explanation),

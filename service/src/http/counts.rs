@@ -15,12 +15,18 @@ use crate::metrics::{Histogram, SECONDS};
 const METHODS: [&str; 6] = ["POST", "GET", "HEAD", "PUT", "DELETE", "other"];
 
 /// The statuses of our replies, frequent ones first.
-const STATUSES: [u16; 18] = [
-    200, 503, 422, 404, 429, 201, 204, 400, 401, 403, 405, 408, 409, 412, 413, 415, 500, 507,
+const STATUSES: [u16; 19] = [
+    200, 503, 422, 404, 429, 201, 204, 400, 401, 403, 405, 406, 408, 409, 412, 413, 415, 500, 507,
 ];
 
 /// The work that clients send.
-const WORK: [Route; 4] = [Route::Predict, Route::Update, Route::Fit, Route::Detect];
+const WORK: [Route; 5] = [
+    Route::Predict,
+    Route::PredictMany,
+    Route::Update,
+    Route::Fit,
+    Route::Detect,
+];
 
 const N_PLACES: usize = STATUSES.len() + 1;
 

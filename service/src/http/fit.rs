@@ -11,33 +11,52 @@ use detectors::Summary;
 use detectors::envelope::digest_hex;
 
 use super::authenticate::insufficient;
+use super::body::Media;
 use super::idempotency::Begun;
 use super::scoped::Series;
-use super::{Call, admit, bodies, body, convert, idempotency, json};
-use crate::admission::Class;
+use super::{Call, admit, bodies, body, convert, idempotency, json, negotiate};
+use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 use crate::keys::Scope;
 use crate::metrics::WorkTimes;
 use crate::registry::{FitJob, Fitting, RegistryOptions};
+use crate::store::RequestKey;
 
 pub(super) async fn handle(
     call: &Call<'_>,
     mut payload: Payload,
     series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
-    let Call {
-        request,
-        state,
-        received,
-        caller,
-    } = *call;
+    let Call { request, state, .. } = *call;
     api::query::read(request.query_string(), [])?;
+    negotiate::choose(request, &[negotiate::JSON])?;
     let key = idempotency::key_of(call)?;
-    let registry = state.registry()?;
+    // Before the body is read: without a store there is no use for it.
+    state.registry()?;
     // Whether a small fit is a light one, only its body tells.
     let mut ticket = admit::admit(call, &mut payload, Class::Fit, || false).await?;
     let limit = state.max_body_bytes;
-    let body = body::read_json(call, payload, limit, Some(&mut ticket)).await?;
+    let reads = [Media::Json, Media::Csv];
+    let (media, body) = body::read_of(call, payload, limit, &mut ticket, &reads).await?;
+    let fitted = fit(call, ticket, series, key, media, body.clone()).await;
+    fitted.map_err(|rejection| media.placed(&body, rejection))
+}
+
+async fn fit(
+    call: &Call<'_>,
+    mut ticket: Ticket,
+    series: &Series<'_>,
+    key: Option<RequestKey>,
+    media: Media,
+    body: Bytes,
+) -> Result<HttpResponse, Rejection> {
+    let Call {
+        state,
+        received,
+        caller,
+        ..
+    } = *call;
+    let registry = state.registry()?;
     let named = match idempotency::begin(registry, series, key, &body).await? {
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,
@@ -46,7 +65,7 @@ pub(super) async fn handle(
     let may_set_alias = caller.has(Scope::Admin);
     let work = Arc::clone(&state.metrics.work);
     let mut fitting = if body.len() < POOL_FROM_BYTES {
-        let job = read(&body, may_set_alias)?;
+        let job = read(media, &body, may_set_alias)?;
         if job.is_light() {
             let _work = ticket.work();
             run(job, &options, &work)?
@@ -59,7 +78,7 @@ pub(super) async fn handle(
         }
     } else {
         let fitted = state.compute.run(&mut ticket, move || {
-            run(read(&body, may_set_alias)?, &options, &work)
+            run(read(media, &body, may_set_alias)?, &options, &work)
         });
         fitted.await.map_err(convert::compute_rejection)??
     };
@@ -85,11 +104,15 @@ pub(super) async fn handle(
 }
 
 /// An alias decides what others are answered: to set it needs the same scope wherever it is set.
-fn read(body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejection> {
+fn read(media: Media, body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejection> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let job = bodies::fit(body, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))?;
+    let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let job = match media {
+        Media::Csv => bodies::fit_csv(body, now_ms)?,
+        Media::Json | Media::Lines => bodies::fit(body, now_ms)?,
+    };
     if job.set_alias.is_some() && !may_set_alias {
         return Err(insufficient(Scope::Admin, "`set_alias`"));
     }

@@ -2,13 +2,18 @@
 
 mod admit;
 mod alias;
+mod artifact;
 mod authenticate;
 pub mod bodies;
 mod body;
 mod calibration;
+mod coding;
 mod columns;
+mod compressed;
 mod convert;
 mod counts;
+mod csv_reply;
+mod cursor;
 mod detect;
 mod docs;
 mod fit;
@@ -17,6 +22,7 @@ mod held;
 mod idempotency;
 mod log_level;
 mod metrics;
+mod negotiate;
 pub mod openapi;
 mod plot;
 mod plot_page;
@@ -29,10 +35,13 @@ pub mod route;
 pub mod router;
 mod scoped;
 mod scopes;
+mod series;
 mod series_delete;
 pub mod stamp;
+mod stream;
 mod trace;
 mod update;
+mod version;
 mod version_delete;
 mod versions;
 
@@ -154,13 +163,16 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
     let outcome = match resource {
         Resource::Predict(id)
         | Resource::Update(id)
-        | Resource::Versions(id)
         | Resource::Series(id)
+        | Resource::Versions(id)
         | Resource::Version(id, _)
+        | Resource::Artifact(id, _)
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
+        Resource::PredictMany => stream::many(call, payload).await,
+        Resource::SeriesList => series::list(call).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
@@ -195,14 +207,26 @@ async fn answer_of_series(
     let outcome = match resource {
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => Box::pin(update::handle(call, payload, series)).await,
-        Resource::Versions(_) => versions::handle(call, payload, series).await,
-        Resource::Series(_) => series_delete::delete(call, series).await,
-        Resource::Version(_, number) => version_delete::delete(call, series, number).await,
+        Resource::Series(_) if call.request.method() == Method::DELETE => {
+            series_delete::delete(call, series).await
+        }
+        Resource::Series(_) => series::get(call, series).await,
+        Resource::Versions(_) if call.request.method() == Method::POST => {
+            versions::handle(call, payload, series).await
+        }
+        Resource::Versions(_) => version::list(call, series).await,
+        Resource::Version(_, number) if call.request.method() == Method::DELETE => {
+            version_delete::delete(call, series, number).await
+        }
+        Resource::Version(_, number) => version::get(call, series, number).await,
+        Resource::Artifact(_, number) => artifact::get(call, payload, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => Box::pin(fit::handle(call, payload, series)).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
-        Resource::Detect
+        Resource::PredictMany
+        | Resource::SeriesList
+        | Resource::Detect
         | Resource::Healthcheck
         | Resource::Metrics
         | Resource::Plot
@@ -235,23 +259,25 @@ fn ok(body: &impl serde::Serialize) -> HttpResponse {
     ok_bytes(json(body))
 }
 
-/// As [`ok_bytes`], of a request that has taken memory.
-fn ok_held(body: Bytes, ticket: &Ticket) -> HttpResponse {
-    if body.len() <= held::PIECE_BYTES {
-        return ok_bytes(body);
-    }
-    ok_body(BoxBody::new(held::Held::new(body, ticket)))
+/// As [`ok_bytes`], of this media type and of a request that has taken memory.
+fn ok_held(body: Bytes, media_type: &'static str, ticket: &Ticket) -> HttpResponse {
+    let body = if body.len() <= held::PIECE_BYTES {
+        BoxBody::new(body)
+    } else {
+        BoxBody::new(held::Held::new(body, ticket))
+    };
+    ok_body(body, media_type)
 }
 
 /// A reply with status 200 of JSON already written.
 fn ok_bytes(body: Bytes) -> HttpResponse {
-    ok_body(BoxBody::new(body))
+    ok_body(BoxBody::new(body), negotiate::JSON)
 }
 
-fn ok_body(body: BoxBody) -> HttpResponse {
+fn ok_body(body: BoxBody, media_type: &'static str) -> HttpResponse {
     let mut reply = HttpResponse::new(StatusCode::OK).set_body(body);
-    let json = header::HeaderValue::from_static("application/json");
-    reply.headers_mut().insert(header::CONTENT_TYPE, json);
+    let media_type = header::HeaderValue::from_static(media_type);
+    reply.headers_mut().insert(header::CONTENT_TYPE, media_type);
     reply
 }
 

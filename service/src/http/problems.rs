@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use api::{Code, Problem, Rejection};
 
-use super::{Call, refusal, request_log};
+use super::{Call, coding, refusal, request_log};
 
 /// The reply that refuses the request.
 pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
@@ -25,6 +25,10 @@ pub(super) fn refuse(call: &Call<'_>, rejection: &Rejection) -> HttpResponse {
     if rejection.code == Code::BodyTimeout {
         // The rest of the body may come yet, and would be read as the next request.
         reply.force_close();
+    }
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        // RFC 9110, section 15.5.16.
+        reply.insert_header((header::ACCEPT_ENCODING, coding::READ));
     }
     if status == StatusCode::UNAUTHORIZED {
         reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -10,20 +10,26 @@ use actix_web::http::Method;
 pub enum Resource<'a> {
     /// `/predict/{series_id}`
     Predict(&'a str),
+    /// `/predict`
+    PredictMany,
     /// `/update/{series_id}`
     Update(&'a str),
     /// `/fit/{series_id}`
     Fit(&'a str),
     /// `/detect`
     Detect,
+    /// `/series`
+    SeriesList,
     /// `/series/{series_id}`
     Series(&'a str),
-    /// `/series/{series_id}/versions/{version}`
-    Version(&'a str, &'a str),
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
     Versions(&'a str),
+    /// `/series/{series_id}/versions/{version}`
+    Version(&'a str, &'a str),
+    /// `/series/{series_id}/versions/{version}/artifact`
+    Artifact(&'a str, &'a str),
     /// `/series/{series_id}/aliases`
     Aliases(&'a str),
     /// `/series/{series_id}/aliases/{alias}`
@@ -75,7 +81,9 @@ impl<'a> Resource<'a> {
             return Self::DocsFile(file);
         }
         match path {
+            "/predict" => Self::PredictMany,
             "/detect" => Self::Detect,
+            "/series" => Self::SeriesList,
             "/healthcheck" => Self::Healthcheck,
             "/metrics" => Self::Metrics,
             "/plot" => Self::Plot,
@@ -106,6 +114,12 @@ impl<'a> Resource<'a> {
         if let Some(version) = step("versions/") {
             return Self::Version(id, version);
         }
+        let of_version = rest.strip_prefix("versions/");
+        match of_version.and_then(|rest| rest.split_once('/')) {
+            Some((version, "artifact")) => return Self::Artifact(id, version),
+            Some(_) => return Self::Unknown,
+            None => {}
+        }
         step("aliases/").map_or(Self::Unknown, |alias| Self::Alias(id, alias))
     }
 
@@ -123,13 +137,16 @@ impl<'a> Resource<'a> {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Predict(_)
+            | Self::PredictMany
             | Self::Update(_)
             | Self::Fit(_)
-            | Self::Detect
-            | Self::Versions(_) => "POST",
-            Self::Series(_) | Self::Version(..) => "DELETE",
+            | Self::Detect => "POST",
+            Self::Versions(_) => "GET, HEAD, POST",
+            Self::Series(_) | Self::Version(..) => "GET, HEAD, DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
-            Self::Calibration(_)
+            Self::SeriesList
+            | Self::Artifact(..)
+            | Self::Calibration(_)
             | Self::Aliases(_)
             | Self::Healthcheck
             | Self::Metrics
@@ -183,6 +200,7 @@ mod tests {
             Resource::Alias("a%2Fb", "")
         );
         assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
+        assert_eq!(Resource::at("/series"), Resource::SeriesList);
         assert_eq!(Resource::at("/series/"), Resource::Series(""));
         assert_eq!(
             Resource::at("/series/calibration"),
@@ -196,17 +214,22 @@ mod tests {
             Resource::at("/series/a/versions/"),
             Resource::Version("a", "")
         );
+        assert_eq!(
+            Resource::at("/series/a/versions//artifact"),
+            Resource::Artifact("a", "")
+        );
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
             "/series/a/b/calibration",
             "/series/a/calibration/",
             "/series/a/versions/1/",
+            "/series/a/versions/1/artifact/",
+            "/series/a/versions/1/calibration",
             "/series/a/b/versions/1",
             "/series/a/aliases/b/c",
             "/series/a/b/aliases/c",
             "/update",
-            "/predict",
             "/fit",
             "/detect/",
             "/detect/a",

@@ -55,25 +55,87 @@ impl Series<'_> {
     }
 }
 
+/// How the series of one caller are named, for a request that names them one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Naming(Option<CompactString>);
+
+impl Naming {
+    /// The series `id` of the caller.
+    pub(super) fn series<'a>(&self, id: SeriesId<'a>) -> Series<'a> {
+        Series::of(self.0.as_deref(), id)
+    }
+}
+
+impl<'a> Series<'a> {
+    fn of(prefix: Option<&str>, id: SeriesId<'a>) -> Self {
+        let id = id.as_str();
+        Self {
+            id: Cow::Borrowed(id),
+            name: prefix.map(|tenant| format_compact!("{tenant}/{id}")),
+        }
+    }
+}
+
 impl Call<'_> {
     /// The series `id` of the caller.
     ///
     /// # Errors
-    /// `internal` of a request for which nobody had to authenticate although there are keys: such a request has no series.
+    /// As [`Call::naming`].
     pub(super) fn series<'a>(&self, id: SeriesId<'a>) -> Result<Series<'a>, Rejection> {
-        let id = id.as_str();
-        let prefix = match self.caller {
-            Caller::Anybody => None,
-            Caller::Known(identity) => identity.tenant.prefix(),
+        Ok(Series::of(self.prefix()?, id))
+    }
+
+    /// How the caller's series are named.
+    ///
+    /// # Errors
+    /// `internal` of a request for which nobody had to authenticate although there are keys: such a request has no series.
+    pub(super) fn naming(&self) -> Result<Naming, Rejection> {
+        Ok(Naming(self.prefix()?.map(CompactString::from)))
+    }
+
+    /// All series of the caller.
+    ///
+    /// # Errors
+    /// As [`Call::naming`].
+    pub(super) fn own_series(&self) -> Result<OwnSeries, Rejection> {
+        let scope = self.prefix()?.map(|tenant| format_compact!("{tenant}/"));
+        Ok(OwnSeries {
+            scope: scope.unwrap_or_default(),
+        })
+    }
+
+    fn prefix(&self) -> Result<Option<&str>, Rejection> {
+        match self.caller {
+            Caller::Anybody => Ok(None),
+            Caller::Known(identity) => Ok(identity.tenant.prefix()),
             Caller::Unnamed => {
                 let words = "a series was asked for and the caller is not known";
-                return Err(Rejection::new(Code::Internal, words));
+                Err(Rejection::new(Code::Internal, words))
             }
-        };
-        Ok(Series {
-            id: Cow::Borrowed(id),
-            name: prefix.map(|tenant| format_compact!("{tenant}/{id}")),
-        })
+        }
+    }
+}
+
+/// The series of one tenant, none of which has a `/` after the scope.
+#[derive(Clone, Debug)]
+pub(super) struct OwnSeries {
+    scope: CompactString,
+}
+
+impl OwnSeries {
+    /// What the names of all of them begin with.
+    pub(super) fn scope(&self) -> &CompactString {
+        &self.scope
+    }
+
+    /// The id of the series with this name.
+    pub(super) fn id_of<'n>(&self, name: &'n str) -> &'n str {
+        name.strip_prefix(self.scope.as_str()).unwrap_or(name)
+    }
+
+    /// The name of the series with this id.
+    pub(super) fn name_of(&self, id: &str) -> CompactString {
+        format_compact!("{}{id}", self.scope)
     }
 }
 

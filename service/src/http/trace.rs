@@ -35,7 +35,7 @@ pub(super) fn answered(received: &Received, reply: &HttpResponse) {
 /// What the computation for a request is called.
 const fn work_of(resource: Resource<'_>) -> &'static str {
     match resource {
-        Resource::Predict(_) => "score",
+        Resource::Predict(_) | Resource::PredictMany => "score",
         Resource::Update(_) => "learn",
         Resource::Fit(_) => "fit",
         Resource::Detect => "detect",

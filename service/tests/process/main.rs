@@ -32,6 +32,7 @@ mod scenario;
 #[cfg(feature = "server-tests")]
 mod servers;
 mod slow_peers;
+mod streams;
 #[cfg(feature = "syscall-tests")]
 mod syscalls;
 mod tls;

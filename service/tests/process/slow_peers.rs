@@ -60,7 +60,9 @@ const CHUNKED_AND_REFUSED: &[u8] =
 const METRICS_LINE: &[u8] = b"GET /metrics ";
 const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-const CLASSES: [Class; 11] = [
+const LINES: &[u8] = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+const CLASSES: [Class; 13] = [
     SILENT,
     Class {
         name: "idle after a reply",
@@ -103,6 +105,17 @@ const CLASSES: [Class; 11] = [
     Class {
         name: "slow chunks",
         first: CHUNKED,
+        dribbled: b"1\r\n \r\n",
+        ..SILENT
+    },
+    Class {
+        name: "silent before the first line",
+        first: LINES,
+        ..SILENT
+    },
+    Class {
+        name: "a line without an end",
+        first: LINES,
         dribbled: b"1\r\n \r\n",
         ..SILENT
     },

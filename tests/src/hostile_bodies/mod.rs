@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::reply::Reply;
 use crate::server::{Server, history};
-use routes::{ROUTES, Route};
+use routes::{ROUTES, Route, STREAMS};
 
 /// What is refused is not sent back.
 const REPLY_MAX_BYTES: usize = 16 * 1024;
@@ -134,7 +134,7 @@ async fn every_hostile_body_is_refused_and_changes_nothing() {
     let server = with_series(&[]).await;
     let before = Seen::of(&server).await;
     let (mut wrong, mut n) = (Vec::new(), 0);
-    for route in &ROUTES {
+    for route in ROUTES.iter().chain(&STREAMS) {
         for (name, body) in bodies::of(route) {
             n += 1;
             let media_type = [("content-type", route.media_type)];

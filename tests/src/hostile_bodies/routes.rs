@@ -80,3 +80,19 @@ pub(crate) const ROUTES: [Route; 8] = [
         ..FIT
     },
 ];
+
+/// Those that answer lines while they come: no body is too large for them.
+pub(crate) const STREAMS: [Route; 2] = [
+    Route {
+        media_type: "application/x-ndjson",
+        ..PREDICT
+    },
+    Route {
+        path: "/predict",
+        media_type: "application/x-ndjson",
+        right: r#"{"timestamp":"9","series_id":"a","value":1}"#,
+        around_number: (r#"{"series_id":"a","timestamp":"9","value":"#, "}"),
+        around_text: (r#"{"value":1,"series_id":"a","timestamp":"#, "}"),
+        ..PREDICT
+    },
+];

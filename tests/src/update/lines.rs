@@ -161,7 +161,7 @@ async fn what_holds_for_all_lines_is_refused_before_the_first() {
 #[tokio::test]
 async fn lines_are_read_by_no_other_resource() {
     let server = Server::start().await;
-    for target in ["/fit/a", "/predict/a", "/series/a/versions"] {
+    for target in ["/fit/a", "/series/a/versions"] {
         let headers = [("content-type", "application/x-ndjson")];
         let reply = server.send("POST", target, &headers, "{}").await;
         assert_problem(&reply, 415, "unsupported_media_type");

@@ -8,7 +8,9 @@ use utoipa::openapi::path::{HttpMethod, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::fields::{self, closed, or_null, words_or_null};
+use super::lines;
 use super::operation::{Op, json_reply};
+use crate::http::negotiate::CSV;
 
 pub(super) fn detect() -> PathItem {
     let timestamps: Vec<i64> = (0..40).map(|i| 1_700_438_400 + 300 * i).collect();
@@ -31,12 +33,14 @@ pub(super) fn detect() -> PathItem {
         Ref::from_schema_name("DetectRequest"),
         &[("series", series)],
     )
+    .csv("All else has its default.")
     .reply(
         200,
         json_reply(
             "The verdicts as columns.",
             Ref::from_schema_name("DetectReply"),
-        ),
+        )
+        .content(CSV, lines::of_csv()),
     )
     .may(&[
         Code::InvalidQuery,

@@ -11,6 +11,8 @@ mod examples;
 mod fields;
 mod fit;
 mod headers;
+mod inventory;
+mod lines;
 mod online;
 mod operation;
 mod predict;
@@ -21,6 +23,8 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use api::inventory as inventory_types;
+use api::lines::{LineProblem, SeriesPointReply};
 use api::{AliasReply, AliasesReply, ColumnsReply, DetectReply, FitReply, Health, PointReply};
 use api::{Problem, Rejection, calibration, update};
 use bytes::Bytes;
@@ -99,14 +103,20 @@ fn paths() -> Vec<(&'static str, PathItem)> {
     vec![
         ("/fit/{series_id}", fit::fit()),
         ("/predict/{series_id}", predict::predict()),
+        ("/predict", predict::predict_many()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
-        ("/series/{series_id}", deletes::series(PathItem::default())),
+        ("/series", inventory::list()),
+        ("/series/{series_id}", deletes::series(inventory::series())),
+        ("/series/{series_id}/versions", versions::versions()),
         (
             "/series/{series_id}/versions/{version}",
-            deletes::version(PathItem::default()),
+            deletes::version(inventory::version()),
         ),
-        ("/series/{series_id}/versions", versions::versions()),
+        (
+            "/series/{series_id}/versions/{version}/artifact",
+            inventory::artifact(),
+        ),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
         ("/series/{series_id}/calibration", versions::calibration()),
@@ -165,6 +175,7 @@ fn components() -> Components {
         .schema("Time", fields::time())
         .schema("Point", fields::point())
         .schema("Columns", fields::columns(0))
+        .schema("SeriesPoint", predict::series_point())
         .schema("FitRequest", fit::request())
         .schema("DetectRequest", detect::request())
         .schema("VersionRequest", versions::request())
@@ -183,12 +194,18 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<FitReply<'_>>(&mut all);
     add::<PointReply<'_>>(&mut all);
     add::<ColumnsReply<'_>>(&mut all);
+    add::<LineProblem<'_>>(&mut all);
+    add::<SeriesPointReply<'_>>(&mut all);
     add::<DetectReply<'_>>(&mut all);
     add::<update::UpdateReply<'_>>(&mut all);
     add::<update::UpdateColumnsReply<'_>>(&mut all);
     add::<update::FrozenReply<'_>>(&mut all);
     add::<AliasReply<'_>>(&mut all);
     add::<AliasesReply<'_>>(&mut all);
+    add::<inventory_types::SeriesListReply<'_>>(&mut all);
+    add::<inventory_types::SeriesReply<'_>>(&mut all);
+    add::<inventory_types::VersionsReply<'_>>(&mut all);
+    add::<inventory_types::VersionReply<'_>>(&mut all);
     add::<calibration::CalibrationReply<'_>>(&mut all);
     add::<Health>(&mut all);
     add::<health::Probe>(&mut all);

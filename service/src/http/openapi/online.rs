@@ -5,9 +5,10 @@ use serde_json::json;
 use utoipa::openapi::Ref;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::path::{HttpMethod, PathItem};
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{OneOfBuilder, Type};
 
 use super::fields::{self, text};
+use super::lines;
 use super::operation::{Op, json_reply, next};
 use crate::http::body::NDJSON;
 
@@ -28,7 +29,7 @@ pub(super) fn update() -> PathItem {
         "The verdicts from before each point was learnt, which is synced to disk.",
         verdicts,
     )
-    .content(NDJSON, Content::new(Some(lines_of_reply())))
+    .content(NDJSON, Content::new(Some(lines::of_reply("UpdateReply"))))
     .link("freeze", next("freeze", &[]));
     Op::new("update", "online", "Score points with the online state, then learn them")
         .about(
@@ -61,7 +62,8 @@ pub(super) fn update() -> PathItem {
         .parameter(fields::chosen_columns())
         .work()
         .json(body, &[("one", one), ("columns", columns)])
-        .body(NDJSON, lines_of_request(), &[("lines", lines)])
+        .lines("Point", "A point a line.", lines)
+        .csv("Answered as columns.")
         .reply(200, reply)
         .may(&[
             Code::UnknownSeries,
@@ -79,24 +81,4 @@ pub(super) fn update() -> PathItem {
             Code::ValueNotANumber,
         ])
         .only(HttpMethod::Post)
-}
-
-/// Lines as an array of what they hold, as OpenAPI 3.2 reads sequential media types.
-fn lines_of_request() -> ArrayBuilder {
-    let line = AnyOfBuilder::new()
-        .item(Ref::from_schema_name("Point"))
-        .item(ObjectBuilder::new().schema_type(Type::Object));
-    ArrayBuilder::new().items(line).description(Some(
-        "A point a line; the array stands for the lines. What is no point is answered by a problem on its line, and the \
-         others are learnt.",
-    ))
-}
-
-fn lines_of_reply() -> ArrayBuilder {
-    let line = AnyOfBuilder::new()
-        .item(Ref::from_schema_name("UpdateReply"))
-        .item(Ref::from_schema_name("Problem"));
-    ArrayBuilder::new().items(line).description(Some(
-        "A line for each line that is not blank, in order; the array stands for the lines.",
-    ))
 }

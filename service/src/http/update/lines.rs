@@ -10,15 +10,16 @@ use std::task::{Context, Poll};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use api::update::{Start, read_line};
-use api::{Code, FieldError, Loc, Problem, Rejection};
+use api::{Code, Rejection};
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
 use futures_core::Stream;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::super::body::NDJSON;
 use super::super::scoped::Series;
+use super::super::stream::lines::{Batch, Place, Splitter};
+use super::super::stream::{self, problem_line, put};
 use super::super::{Call, convert};
 use super::{INLINE_POINTS, PIECE_POINTS, apply, durable, open, reply};
 use crate::admission::Ticket;
@@ -26,8 +27,6 @@ use crate::connection::Working;
 use crate::registry::{Origin, Registry, Scored, Updating};
 use crate::startup::State;
 
-/// Bytes of a line of the reply, as it usually is.
-const LINE_BYTES: usize = 448;
 /// Pieces that wait for a client that reads slowly.
 const PIECES_AHEAD: usize = 1;
 /// A body up to here is answered at once: a line has at least `{"timestamp":1,"value":1}`.
@@ -58,9 +57,8 @@ pub(super) async fn handle(
         ticks_per_second: updating.time_unit().ticks_per_second(),
         updating: Ok(updating),
         body,
-        read: 0,
-        is_within_long: false,
-        n_lines: 0,
+        splitter: Splitter::new(LINE_MAX_BYTES),
+        place: Place::default(),
     };
     let mut reply = HttpResponse::Ok();
     reply.content_type(NDJSON);
@@ -84,18 +82,8 @@ pub(super) async fn handle(
     Ok(reply.streaming(Pieces(receiver, working)))
 }
 
-/// A line as it was read: a point, or what is wrong with it.
-type Line = Result<(i64, f64), Rejection>;
-
-/// What a step through the body has found.
-enum Step {
-    /// A line, without the space around it.
-    Line(Bytes),
-    /// The begin of a line that is too long.
-    TooLong,
-    /// More of that line.
-    Rest,
-}
+/// A line as it was read: its number, and a point or what is wrong with it.
+type Line = (u64, Result<(i64, f64), Rejection>);
 
 /// The verdicts on the points of a piece, in order, and what their state was started from.
 type Verdicts = (Vec<Scored>, Origin);
@@ -109,12 +97,10 @@ struct Job {
     /// An error once a piece was refused: no later line is learnt, or points would be left out.
     updating: Result<Updating, Rejection>,
     ticks_per_second: i64,
+    /// What is not read yet.
     body: Bytes,
-    /// Bytes of `body` that were read.
-    read: usize,
-    /// Whether the line that is read next is the rest of one that was too long.
-    is_within_long: bool,
-    n_lines: usize,
+    splitter: Splitter,
+    place: Place,
 }
 
 impl Job {
@@ -124,7 +110,11 @@ impl Job {
         if lines.is_empty() {
             return None;
         }
-        let points: Vec<(i64, f64)> = lines.iter().flatten().copied().collect();
+        let points: Vec<(i64, f64)> = lines
+            .iter()
+            .filter_map(|(_, point)| point.as_ref().ok())
+            .copied()
+            .collect();
         let verdicts = if points.is_empty() {
             None
         } else {
@@ -137,53 +127,26 @@ impl Job {
     /// their turn between them.
     async fn next_lines(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
-        let mut yielded_at = self.read;
         while lines.len() < PIECE_POINTS {
-            let Some(step) = self.step() else { break };
-            let line = match step {
-                Step::Line(line) if line.is_empty() => None,
-                Step::Line(line) => Some(point(self.n_lines, &line, self.ticks_per_second)),
-                Step::TooLong => Some(Err(too_long(self.n_lines))),
-                Step::Rest => None,
-            };
-            self.n_lines += usize::from(line.is_some());
-            lines.extend(line);
-            if self.read - yielded_at >= LINE_MAX_BYTES {
-                yielded_at = self.read;
-                tokio::task::yield_now().await;
+            let mut batch = Batch::default();
+            let window = self.body.len().min(LINE_MAX_BYTES);
+            if window > 0 {
+                let window = self.body.split_to(window);
+                self.splitter.push(window, usize::MAX, &mut batch);
+            } else {
+                self.splitter.finish(&mut batch);
             }
+            let per_second = self.ticks_per_second;
+            lines.extend(batch.lines(&mut self.place).map(|line| {
+                let point = point(line.place.index, line.text, per_second);
+                (line.place.number, point)
+            }));
+            if window == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
         lines
-    }
-
-    /// Reads on, by the longest line at most: a long line is passed over in steps of that.
-    fn step(&mut self) -> Option<Step> {
-        let rest = self.body.slice(self.read..);
-        if rest.is_empty() {
-            return None;
-        }
-        let window = &rest[..rest.len().min(LINE_MAX_BYTES + 1)];
-        let end = window.iter().position(|byte| *byte == b'\n');
-        self.read += end.map_or(window.len(), |end| end + 1);
-        let goes_on = end.is_none() && window.len() > LINE_MAX_BYTES;
-        if std::mem::replace(&mut self.is_within_long, goes_on) {
-            return Some(Step::Rest);
-        }
-        if goes_on {
-            return Some(Step::TooLong);
-        }
-        let line = rest.slice(..end.unwrap_or(window.len()));
-        // White space of JSON: a form feed is none.
-        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
-        let from = line
-            .iter()
-            .position(|byte| !is_space(byte))
-            .unwrap_or(line.len());
-        let to = line
-            .iter()
-            .rposition(|byte| !is_space(byte))
-            .map_or(from, |at| at + 1);
-        Some(Step::Line(line.slice(from..to)))
     }
 
     /// Learns the points of a piece, and waits until they are durable.
@@ -214,7 +177,7 @@ impl Job {
 
     /// Writes the answers, a few at a time as they were read.
     async fn write(&self, lines: &[Line], verdicts: Option<&Result<Verdicts, Rejection>>) -> Bytes {
-        let mut written = Vec::with_capacity(lines.len() * LINE_BYTES);
+        let mut written = Vec::with_capacity(lines.len() * stream::LINE_BYTES);
         let hash = match verdicts {
             Some(Ok((_, origin))) => digest_hex(&origin.digest),
             _ => String::new(),
@@ -224,14 +187,14 @@ impl Job {
             _ => [].iter(),
         };
         for some in lines.chunks(INLINE_POINTS) {
-            for line in some {
-                match (line, verdicts) {
+            for (number, point) in some {
+                match (point, verdicts) {
                     (Ok(point), Some(Ok((_, origin)))) => {
                         let scored = scored.next().expect("a verdict a point");
                         put(&mut written, &reply(*origin, &hash, *point, scored));
                     }
                     (Err(rejection), _) | (Ok(_), Some(Err(rejection))) => {
-                        put(&mut written, &self.problem(rejection));
+                        written.extend(problem_line(rejection, &self.request_id, None, *number));
                     }
                     (Ok(_), None) => unreachable!("points are learnt"),
                 }
@@ -240,38 +203,17 @@ impl Job {
         }
         Bytes::from(written)
     }
-
-    fn problem<'a>(&'a self, rejection: &'a Rejection) -> Problem<'a> {
-        let Rejection {
-            code,
-            detail,
-            errors,
-        } = rejection;
-        Problem::new(*code, detail, errors, &self.request_id)
-    }
 }
 
 /// Reads one line.
-fn point(index: usize, line: &[u8], ticks_per_second: i64) -> Line {
-    let (time, value) = read_line(index, line)?;
-    let ticks = time.ticks(ticks_per_second).ok_or_else(|| {
-        let loc = [Loc::from("body"), Loc::from(index), Loc::from("timestamp")];
-        let reason = "past the last time that the model's time_unit can tell";
-        Rejection::one(Code::TimestampInvalid, FieldError::new(loc, reason))
-    })?;
-    Ok((ticks, value))
-}
-
-fn too_long(index: usize) -> Rejection {
-    let reason = format!("the line is longer than {LINE_MAX_BYTES} bytes");
-    let error = FieldError::new([Loc::from("body"), Loc::from(index)], reason);
-    Rejection::one(Code::MalformedJson, error)
-}
-
-fn put(written: &mut Vec<u8>, reply: &impl Serialize) {
-    serde_json::to_writer(&mut *written, reply)
-        .expect("a reply of text and finite numbers serialises");
-    written.push(b'\n');
+fn point(
+    index: usize,
+    text: Option<&[u8]>,
+    ticks_per_second: i64,
+) -> Result<(i64, f64), Rejection> {
+    let text = text.ok_or_else(|| stream::too_long(index, LINE_MAX_BYTES))?;
+    let (time, value) = read_line(index, text)?;
+    Ok((stream::ticks(index, time, ticks_per_second)?, value))
 }
 
 /// The pieces of a reply as they become ready.

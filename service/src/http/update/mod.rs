@@ -15,7 +15,7 @@ use detectors::online::Observed;
 use super::body::{self, Media};
 use super::predict::{self, Asked};
 use super::scoped::Series;
-use super::{Call, admit, bodies, convert, ok, ok_held};
+use super::{Call, admit, bodies, compressed, convert, negotiate, ok};
 use crate::admission::{Class, Ticket};
 use crate::compute::POOL_FROM_BYTES;
 use crate::registry::{Applied, Opened, Origin, Pending, Registry, Scored, Updating};
@@ -35,11 +35,19 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, Rejection> {
     let Call { request, state, .. } = *call;
     let query = UpdateQuery::read(request.query_string())?;
+    let is_lines = body::is_lines(request);
+    let made = if is_lines {
+        body::NDJSON
+    } else {
+        negotiate::JSON
+    };
+    negotiate::choose(request, &[made])?;
     let registry = state.registry()?;
     // A small update is learnt on this thread, unless others work on its state.
     let mut ticket = admit::admit(call, &mut payload, Class::Predict, || false).await?;
     let limit = state.max_body_bytes;
-    let (media, body) = body::read_json_or_lines(call, payload, limit, &mut ticket).await?;
+    let reads = [Media::Json, Media::Lines, Media::Csv];
+    let (media, body) = body::read_of(call, payload, limit, &mut ticket, &reads).await?;
     if media == Media::Lines {
         if query.fields.is_some() {
             let reason = "`fields` chooses columns; the reply to lines has none";
@@ -51,14 +59,15 @@ pub(super) async fn handle(
     let asked = Asked {
         fields: query.fields,
         explain: false,
+        csv: false,
     };
     // As in a predict: what is wrong with a body does not depend on what is stored.
     let points = if body.len() < POOL_FROM_BYTES {
-        predict::read(&body, asked)?
+        predict::read(media, &body, asked)?
     } else {
         let read = state
             .compute
-            .run(&mut ticket, move || predict::read(&body, asked))
+            .run(&mut ticket, move || predict::read(media, &body, asked))
             .await;
         read.map_err(convert::compute_rejection)??
     };
@@ -73,7 +82,7 @@ pub(super) async fn handle(
         Points::Columns(timestamps, values) => {
             let columns = (timestamps, values);
             let reply = columns::answer(state, &mut ticket, updating, columns, asked).await?;
-            Ok(ok_held(reply, &ticket))
+            compressed::ok(call, &mut ticket, negotiate::JSON, reply).await
         }
     }
 }

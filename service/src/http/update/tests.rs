@@ -79,6 +79,7 @@ async fn in_columns(state: Data<State>, series: &'static str) -> Result<(), Reje
     let asked = Asked {
         fields: None,
         explain: false,
+        csv: false,
     };
     columns::answer(&state, &mut ticket(), updating, points, asked)
         .await
