@@ -15,13 +15,20 @@ use super::{
     VersionSelector,
 };
 
-const VERSIONS: u64 = 5_000;
+/// In the long form, `TIDEMARK_LARGE_SERIES=20000`.
+fn n_versions() -> u64 {
+    std::env::var("TIDEMARK_LARGE_SERIES").map_or(5_000, |n| n.parse().unwrap())
+}
 
 /// Versions with answers that are kept, and every third with points beside it.
 fn fill(folder: &Path) {
-    let store = EmbeddedStore::open(&EmbeddedOptions::at(folder)).unwrap();
+    let options = EmbeddedOptions {
+        queue_puts: usize::try_from(n_versions()).unwrap(),
+        ..EmbeddedOptions::at(folder)
+    };
+    let store = EmbeddedStore::open(&options).unwrap();
     let (sender, receiver) = mpsc::channel();
-    for mark in 1..=VERSIONS {
+    for mark in 1..=n_versions() {
         let request = Request {
             key: RequestKey::new(b"", &mark.to_string()),
             body: BodyDigest::of(b"{}"),
@@ -63,7 +70,8 @@ fn a_large_series_goes_in_a_small_commit_and_is_removed_across_restarts() {
     let path = folder.path();
     fill(path);
     let whole = left(path);
-    let (n, third) = (usize::try_from(VERSIONS).unwrap(), 1_666);
+    let n = usize::try_from(n_versions()).unwrap();
+    let third = n / 3;
     assert_eq!(whole, (n + 1, third + 1, 2 * n + 1, false));
     {
         let opened = opening::open(&EmbeddedOptions::at(path)).unwrap();
@@ -72,6 +80,7 @@ fn a_large_series_goes_in_a_small_commit_and_is_removed_across_restarts() {
             series: "a".into(),
             version: None,
         };
+        let begun = std::time::Instant::now();
         let mut heads = Heads::default();
         let mut write = tables.db.batch().durability(tables.sync);
         let deleted = deletes::apply(&mut write, tables, &mut heads, &delete);
@@ -79,6 +88,8 @@ fn a_large_series_goes_in_a_small_commit_and_is_removed_across_restarts() {
         heads.write(&mut write, tables, 2);
         assert!(write.len() <= 3, "{} writes", write.len());
         write.commit().unwrap();
+        let took = begun.elapsed();
+        println!("{n} versions were deleted in {took:?}");
     }
     // It ends in the middle of the removal, three times.
     let mut before = whole;
@@ -103,16 +114,18 @@ fn a_large_series_goes_in_a_small_commit_and_is_removed_across_restarts() {
     let find = |selector| store.version("a", selector).unwrap();
     assert_eq!(find(VersionSelector::Latest), Found::NoSuchSeries);
     assert_eq!(
-        find(VersionSelector::Exactly(VERSIONS)),
+        find(VersionSelector::Exactly(n_versions())),
         Found::NoSuchSeries
     );
-    assert_eq!(put_and_wait(&store, put("a", 1)), Ok(VERSIONS + 1));
-    let gone = find(VersionSelector::Exactly(VERSIONS));
-    let latest = VERSIONS + 1;
+    assert_eq!(put_and_wait(&store, put("a", 1)), Ok(n_versions() + 1));
+    let gone = find(VersionSelector::Exactly(n_versions()));
+    let latest = n_versions() + 1;
     assert_eq!(gone, Found::NoSuchVersion { latest });
     let key = RequestKey::new(b"", "1");
     assert_eq!(store.answered("a", key).unwrap(), None);
+    let begun = std::time::Instant::now();
     store.wait_until_tidy();
+    println!("the rest was removed in {:?}", begun.elapsed());
     drop(store);
     assert_eq!(
         left(path),
@@ -135,16 +148,18 @@ fn what_is_beyond_a_new_limit_goes_after_the_start() {
     let head = store.head("a").unwrap();
     assert_eq!(
         (head.count, head.from, head.last),
-        (10, VERSIONS - 9, VERSIONS)
+        (10, n_versions() - 9, n_versions())
     );
-    for version in [1, VERSIONS - 10] {
+    for version in [1, n_versions() - 10] {
         let found = store.version("a", VersionSelector::Exactly(version));
-        let latest = VERSIONS;
+        let latest = n_versions();
         assert_eq!(found.unwrap(), Found::NoSuchVersion { latest });
     }
     drop(store);
     // The answers stay.
-    assert_eq!(left(folder.path()), (11, 3 + 1, 2 * 5_000 + 1, false));
+    let n = usize::try_from(n_versions()).unwrap();
+    let third = (n - 9..=n).filter(|version| version % 3 == 0).count();
+    assert_eq!(left(folder.path()), (11, third + 1, 2 * n + 1, false));
     let store = EmbeddedStore::open(&options).unwrap();
     assert_eq!(store.inconsistencies().unwrap().sentences, [""; 0]);
 }

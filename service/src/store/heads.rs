@@ -192,8 +192,10 @@ impl<'a> Series<'a> {
         let was_latest = self.head.latest == version;
         self.head.take(version);
         if was_latest && self.head.count > 0 {
-            let mut below = self.stored(tables, self.head.from, version - 1);
-            let before = below.next_back().transpose()?;
+            let from = self.head.from;
+            let mut below = (from < version).then(|| self.stored(tables, from, version - 1));
+            let before = below.as_mut().and_then(|below| below.next_back());
+            let before = before.transpose()?;
             let before = before.or_else(|| self.head.kept.last().copied());
             self.head.latest = before.ok_or("no version is where the head says that one is")?;
         }
