@@ -10,7 +10,7 @@ runs=${1:?how many executions of each target}
 shift
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-  targets=(body path store_record decode predict update fit fit_score)
+  targets=(body path store_record artifact decode predict update fit fit_score)
 fi
 
 # Beside the workspace's own artifacts, whose dependencies it shares.

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::Rejection;
 use crate::decode::{object, objects, present, required};
+use crate::labels::Labels;
 use crate::timestamp::Timestamp;
 
 /// The body of a fit. `timestamps` and `values` are required and of equal length;
@@ -46,6 +47,9 @@ pub struct FitRequest {
     /// Stretches left out of the history, both ends included.
     #[serde(default, deserialize_with = "objects")]
     pub exclude: Option<Vec<Excluded>>,
+    /// Labels of the version and, from then on, of the series; left out, those of the series stay.
+    #[serde(default)]
+    pub labels: Option<Labels>,
     /// An alias that is to point to the version from the moment it is stored.
     #[serde(default)]
     pub set_alias: Option<String>,

@@ -12,6 +12,8 @@ pub mod detect;
 pub mod fit;
 pub mod health;
 pub mod idempotency;
+pub mod inventory;
+pub mod labels;
 pub mod limits;
 pub mod lines;
 mod point_json;
@@ -30,6 +32,7 @@ pub use detect::{DetectReply, DetectRequest};
 pub use fit::{Calibration, Excluded, FitReply, FitRequest, MinDeviation, Seasonality, Warning};
 pub use health::{Health, Latency};
 pub use idempotency::IdempotencyKey;
+pub use labels::Labels;
 pub use predict::{
     Column, Columns, ColumnsReply, PointReply, Points, PredictRequest, Reason, VerdictColumns,
 };

@@ -17,3 +17,18 @@ pub const ALIAS_MAX_BYTES: usize = 64;
 
 /// Most aliases of one series.
 pub const ALIASES_PER_SERIES: usize = 100;
+
+/// Most labels of one series.
+pub const LABELS_MAX: usize = 32;
+
+/// Longest key of a label, in characters.
+pub const LABEL_KEY_MAX_BYTES: usize = 63;
+
+/// Longest value of a label, in bytes.
+pub const LABEL_VALUE_MAX_BYTES: usize = 256;
+
+/// Most entries of a page.
+pub const PAGE_MAX: usize = 1_000;
+
+/// Entries of a page where no limit is given.
+pub const PAGE_DEFAULT: usize = 100;

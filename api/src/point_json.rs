@@ -100,7 +100,7 @@ mod tests {
     fn reply<'a>(n: usize, words: [&'a str; 3]) -> PointReply<'a> {
         let number = |i: usize| NUMBERS[(n + i) % NUMBERS.len()];
         PointReply {
-            anomaly: n % 2 == 0,
+            anomaly: n.is_multiple_of(2),
             model_version: [1, 0, u64::MAX][n % 3],
             timestamp: [1_700_000_000, -1, i64::MIN, i64::MAX][n % 4],
             value: number(0),
@@ -112,7 +112,7 @@ mod tests {
             upper_bound: number(6),
             direction: words[0],
             status: words[1],
-            tail_extrapolated: n % 3 == 0,
+            tail_extrapolated: n.is_multiple_of(3),
             model_hash: words[2],
             reasons: None,
         }

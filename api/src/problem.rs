@@ -114,6 +114,12 @@ problem_table! {
         "A version is digits with an optional leading v; 0 means the latest.";
     InvalidAlias = "invalid_alias", 422, "The alias is not valid",
         "An alias is a-z followed by up to 63 of a-z 0-9 _ -, and neither `latest` nor like a version; a series has up to 100.";
+    InvalidLabel = "invalid_label", 422, "A label is not valid",
+        "A label is a key of 1 to 63 characters of A-Z a-z 0-9 . _ / - and a value of up to 256 bytes without control characters; a series has up to 32, and a filter is key=value.";
+    InvalidCursor = "invalid_cursor", 422, "The cursor is not valid",
+        "Send next_cursor of the page before as it is, with the parameters of that page; or leave it out to begin anew.";
+    InvalidArtifact = "invalid_artifact", 422, "The artifact cannot be imported",
+        "Send the bytes of GET /series/{series_id}/versions/{version}/artifact as they were received; the detail says what is wrong with them.";
     InvalidQuery = "invalid_query", 422, "A query parameter is not valid",
         "Remove or correct the parameter that `errors` names.";
     InvalidHeader = "invalid_header", 422, "A header field is not valid",

@@ -16,7 +16,24 @@ pub fn read<'q, const N: usize>(
     query: &'q str,
     names: [&str; N],
 ) -> Result<[Option<Cow<'q, str>>; N], Rejection> {
+    let (found, _) = read_with_repeated(query, names, "")?;
+    Ok(found)
+}
+
+/// The values of parameters that may come once, and those of the one that may come again and again.
+pub type WithRepeated<'q, const N: usize> = ([Option<Cow<'q, str>>; N], Vec<Cow<'q, str>>);
+
+/// As [`read`], with one more parameter that may come any number of times.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_repeated<'q, const N: usize>(
+    query: &'q str,
+    names: [&str; N],
+    repeated: &str,
+) -> Result<WithRepeated<'q, N>, Rejection> {
     let mut found = [const { None }; N];
+    let mut again = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let refuse = |reason: String| {
@@ -25,21 +42,28 @@ pub fn read<'q, const N: usize>(
                 FieldError::new([Loc::from("query"), Loc::from(name)], reason),
             )
         };
+        let read = || {
+            unescape(value)
+                .ok_or_else(|| refuse("the value is not UTF-8 percent-encoded text".into()))
+        };
+        if !repeated.is_empty() && name == repeated {
+            again.push(read()?);
+            continue;
+        }
         let Some(at) = names.iter().position(|known| *known == name) else {
+            let known = names.iter().copied().chain([repeated]);
+            let known: Vec<_> = known.filter(|name| !name.is_empty()).collect();
             return Err(refuse(format!(
                 "there is no such parameter here; known: {}",
-                names.join(", ")
+                known.join(", ")
             )));
         };
         if found[at].is_some() {
             return Err(refuse("the parameter is given twice".into()));
         }
-        found[at] = Some(
-            unescape(value)
-                .ok_or_else(|| refuse("the value is not UTF-8 percent-encoded text".into()))?,
-        );
+        found[at] = Some(read()?);
     }
-    Ok(found)
+    Ok((found, again))
 }
 
 /// Reads a switch: `true`, `false`, or the bare name, which is `true`.

@@ -2,10 +2,10 @@
 //!
 //! Replies derive the rest from their own fields, so that a field that is added is documented.
 
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
 
 use crate::Code;
-use crate::limits::{ALIAS_MAX_BYTES, SERIES_ID_MAX_BYTES};
+use crate::limits::{ALIAS_MAX_BYTES, LABEL_VALUE_MAX_BYTES, SERIES_ID_MAX_BYTES};
 
 /// A series id, see [`SeriesId`](crate::SeriesId).
 #[must_use]
@@ -58,6 +58,42 @@ pub fn version_or_none() -> ObjectBuilder {
 pub fn model_hash() -> ObjectBuilder {
     text("Hash of the model's bytes: equal data and parameters give an equal hash.")
         .pattern(Some("^[0-9a-f]{32}$"))
+}
+
+/// Labels.
+#[must_use]
+pub fn labels() -> ObjectBuilder {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[A-Za-z0-9._/-]{1,63}$"));
+    let value = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(LABEL_VALUE_MAX_BYTES));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("Labels: keys and values of the caller's own."))
+        .property_names(Some(key))
+        .additional_properties(Some(value))
+        .examples([serde_json::json!({ "team": "payments" })])
+}
+
+/// The problem of records that are listed and cannot be read.
+#[must_use]
+pub fn damaged() -> ObjectBuilder {
+    words(
+        "What is wrong with the records of this entry.",
+        &[Code::StoredRecordDamaged.slug()],
+    )
+}
+
+/// `auto`, or periods.
+#[must_use]
+pub fn seasonality() -> OneOfBuilder {
+    let period = ObjectBuilder::new().schema_type(Type::Integer);
+    OneOfBuilder::new()
+        .description(Some("`auto`, or the periods that were named."))
+        .item(words("Those found in the history.", &["auto"]))
+        .item(ArrayBuilder::new().items(period))
 }
 
 /// On which side a point may be anomalous.

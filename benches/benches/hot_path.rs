@@ -116,6 +116,7 @@ impl Crowd {
                 params: data::params("gaussian_t"),
                 fitted_at_ms: data::START * 1_000,
                 set_alias: None,
+                labels: None,
             };
             let mut fitting = job.run(&options).unwrap();
             let id = data::series_id(index);

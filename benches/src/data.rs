@@ -4,7 +4,7 @@ use detectors::{Fitted, Params, Series};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use service::store::training::TrainingPoints;
-use service::store::{Put, VersionRecord};
+use service::store::{Indexed, Metadata, Put, VersionRecord};
 
 /// Start of every history, Unix seconds.
 pub const START: i64 = 1_700_000_000;
@@ -103,6 +103,7 @@ pub fn put(index: usize) -> Put {
         trained_to: START + STEP_S * (SHORT as i64 - 1),
         model: fit(&Params::default(), &points).encode(),
         training: Some(points.seal()),
+        metadata: Metadata::default(),
     };
     Put {
         series: series_id(index).into(),
@@ -110,7 +111,7 @@ pub fn put(index: usize) -> Put {
         training: None,
         request: None,
         alias: None,
-        life: None,
+        index: Indexed::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! changes on every `cargo test`, with the stable compiler. No target panics: a law that is broken is an error
 //! that says so.
 
+mod artifact;
 mod body;
 #[path = "../../detectors/tests/common/case.rs"]
 mod case;
@@ -82,6 +83,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "store_record",
         check: store_record::check,
+    },
+    Target {
+        name: "artifact",
+        check: artifact::check,
     },
     Target {
         name: "path",

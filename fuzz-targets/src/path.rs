@@ -21,6 +21,7 @@ pub(crate) fn check(data: &[u8]) -> Outcome {
     }
     let (id, alias) = match resource {
         Resource::Predict(id) | Resource::Update(id) | Resource::Fit(id) => (id, None),
+        Resource::Series(id) | Resource::Version(id, _) | Resource::Artifact(id, _) => (id, None),
         Resource::Calibration(id) | Resource::Versions(id) | Resource::Aliases(id) => (id, None),
         Resource::Alias(id, alias) => (id, Some(alias)),
         _ => return Ok(resource != Resource::Unknown),
@@ -42,6 +43,10 @@ fn spelling(resource: Resource<'_>) -> Option<String> {
         Resource::Fit(id) => format!("/fit/{id}"),
         Resource::Calibration(id) => format!("/series/{id}/calibration"),
         Resource::Versions(id) => format!("/series/{id}/versions"),
+        Resource::SeriesList => "/series".to_owned(),
+        Resource::Series(id) => format!("/series/{id}"),
+        Resource::Version(id, version) => format!("/series/{id}/versions/{version}"),
+        Resource::Artifact(id, version) => format!("/series/{id}/versions/{version}/artifact"),
         Resource::Aliases(id) => format!("/series/{id}/aliases"),
         Resource::Alias(id, alias) => format!("/series/{id}/aliases/{alias}"),
         Resource::ProblemPage(code) => format!("/problems/{code}"),

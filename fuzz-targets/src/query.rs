@@ -19,12 +19,22 @@ pub(crate) fn check(data: &[u8]) -> Outcome {
         Ok(start) => start.params.check().is_ok(),
         Err(rejection) => refusal::check(&rejection)?,
     };
-    Ok(of_predict || of_update)
+    let of_list =
+        of_list(text).map_or_else(|rejection| refusal::check(&rejection), |()| Ok(true))?;
+    Ok(of_predict || of_update || of_list)
+}
+
+fn of_list(text: &str) -> Result<(), Rejection> {
+    let ([_prefix, _cursor, _limit], labels) =
+        api::query::read_with_repeated(text, ["prefix", "cursor", "limit"], "label")?;
+    labels
+        .iter()
+        .try_for_each(|label| api::labels::parse_filter(label).map(|_| ()))
 }
 
 fn of_predict(text: &str) -> Result<(), Rejection> {
-    let [version, alias, fields, explain] =
-        api::query::read(text, ["version", "alias", "fields", "explain"])?;
+    let [version, alias, _as_of, fields, explain] =
+        api::query::read(text, ["version", "alias", "as_of", "fields", "explain"])?;
     version
         .map(|text| VersionSelector::parse(&text))
         .transpose()?;

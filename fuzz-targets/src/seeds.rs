@@ -14,6 +14,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "predict" => predicts(),
         "update" => updates(),
         "store_record" => records(),
+        "artifact" => artifacts(),
         "path" => paths(),
         // Their inputs have no shape: numbers are drawn from them.
         "fit_score" => draws(1_024),
@@ -23,7 +24,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn bodies() -> Vec<(String, Vec<u8>)> {
-    const FIT: &str = r#"{"timestamps":[1,2,3,4],"values":[1,-0.0,5e-324,1.7976931348623157e308],"model":"gaussian","alarm_rate":0.01,"direction":"above","min_deviation":{"abs":1,"rel":0.1},"seasonality":[60],"timezone":"Europe/Rome","time_unit":"ms","exclude":[{"from":1,"to":"2026-01-31T08:00:00Z"}],"set_alias":"champion"}"#;
+    const FIT: &str = r#"{"timestamps":[1,2,3,4],"values":[1,-0.0,5e-324,1.7976931348623157e308],"model":"gaussian","alarm_rate":0.01,"direction":"above","min_deviation":{"abs":1,"rel":0.1},"seasonality":[60],"timezone":"Europe/Rome","time_unit":"ms","exclude":[{"from":1,"to":"2026-01-31T08:00:00Z"}],"labels":{"a/b":"c","d":""},"set_alias":"champion"}"#;
     let seeds = [
         ("fit", "f", FIT),
         (
@@ -188,7 +189,7 @@ fn updates() -> Vec<(String, Vec<u8>)> {
 
 fn records() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
-    for kind in 0..8_u8 {
+    for kind in 0..9_u8 {
         seeds.push((format!("whole-{kind}"), vec![kind, 1]));
         seeds.push((format!("bit-{kind}"), vec![kind, 1, 0, 20, 1]));
         seeds.push((
@@ -212,6 +213,26 @@ fn records() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
+fn artifacts() -> Vec<(String, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    for kind in 0..4_u8 {
+        seeds.push((format!("whole-{kind}"), vec![kind, 1]));
+        seeds.push((format!("bit-{kind}"), vec![kind, 1, 0, 20, 1]));
+        for (mode, name) in [(2, "payload"), (3, "record"), (4, "points")] {
+            seeds.push((format!("{name}-{kind}"), vec![kind, mode]));
+            seeds.push((
+                format!("{name}-bit-{kind}"),
+                vec![kind, mode, 0, 4, 1, 0, 90, 128],
+            ));
+        }
+    }
+    let mut bytes = vec![0, 0];
+    bytes.extend_from_slice(b"TART\x01\0\0\0\x02\0\0\0\0\0");
+    bytes.extend_from_slice(&[0; 16]);
+    seeds.push(("raw".to_owned(), bytes));
+    seeds
+}
+
 fn paths() -> Vec<(String, Vec<u8>)> {
     let paths = [
         "/predict/a",
@@ -221,6 +242,11 @@ fn paths() -> Vec<(String, Vec<u8>)> {
         "/detect",
         "/series/a/calibration",
         "/series/a/versions",
+        "/series/a/versions/0",
+        "/series/a/versions/v1/artifact",
+        "/series/a/versions/1/2",
+        "/series",
+        "/series/a",
         "/series/a/aliases",
         "/series/a/aliases/champion",
         "/series//aliases/",

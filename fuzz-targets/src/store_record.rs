@@ -9,7 +9,10 @@ use std::sync::OnceLock;
 use detectors::envelope;
 use service::store::record::{VersionRecord, open_number, seal_number};
 use service::store::training::TrainingPoints;
-use service::store::{AliasRecord, Answer, BodyDigest, KeptAnswer, Learnt, StateRecord};
+use service::store::{
+    AliasRecord, Answer, BodyDigest, FitParameters, Head, KeptAnswer, Learnt, Metadata,
+    SeriesLabels, StateRecord,
+};
 
 use crate::Outcome;
 
@@ -77,7 +80,7 @@ fn forged(kind: &Kind, rest: &[u8]) -> Outcome {
     settles(kind, &bytes)
 }
 
-fn flip(bytes: &mut [u8], places: &[u8]) {
+pub(crate) fn flip(bytes: &mut [u8], places: &[u8]) {
     let (changes, _) = places.as_chunks::<3>();
     for [high, low, flipped] in changes {
         let at = usize::from(u16::from_be_bytes([*high, *low])) % bytes.len().max(1);
@@ -101,6 +104,22 @@ fn kinds() -> &'static [Kind] {
             trained_to: 1_772_929_140,
             model: vec![7; 96],
             training: Some(points(20).seal()),
+            metadata: Metadata {
+                labels: Some([("site".into(), "north".into())].into()),
+                parameters: Some(FitParameters {
+                    model: "auto".into(),
+                    sigma: Some(3.0),
+                    min_deviation: (0.5, 0.1),
+                    periods: Some(vec![60]),
+                    timezone: "UTC".into(),
+                    exclude: vec![(1, 2)],
+                }),
+                imported_at_ms: Some(1_769_846_400_123),
+            },
+        };
+        let labels = SeriesLabels {
+            version: 3,
+            labels: [("site".into(), "north".into())].into(),
         };
         let state = StateRecord {
             seq: 300,
@@ -127,6 +146,15 @@ fn kinds() -> &'static [Kind] {
                 after: b"\"}".to_vec(),
             },
         };
+        let head = Head {
+            last: 300,
+            latest: 299,
+            count: 12,
+            life: 2,
+            deleted_to: 40,
+            from: 280,
+            kept: vec![44, 70],
+        };
         let kind = |real, again| Kind { real, again };
         let training: fn(&[u8]) -> Result<Vec<u8>, String> =
             |b| Ok(TrainingPoints::open(b)?.seal());
@@ -139,6 +167,8 @@ fn kinds() -> &'static [Kind] {
             kind(alias.seal(), |b| Ok(AliasRecord::open(b)?.seal())),
             kind(answer.seal(), |b| Ok(KeptAnswer::open(b)?.seal())),
             kind(seal_number(1 << 40), |b| Ok(seal_number(open_number(b)?))),
+            kind(head.seal(), |b| Ok(Head::open(b)?.seal())),
+            kind(labels.seal(), |b| Ok(SeriesLabels::open(b)?.seal())),
         ]
     })
 }

@@ -182,6 +182,11 @@ fn any_record_is_opened_or_refused() {
 }
 
 #[test]
+fn any_artifact_is_imported_or_refused() {
+    hold("artifact", 5_000);
+}
+
+#[test]
 fn any_path_names_one_resource_or_none() {
     hold("path", 20_000);
 }

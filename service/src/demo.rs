@@ -136,6 +136,7 @@ async fn fit(registry: &Registry, example: &Example) -> Result<(), String> {
         params: Params::default(),
         fitted_at_ms,
         set_alias: None,
+        labels: None,
     };
     let options = registry.options();
     let mut fitting = tokio::task::spawn_blocking(move || job.run(&options))

@@ -9,7 +9,7 @@ use crate::histories::{
 use crate::server::{Server, point};
 
 /// Fits that between them use every model and every field.
-fn fits() -> Vec<(String, Value)> {
+pub(crate) fn fits() -> Vec<(String, Value)> {
     let counter = series(&times(400, HOUR), |i, _| 3.0 * i as f64 + noise(i));
     let few = series(&times(12, HOUR), |i, _| 10.0 + noise(i));
     let mut fits = Vec::new();
@@ -38,7 +38,7 @@ fn fits() -> Vec<(String, Value)> {
 }
 
 /// Times before, in and after training, and values on both sides of every band.
-fn points(body: &Value) -> Vec<(i64, f64)> {
+pub(crate) fn points(body: &Value) -> Vec<(i64, f64)> {
     let last = end(body);
     let times = [
         0,
@@ -56,7 +56,7 @@ fn points(body: &Value) -> Vec<(i64, f64)> {
         .collect()
 }
 
-fn columns(points: &[(i64, f64)]) -> Value {
+pub(crate) fn columns(points: &[(i64, f64)]) -> Value {
     let (timestamps, values): (Vec<i64>, Vec<f64>) = points.iter().copied().unzip();
     json!({"timestamps": timestamps, "values": values})
 }
@@ -202,7 +202,7 @@ async fn a_restart_changes_no_byte_of_any_model() {
 }
 
 /// The JSON that the page of a chart draws.
-fn drawn(page: &str) -> Value {
+pub(crate) fn drawn(page: &str) -> Value {
     let start = page.find("id=\"data\"").expect("a data element");
     let open = start + page[start..].find('>').expect("its end") + 1;
     let close = open + page[open..].find("</script>").expect("its closing tag");

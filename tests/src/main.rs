@@ -5,6 +5,7 @@
 
 mod admission;
 mod aliases;
+mod artifacts;
 mod auto_choice;
 mod calibration;
 mod columns;
@@ -26,6 +27,7 @@ mod hostile_bodies;
 mod hostile_ids;
 mod hot_swap;
 mod idempotency;
+mod inventory;
 mod isolation;
 mod keys;
 mod load;

@@ -3,9 +3,11 @@
 //! `store/commit/N` keeps the queue full and lets every sync take N puts, so a commit of N is timed
 //! without the wait for its callers. `store/put` is a lone caller's wait.
 //!
-//! `TIDEMARK_BENCH_HEAVY=1` adds stores of 10⁶ series: size, and time to open after an abort.
+//! `TIDEMARK_BENCH_HEAVY=1` adds stores of 10⁶ series: size, time to open after an abort, and pages of a list of them. The
+//! word `lists` on the command line measures the lists alone.
 
 mod contenders;
+mod listing;
 mod recovery;
 
 use std::fs::{self, File, OpenOptions};
@@ -37,6 +39,9 @@ fn folder() -> TempDir {
 fn main() {
     servers::play_if_asked();
     recovery::play_if_asked();
+    if std::env::args().any(|argument| argument == "lists") {
+        return listing::measure(if is_smoke() { 1_000 } else { 1_000_000 });
+    }
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(5))
@@ -48,6 +53,7 @@ fn main() {
     criterion.final_summary();
     if is_heavy() || is_smoke() {
         recovery::measure(if is_smoke() { 1_000 } else { 1_000_000 });
+        listing::measure(if is_smoke() { 1_000 } else { 1_000_000 });
     }
 }
 

@@ -119,6 +119,7 @@ async fn fit(id: &str, payload: Payload, state: &State) -> Option<Bytes> {
         params: data::params("auto"),
         fitted_at_ms: data::START * 1_000,
         set_alias: None,
+        labels: None,
     };
     let mut fitting = job.run(&state.registry.options()).ok()?;
     state.registry.store(id, &mut fitting).await.ok()?;

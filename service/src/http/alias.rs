@@ -80,7 +80,7 @@ fn reply(
     reply
 }
 
-fn told_of<'a>(
+pub(super) fn told_of<'a>(
     series: &'a Series<'_>,
     alias: &'a str,
     record: &AliasRecord,
@@ -96,7 +96,7 @@ fn told_of<'a>(
 }
 
 /// A change has a number of its own: a strong validator (RFC 9110, section 8.8.1).
-fn tag_of(record: &AliasRecord) -> String {
+pub(super) fn tag_of(record: &AliasRecord) -> String {
     format!("\"{}\"", record.revision)
 }
 

@@ -57,6 +57,23 @@ pub(super) async fn read_json(
     }
 }
 
+/// Reads the whole body of a request whose media type the caller has looked at, as it is.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_file(
+    call: &Call<'_>,
+    payload: Payload,
+    limit: usize,
+    ticket: &mut Ticket,
+) -> Result<Bytes, Rejection> {
+    let mut media_types = call.request.headers().get_all(header::CONTENT_TYPE).skip(1);
+    if let Some(other) = media_types.next() {
+        return Err(unsupported("A second Content-Type", text_of(other)));
+    }
+    read(call, payload, limit, Some(ticket)).await
+}
+
 /// Reads the whole body of a request that is one of `media`.
 ///
 /// # Errors

@@ -34,9 +34,11 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
         min_deviation,
         seasonality,
         timezone,
+        labels,
         set_alias,
         ..
     } = request;
+    let labels = labels.map(api::Labels::check).transpose()?;
     let set_alias = set_alias.as_deref();
     let set_alias = set_alias.map(|name| Alias::parse(name, ["body", "set_alias"]));
     let set_alias = set_alias.transpose()?.map(|alias| alias.as_str().into());
@@ -55,6 +57,12 @@ pub(super) fn fit_job(mut request: FitRequest, fitted_at_ms: i64) -> Result<FitJ
         },
         fitted_at_ms,
         set_alias,
+        labels: labels.map(|labels| {
+            let labels = labels.into_iter();
+            labels
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect()
+        }),
     })
 }
 
@@ -197,7 +205,13 @@ pub(super) fn rejection(error: &RegistryError) -> Rejection {
     let plain = |code| Rejection::new(code, error.to_string());
     match error {
         RegistryError::UnknownSeries(_) => plain(Code::UnknownSeries),
-        RegistryError::UnknownVersion { .. } => plain(Code::UnknownVersion),
+        RegistryError::UnknownVersion { .. } | RegistryError::NoVersionYet { .. } => {
+            plain(Code::UnknownVersion)
+        }
+        RegistryError::InvalidArtifact(_) => {
+            let error = FieldError::new([Loc::from("body")], error.to_string());
+            Rejection::one(Code::InvalidArtifact, error)
+        }
         RegistryError::UnknownAlias { .. } => plain(Code::UnknownAlias),
         RegistryError::AliasUnmet(_) => plain(Code::AliasPreconditionFailed),
         RegistryError::VersionInUse { aliases, .. } => Rejection {

@@ -2,6 +2,7 @@
 
 mod admit;
 mod alias;
+mod artifact;
 mod authenticate;
 pub mod bodies;
 mod body;
@@ -12,6 +13,7 @@ mod compressed;
 mod convert;
 mod counts;
 mod csv_reply;
+mod cursor;
 mod detect;
 mod docs;
 mod fit;
@@ -33,11 +35,13 @@ pub mod route;
 pub mod router;
 mod scoped;
 mod scopes;
+mod series;
 mod series_delete;
 pub mod stamp;
 mod stream;
 mod trace;
 mod update;
+mod version;
 mod version_delete;
 mod versions;
 
@@ -159,14 +163,16 @@ async fn answer(call: &Call<'_>, resource: Resource<'_>, mut payload: Payload) -
     let outcome = match resource {
         Resource::Predict(id)
         | Resource::Update(id)
-        | Resource::Versions(id)
         | Resource::Series(id)
+        | Resource::Versions(id)
         | Resource::Version(id, _)
+        | Resource::Artifact(id, _)
         | Resource::Aliases(id)
         | Resource::Alias(id, _)
         | Resource::Fit(id)
         | Resource::Calibration(id) => answer_of_series(call, payload, resource, id).await,
         Resource::PredictMany => stream::many(call, payload).await,
+        Resource::SeriesList => series::list(call).await,
         Resource::Detect => detect::handle(call, payload).await,
         Resource::Healthcheck => health::healthcheck(call.state),
         Resource::Metrics => metrics::handle(call).await,
@@ -201,14 +207,25 @@ async fn answer_of_series(
     let outcome = match resource {
         Resource::Predict(_) => predict::handle(call, payload, series).await,
         Resource::Update(_) => Box::pin(update::handle(call, payload, series)).await,
-        Resource::Versions(_) => versions::handle(call, payload, series).await,
-        Resource::Series(_) => series_delete::delete(call, series).await,
-        Resource::Version(_, number) => version_delete::delete(call, series, number).await,
+        Resource::Series(_) if call.request.method() == Method::DELETE => {
+            series_delete::delete(call, series).await
+        }
+        Resource::Series(_) => series::get(call, series).await,
+        Resource::Versions(_) if call.request.method() == Method::POST => {
+            versions::handle(call, payload, series).await
+        }
+        Resource::Versions(_) => version::list(call, series).await,
+        Resource::Version(_, number) if call.request.method() == Method::DELETE => {
+            version_delete::delete(call, series, number).await
+        }
+        Resource::Version(_, number) => version::get(call, series, number).await,
+        Resource::Artifact(_, number) => artifact::get(call, payload, series, number).await,
         Resource::Aliases(_) => alias::list(call, series).await,
         Resource::Alias(_, name) => alias::handle(call, payload, series, name).await,
         Resource::Fit(_) => Box::pin(fit::handle(call, payload, series)).await,
         Resource::Calibration(_) => calibration::handle(call, series).await,
         Resource::PredictMany
+        | Resource::SeriesList
         | Resource::Detect
         | Resource::Healthcheck
         | Resource::Metrics

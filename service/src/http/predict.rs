@@ -1,12 +1,12 @@
-//! `POST /predict/{series_id}?version=|alias=`.
+//! `POST /predict/{series_id}?version=|alias=|as_of=`.
 
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use api::{
-    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, VersionSelector,
-    decode,
+    Alias, Code, Columns, FieldError, Loc, Points, PredictRequest, Rejection, Timestamp,
+    VersionSelector, decode,
 };
 use bytes::Bytes;
 use detectors::envelope::digest_hex;
@@ -46,9 +46,9 @@ pub(super) async fn handle(
         ..
     } = *call;
     let query = request.query_string();
-    let [version, alias, fields, explain] =
-        api::query::read(query, ["version", "alias", "fields", "explain"])?;
-    let which = Which::read(version.as_deref(), alias.as_deref())?;
+    let [version, alias, as_of, fields, explain] =
+        api::query::read(query, ["version", "alias", "as_of", "fields", "explain"])?;
+    let which = Which::read(version.as_deref(), alias.as_deref(), as_of.as_deref())?;
     let mut asked = Asked {
         fields: fields.map(|list| Columns::parse(&list)).transpose()?,
         explain: api::query::switch("explain", explain.as_deref())?,
@@ -119,19 +119,23 @@ pub(super) struct Question<'q> {
 pub(super) enum Which<'q> {
     Version(VersionSelector),
     Alias(Alias<'q>),
+    /// The version that was the latest then, Unix seconds.
+    AsOf(u64),
 }
 
 impl<'q> Which<'q> {
-    fn read(version: Option<&str>, alias: Option<&'q str>) -> Result<Self, Rejection> {
-        match (version, alias) {
-            (None, None) => Ok(Self::Version(VersionSelector::Latest)),
-            (Some(version), None) => VersionSelector::parse(version).map(Self::Version),
-            (None, Some(alias)) => Alias::parse(alias, ["query", "alias"]).map(Self::Alias),
-            (Some(_), Some(_)) => {
-                let reason = "`alias` names a version, and so does `version`: send one of them";
-                let error = FieldError::new([Loc::from("query"), Loc::from("alias")], reason);
-                Err(Rejection::one(Code::ParameterConflict, error))
-            }
+    fn read(
+        version: Option<&str>,
+        alias: Option<&'q str>,
+        as_of: Option<&str>,
+    ) -> Result<Self, Rejection> {
+        match (version, alias, as_of) {
+            (None, None, None) => Ok(Self::Version(VersionSelector::Latest)),
+            (Some(version), None, None) => VersionSelector::parse(version).map(Self::Version),
+            (None, Some(alias), None) => Alias::parse(alias, ["query", "alias"]).map(Self::Alias),
+            (None, None, Some(time)) => time_of(time).map(Self::AsOf),
+            (other, _, None) => Err(conflict("alias", other)),
+            (other, _, Some(_)) => Err(conflict("as_of", other)),
         }
     }
 
@@ -139,6 +143,7 @@ impl<'q> Which<'q> {
         match self {
             Self::Version(selector) => registry.peek(series.name(), selector),
             Self::Alias(alias) => registry.peek_alias(series.name(), alias.as_str()),
+            Self::AsOf(_) => None,
         }
     }
 
@@ -146,6 +151,7 @@ impl<'q> Which<'q> {
         match self {
             Self::Version(selector) => registry.resident(series.name(), selector),
             Self::Alias(alias) => registry.resident_alias(series.name(), alias.as_str()),
+            Self::AsOf(_) => None,
         }
     }
 
@@ -169,9 +175,29 @@ impl<'q> Which<'q> {
         let model = match self {
             Self::Version(selector) => registry.model(series.name(), selector).await,
             Self::Alias(alias) => registry.model_of_alias(series.name(), alias.as_str()).await,
+            Self::AsOf(time) => registry.model_as_of(series.name(), time).await,
         };
         model.map_err(|error| convert::rejection(&error))
     }
+}
+
+fn conflict(name: &str, version: Option<&str>) -> Rejection {
+    let other = version.map_or("alias", |_| "version");
+    let reason = format!("`{name}` names a version, and so does `{other}`: send one of them");
+    let error = FieldError::new([Loc::from("query"), Loc::from(name)], reason);
+    Rejection::one(Code::ParameterConflict, error)
+}
+
+/// A time in Unix seconds; of an instant with a fraction, the second it is in.
+fn time_of(text: &str) -> Result<u64, Rejection> {
+    let seconds = Timestamp::parse(text).and_then(|time| {
+        let seconds = time.ticks(1).and_then(|ticks| u64::try_from(ticks).ok());
+        seconds.ok_or_else(|| format!("{text:?} is past the last representable time"))
+    });
+    seconds.map_err(|reason| {
+        let error = FieldError::new([Loc::from("query"), Loc::from("as_of")], reason);
+        Rejection::one(Code::TimestampInvalid, error)
+    })
 }
 
 pub(super) fn read(media: Media, body: &Bytes, asked: Asked) -> Result<Points, Rejection> {

@@ -18,14 +18,18 @@ pub enum Resource<'a> {
     Fit(&'a str),
     /// `/detect`
     Detect,
+    /// `/series`
+    SeriesList,
     /// `/series/{series_id}`
     Series(&'a str),
-    /// `/series/{series_id}/versions/{version}`
-    Version(&'a str, &'a str),
     /// `/series/{series_id}/calibration`
     Calibration(&'a str),
     /// `/series/{series_id}/versions`
     Versions(&'a str),
+    /// `/series/{series_id}/versions/{version}`
+    Version(&'a str, &'a str),
+    /// `/series/{series_id}/versions/{version}/artifact`
+    Artifact(&'a str, &'a str),
     /// `/series/{series_id}/aliases`
     Aliases(&'a str),
     /// `/series/{series_id}/aliases/{alias}`
@@ -79,6 +83,7 @@ impl<'a> Resource<'a> {
         match path {
             "/predict" => Self::PredictMany,
             "/detect" => Self::Detect,
+            "/series" => Self::SeriesList,
             "/healthcheck" => Self::Healthcheck,
             "/metrics" => Self::Metrics,
             "/plot" => Self::Plot,
@@ -109,6 +114,12 @@ impl<'a> Resource<'a> {
         if let Some(version) = step("versions/") {
             return Self::Version(id, version);
         }
+        let of_version = rest.strip_prefix("versions/");
+        match of_version.and_then(|rest| rest.split_once('/')) {
+            Some((version, "artifact")) => return Self::Artifact(id, version),
+            Some(_) => return Self::Unknown,
+            None => {}
+        }
         step("aliases/").map_or(Self::Unknown, |alias| Self::Alias(id, alias))
     }
 
@@ -129,11 +140,13 @@ impl<'a> Resource<'a> {
             | Self::PredictMany
             | Self::Update(_)
             | Self::Fit(_)
-            | Self::Detect
-            | Self::Versions(_) => "POST",
-            Self::Series(_) | Self::Version(..) => "DELETE",
+            | Self::Detect => "POST",
+            Self::Versions(_) => "GET, HEAD, POST",
+            Self::Series(_) | Self::Version(..) => "GET, HEAD, DELETE",
             Self::Alias(..) => "GET, HEAD, PUT, DELETE",
-            Self::Calibration(_)
+            Self::SeriesList
+            | Self::Artifact(..)
+            | Self::Calibration(_)
             | Self::Aliases(_)
             | Self::Healthcheck
             | Self::Metrics
@@ -187,6 +200,7 @@ mod tests {
             Resource::Alias("a%2Fb", "")
         );
         assert_eq!(Resource::at("/series/a/aliases"), Resource::Aliases("a"));
+        assert_eq!(Resource::at("/series"), Resource::SeriesList);
         assert_eq!(Resource::at("/series/"), Resource::Series(""));
         assert_eq!(
             Resource::at("/series/calibration"),
@@ -200,12 +214,18 @@ mod tests {
             Resource::at("/series/a/versions/"),
             Resource::Version("a", "")
         );
+        assert_eq!(
+            Resource::at("/series/a/versions//artifact"),
+            Resource::Artifact("a", "")
+        );
         assert_eq!(Resource::at("/detect"), Resource::Detect);
         for path in [
             "/",
             "/series/a/b/calibration",
             "/series/a/calibration/",
             "/series/a/versions/1/",
+            "/series/a/versions/1/artifact/",
+            "/series/a/versions/1/calibration",
             "/series/a/b/versions/1",
             "/series/a/aliases/b/c",
             "/series/a/b/aliases/c",

@@ -93,6 +93,17 @@ impl Call<'_> {
         Ok(Naming(self.prefix()?.map(CompactString::from)))
     }
 
+    /// All series of the caller.
+    ///
+    /// # Errors
+    /// As [`Call::naming`].
+    pub(super) fn own_series(&self) -> Result<OwnSeries, Rejection> {
+        let scope = self.prefix()?.map(|tenant| format_compact!("{tenant}/"));
+        Ok(OwnSeries {
+            scope: scope.unwrap_or_default(),
+        })
+    }
+
     fn prefix(&self) -> Result<Option<&str>, Rejection> {
         match self.caller {
             Caller::Anybody => Ok(None),
@@ -102,6 +113,29 @@ impl Call<'_> {
                 Err(Rejection::new(Code::Internal, words))
             }
         }
+    }
+}
+
+/// The series of one tenant, none of which has a `/` after the scope.
+#[derive(Clone, Debug)]
+pub(super) struct OwnSeries {
+    scope: CompactString,
+}
+
+impl OwnSeries {
+    /// What the names of all of them begin with.
+    pub(super) fn scope(&self) -> &CompactString {
+        &self.scope
+    }
+
+    /// The id of the series with this name.
+    pub(super) fn id_of<'n>(&self, name: &'n str) -> &'n str {
+        name.strip_prefix(self.scope.as_str()).unwrap_or(name)
+    }
+
+    /// The name of the series with this id.
+    pub(super) fn name_of(&self, id: &str) -> CompactString {
+        format_compact!("{}{id}", self.scope)
     }
 }
 

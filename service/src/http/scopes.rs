@@ -10,6 +10,18 @@ impl Resource<'_> {
     #[must_use]
     pub fn scope(self, method: &Method) -> Option<Scope> {
         match self {
+            // What reads is named: a method that comes later changes something until it is said not to.
+            Self::SeriesList
+            | Self::Series(_)
+            | Self::Versions(_)
+            | Self::Version(..)
+            // An artifact has the training points, which a plot shows as well.
+            | Self::Artifact(..)
+            | Self::Alias(..)
+                if [Method::GET, Method::HEAD].contains(method) =>
+            {
+                Some(Scope::Predict)
+            }
             Self::Fit(_) | Self::Update(_) | Self::Versions(_) => Some(Scope::Fit),
             Self::Predict(_)
             | Self::PredictMany
@@ -17,12 +29,12 @@ impl Resource<'_> {
             | Self::Calibration(_)
             | Self::Plot
             | Self::Aliases(_) => Some(Scope::Predict),
-            // What reads is named: a method that comes later changes something until it is said not to.
-            Self::Alias(..) if [Method::GET, Method::HEAD].contains(method) => Some(Scope::Predict),
             // Figures of the whole server tell of all tenants together.
             // Deleting takes away what others score with, as pointing an alias elsewhere does.
-            Self::Series(_)
+            Self::SeriesList
+            | Self::Series(_)
             | Self::Version(..)
+            | Self::Artifact(..)
             | Self::Alias(..)
             | Self::Metrics
             | Self::Healthcheck => Some(Scope::Admin),

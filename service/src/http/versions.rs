@@ -1,4 +1,4 @@
-//! `POST /series/{series_id}/versions`: freezes the online state into an immutable version.
+//! `POST /series/{series_id}/versions`: freezes the online state into an immutable version, or imports one.
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
@@ -9,7 +9,7 @@ use detectors::envelope::digest_hex;
 use super::fit::fit_reply;
 use super::idempotency::Begun;
 use super::scoped::Series;
-use super::{Call, body, convert, idempotency, json};
+use super::{Call, artifact, body, convert, idempotency, json};
 use crate::registry::Fitting;
 
 pub(super) async fn handle(
@@ -18,12 +18,12 @@ pub(super) async fn handle(
     series: &Series<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let Call {
-        request,
-        state,
-        received,
-        ..
+        state, received, ..
     } = *call;
-    api::query::read(request.query_string(), [])?;
+    if artifact::is_artifact(call) {
+        return artifact::import(call, payload, series).await;
+    }
+    let set_alias = artifact::set_alias_of(call)?;
     let key = idempotency::key_of(call)?;
     let registry = state.registry()?;
     let body = body::read_json(
@@ -34,12 +34,14 @@ pub(super) async fn handle(
     )
     .await?;
     decode::<VersionRequest>(&body)?.check()?;
-    let named = match idempotency::begin(registry, series, key, &body).await? {
+    let asked = artifact::asked_for(&body, key.is_some(), set_alias.as_deref());
+    let named = match idempotency::begin(registry, series, key, &asked).await? {
         Begun::Before(reply) => return Ok(reply),
         Begun::Anew(named) => named,
     };
     let frozen = registry.online().freeze(series.name()).await;
     let mut frozen = frozen.map_err(|error| convert::rejection(&error))?;
+    frozen.fitting.set_alias = set_alias;
     let write = |fitting: &Fitting, version| {
         let (summary, hash) = (fitting.fitted.summary(), digest_hex(&fitting.digest));
         let duration_ms = received.elapsed().as_secs_f64() * 1e3;

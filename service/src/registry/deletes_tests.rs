@@ -39,6 +39,7 @@ async fn fit(registry: &Registry, series: &str, alias: Option<&str>) -> u64 {
         params: Params::default(),
         fitted_at_ms: 0,
         set_alias: alias.map(CompactString::from),
+        labels: None,
     };
     let mut fitting = job.run(&registry.options()).unwrap();
     registry.store(series, &mut fitting).await.unwrap()

@@ -21,6 +21,17 @@ pub enum RegistryError {
         /// The newest version there is.
         latest: u64,
     },
+    /// The series had no version at the time asked for.
+    #[error("series {series} had no version yet at {at}")]
+    NoVersionYet {
+        /// The series.
+        series: String,
+        /// The time asked for, Unix seconds.
+        at: u64,
+    },
+    /// The bytes are no version that can be imported.
+    #[error("{0}")]
+    InvalidArtifact(String),
     /// The series has no such alias.
     #[error("series {series} has no alias {alias}")]
     UnknownAlias {

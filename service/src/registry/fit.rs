@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use detectors::{Excluded, Fitted, Params, Series};
+use detectors::{Excluded, Fitted, Params, Seasons, Series};
 use tokio::sync::oneshot;
 
 use super::model::model_digest;
 use super::{Registry, RegistryError, RegistryOptions, ServedModel};
-use crate::store::record::VersionRecord;
 use crate::store::training::TrainingPoints;
-use crate::store::{Put, PutError, Request, Stored};
+use crate::store::{
+    FitParameters, Indexed, Labels, Metadata, Put, PutError, Request, Stored, VersionRecord,
+};
 
 /// Sealed training points up to this size stand in the version's record: one insert for a small
 /// series. Larger ones stand apart, so that loading a model does not read them.
@@ -26,6 +27,8 @@ pub struct FitJob {
     pub fitted_at_ms: i64,
     /// An alias that is to point to the version.
     pub set_alias: Option<CompactString>,
+    /// Labels of the version and, from then on, of the series.
+    pub labels: Option<Labels>,
 }
 
 /// A fitted model on its way to the store.
@@ -44,8 +47,9 @@ pub struct Fitting {
     pub set_alias: Option<CompactString>,
     /// The life of the series that it was made of, if it was made of something that the series had.
     pub(super) life: Option<u64>,
-    record: Vec<u8>,
-    training: Option<Vec<u8>>,
+    pub(super) record: Vec<u8>,
+    pub(super) training: Option<Vec<u8>>,
+    pub(super) index: Indexed,
 }
 
 /// Points from which a fit that looks for seasons takes longer than a worker may be held up.
@@ -123,15 +127,39 @@ impl FitJob {
         let used = Used::of(timestamps, &self.params.exclude);
         let (trained_from, trained_to) = enough(used, series.len(), options)?;
         let fitted = params.fit(&series)?;
+        let metadata = Metadata {
+            labels: self.labels,
+            parameters: Some(asked_for(&self.params)),
+            imported_at_ms: None,
+        };
         let mut fitting = Fitting::seal(
             fitted,
             self.fitted_at_ms,
             used.n_points,
             (trained_from, trained_to),
             &self.points,
+            metadata,
         );
         fitting.set_alias = self.set_alias;
         Ok(fitting)
+    }
+}
+
+/// What the model does not tell of what it was asked for, defaults filled in.
+fn asked_for(params: &Params) -> FitParameters {
+    let least = params.min_deviation.unwrap_or_default();
+    let text =
+        |given: &Option<String>, default: &str| given.as_deref().unwrap_or(default).to_owned();
+    FitParameters {
+        model: text(&params.model, "auto"),
+        sigma: params.sigma,
+        min_deviation: (least.abs, least.rel),
+        periods: match &params.seasons {
+            None | Some(Seasons::Auto) => None,
+            Some(Seasons::Periods(periods)) => Some(periods.clone()),
+        },
+        timezone: text(&params.timezone, "UTC"),
+        exclude: params.exclude.iter().map(|it| (it.from, it.to)).collect(),
     }
 }
 
@@ -143,24 +171,20 @@ impl Fitting {
         points_used: usize,
         (trained_from, trained_to): (i64, i64),
         points: &TrainingPoints,
+        metadata: Metadata,
     ) -> Self {
         let model = fitted.encode();
         let digest = model_digest(&model).expect("the model was sealed just now");
-        let sealed = points.seal();
-        let (inline, apart) = if sealed.len() <= INLINE_TRAINING_BYTES {
-            (Some(sealed), None)
-        } else {
-            (None, Some(sealed))
-        };
         let record = VersionRecord {
             fitted_at_ms,
             points_used: points_used as u64,
             trained_from,
             trained_to,
             model,
-            training: inline,
+            training: None,
+            metadata,
         };
-        Self {
+        let mut fitting = Self {
             fitted,
             digest,
             points_used,
@@ -168,9 +192,30 @@ impl Fitting {
             trained_to,
             set_alias: None,
             life: None,
-            record: record.seal(),
-            training: apart,
+            record: Vec::new(),
+            training: None,
+            index: index_of(&record),
+        };
+        fitting.place(record, points.seal());
+        fitting
+    }
+
+    /// Puts sealed points into the record, or beside it, and seals the record.
+    pub(super) fn place(&mut self, mut record: VersionRecord, points: Vec<u8>) {
+        if points.len() <= INLINE_TRAINING_BYTES {
+            record.training = Some(points);
+        } else {
+            self.training = Some(points);
         }
+        self.record = record.seal();
+    }
+}
+
+/// By what a version with this record is found.
+pub(super) fn index_of(record: &VersionRecord) -> Indexed {
+    Indexed {
+        since_ms: u64::try_from(record.since_ms()).unwrap_or(0),
+        labels: record.metadata.labels.clone(),
     }
 }
 
@@ -217,6 +262,7 @@ impl Registry {
             training: fitting.training.take(),
             request,
             alias: fitting.set_alias.clone(),
+            index: std::mem::take(&mut fitting.index),
             life: fitting.life,
         };
         let done = move |outcome: Result<Stored, PutError>| {

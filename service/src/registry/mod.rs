@@ -6,12 +6,14 @@
 //! is published on the store's own thread before the caller hears of it.
 
 mod aliases;
+mod artifact;
 pub mod cache;
 mod deletes;
 #[cfg(test)]
 mod deletes_tests;
 mod error;
 mod fit;
+mod inventory;
 mod lookup;
 mod model;
 mod observed;
@@ -25,8 +27,10 @@ pub mod warm;
 use std::io::Write;
 use std::sync::Arc;
 
+pub use artifact::{Exported, import};
 pub use error::RegistryError;
 pub use fit::{FitJob, Fitting};
+pub use inventory::{SeriesOverview, VersionFacts, VersionOfList, VersionsPage};
 pub use model::ServedModel;
 pub use observed::{Monitors, ONLINE, Observed, Watch, WatchedColumn};
 pub use once::Asked;

@@ -36,6 +36,7 @@ fn fitting(registry: &Registry, level: f64) -> Fitting {
         params: Params::default(),
         fitted_at_ms: 0,
         set_alias: None,
+        labels: None,
     };
     job.run(&registry.options()).unwrap()
 }

@@ -108,6 +108,7 @@ mod tests {
             params: Params::default(),
             fitted_at_ms: 0,
             set_alias: None,
+            labels: None,
         };
         let mut fitting = job.run(&registry.options()).unwrap();
         registry.store(series, &mut fitting).await.unwrap();

@@ -13,7 +13,8 @@ use super::embedded::EmbeddedOptions;
 use super::folder::Depth;
 use super::heads;
 use super::incomplete::Incomplete;
-use super::keyspaces::{ALIASES, ANSWERS, HEADS};
+use super::index;
+use super::keyspaces::{ALIASES, ANSWERS, HEADS, LABELLED, LABELS, TIMES};
 use super::opening::{self, Opened, read_number, unavailable};
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, seal_number, series_and_number};
@@ -45,8 +46,24 @@ pub fn accept_loss(options: &EmbeddedOptions) -> Result<Option<Incomplete>, Stor
         accepted,
     };
     let mut write = tables.db.batch().durability(Some(PersistMode::SyncAll));
+    let mut lasts = BTreeMap::new();
     if incomplete.lost.touches(&[HEADS]) {
-        reading::guarded("latest versions", || heads_anew(&tables, &mut write))?;
+        reading::guarded("latest versions", || {
+            heads_anew(&tables, &mut write, &mut lasts)
+        })?;
+    }
+    if incomplete.lost.touches(&[HEADS, TIMES, LABELS, LABELLED]) {
+        let moment = tables.db.snapshot();
+        let last = |series: &str| match lasts.get(series) {
+            Some(last) => Ok(*last),
+            None => {
+                let head = heads::read_at(&moment, &tables, series)?;
+                Ok(head.unwrap_or_default().last)
+            }
+        };
+        reading::guarded("the index of series", || {
+            index::make_anew(&mut write, &tables, last)
+        })?;
     }
     if incomplete.lost.touches(&[ALIASES]) {
         reading::guarded("aliases", || revision_anew(&tables, &mut write))?;
@@ -62,7 +79,11 @@ pub fn accept_loss(options: &EmbeddedOptions) -> Result<Option<Incomplete>, Stor
 }
 
 /// Each series has the versions that are there, and a number that is in use is not given again.
-fn heads_anew(tables: &Tables, write: &mut OwnedWriteBatch) -> Result<(), StoreError> {
+fn heads_anew(
+    tables: &Tables,
+    write: &mut OwnedWriteBatch,
+    lasts: &mut BTreeMap<String, u64>,
+) -> Result<(), StoreError> {
     let moment = tables.db.snapshot();
     let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for record in moment.iter(&tables.heads) {
@@ -83,6 +104,7 @@ fn heads_anew(tables: &Tables, write: &mut OwnedWriteBatch) -> Result<(), StoreE
         let known = heads::read_at(&moment, tables, series)?;
         let head = known.clone().unwrap_or_default().of_those_there(there);
         n_series += u64::from(head.count > 0);
+        lasts.insert(series.clone(), head.last);
         if known.as_ref() != Some(&head) {
             write.insert(&tables.heads, series, head.seal());
         }

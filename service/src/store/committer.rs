@@ -20,6 +20,7 @@ use super::chores::{Chores, rests, sweep};
 use super::commits::Commits;
 use super::deletes::{self, DeleteListener, Deleted};
 use super::heads::Heads;
+use super::index::IndexWrites;
 use super::opening::CommitNumbers;
 use super::queued::{Deletes, Outcome, Queued};
 use super::room::{self, Room};
@@ -42,6 +43,9 @@ pub(super) struct Tables {
     pub(super) points: fjall::Keyspace,
     pub(super) aliases: fjall::Keyspace,
     pub(super) answers: Answers,
+    pub(super) times: fjall::Keyspace,
+    pub(super) labels: fjall::Keyspace,
+    pub(super) labelled: fjall::Keyspace,
     pub(super) sync: Option<fjall::PersistMode>,
     /// Versions of a series that are kept; 0 for all.
     pub(super) keep_versions: u64,
@@ -237,13 +241,14 @@ fn commit(
     let mut states: HashMap<&str, StateWrites> = HashMap::new();
     let mut answers = NewAnswers::at(now_ms);
     let mut aliases = AliasWrites::after(shared.revision.load(Ordering::Relaxed), now_ms);
+    let mut index = IndexWrites::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
         outcomes.push(match queued {
             Queued::Version(put, _) => Outcome::Version(put_version(
                 tables,
                 put,
-                (&mut heads, &mut answers, &mut aliases),
+                (&mut heads, &mut answers, &mut aliases, &mut index),
             )?),
             Queued::State(put, _) => {
                 let is_of_now = is_of_now(&mut heads, tables, put)?;
@@ -266,12 +271,16 @@ fn commit(
         });
     }
     let removed = retention::of_batch(&mut write, tables, &mut heads, &aliases)?;
+    for series in heads.with_puts() {
+        index.prune(tables, series.name, &series.head)?;
+    }
     for (series, writes) in states {
         writes.write(&mut write, tables, series);
     }
     let series = heads.write(&mut write, tables, shared.series.load(Ordering::Relaxed));
     let revision = aliases.revision;
     aliases.write(&mut write, &tables.aliases);
+    index.write(&mut write, tables);
     answers.write(&mut write, &tables.answers, &mut chores.sweeper);
     // A batch without a write is no commit: what was queued before it is synced already.
     let number = shared.numbers.give(&mut write, tables);
@@ -303,7 +312,12 @@ fn is_of_now<'a>(
 fn put_version<'a>(
     tables: &Tables,
     put: &'a Put,
-    (heads, answers, aliases): (&mut Heads<'a>, &mut NewAnswers<'a>, &mut AliasWrites<'a>),
+    (heads, answers, aliases, index): (
+        &mut Heads<'a>,
+        &mut NewAnswers<'a>,
+        &mut AliasWrites<'a>,
+        &mut IndexWrites<'a>,
+    ),
 ) -> Result<Result<Stored, PutError>, String> {
     let series = match heads.of(tables, &put.series)? {
         Ok(series) => series,
@@ -328,7 +342,15 @@ fn put_version<'a>(
             Err(error) => return Err(error.to_string()),
         }
     }
+    match index.takes(tables, put) {
+        Ok(()) => {}
+        Err(error @ StoreError::Damaged { .. }) => {
+            return Ok(Err(PutError::Damaged(error.to_string())));
+        }
+        Err(error) => return Err(error.to_string()),
+    }
     let version = series.put(put);
+    index.set(put, version);
     answers.keep(put, version);
     let alias = alias.and_then(|alias| aliases.set((&put.series, alias), Some(version)));
     Ok(Ok(Stored::New { version, alias }))

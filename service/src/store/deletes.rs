@@ -13,7 +13,7 @@ use super::head::{DELETED_PREFIX, Head};
 use super::heads::{Heads, text};
 use super::record::{seal_number, version_key};
 use super::state::StateRecord;
-use super::{PutError, StoreError, aliases};
+use super::{PutError, StoreError, aliases, index};
 
 /// What is to be deleted.
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ pub(super) fn grave_key(series: &str) -> Vec<u8> {
 /// Returns the names of the aliases.
 ///
 /// What has no bound goes in `graves`, and does not count from this commit on because its version is of an
-/// earlier life: versions, training points and kept answers. **A keyspace that has records of series
+/// earlier life: versions, training points, times and kept answers. **A keyspace that has records of series
 /// has a line in one of the two places.**
 fn remove_at_once(
     write: &mut fjall::OwnedWriteBatch,
@@ -179,6 +179,7 @@ fn remove_at_once(
         }
         write.remove(&tables.online, series);
     }
+    index::remove_labels(write, tables, series)?;
     // A hundred aliases at most.
     let aliases = remove_prefixed(write, &tables.aliases, series)?;
     let names = aliases.iter().map(|key| String::from_utf8_lossy(key));

@@ -19,17 +19,20 @@ use super::backup::{self, BackupError, CarriedFile, Inconsistencies, Summary};
 use super::chores::Chores;
 use super::committer::{self, Shared, Tables};
 use super::incomplete::Incomplete;
-use super::keyspaces::{ALIASES, ANSWERS, HEADS, ONLINE, POINTS, TRAINING, VERSIONS};
+use super::keyspaces::{
+    ALIASES, ANSWERS, HEADS, LABELLED, LABELS, ONLINE, POINTS, TIMES, TRAINING, VERSIONS,
+};
 use super::making::make_if_absent;
 use super::opening::{self, Opened, read_number};
 use super::queued::Queued;
 use super::record::{SERIES_COUNT_KEY, VersionRecord, version_key};
 use super::room::{DISK_RESERVE, Room};
 use super::{
-    AliasCompletion, AliasPut, AliasRecord, Commits, Completion, DeleteCompletion, DeleteListener,
-    DeletePut, Found, HANGS_AFTER, Head, KeptAnswer, Learnt, Put, PutError, RequestKey, Space,
-    StateCompletion, StatePut, StateRecord, Store, StoreError, StoredState, StoredVersion,
-    VersionSelector, Waits, heads, reading,
+    AliasCompletion, AliasPut, AliasRecord, AsOf, Commits, Completion, DeleteCompletion,
+    DeleteListener, DeletePut, Found, HANGS_AFTER, Head, KeptAnswer, Learnt, ListedVersion, Put,
+    PutError, RequestKey, SeriesFacts, SeriesPage, SeriesQuery, Space, StateCompletion, StatePut,
+    StateRecord, Store, StoreError, StoredState, StoredVersion, VersionSelector, VersionsQuery,
+    Waits, heads, index, listing, reading,
 };
 
 /// When a commit counts as done.
@@ -161,6 +164,9 @@ impl EmbeddedStore {
             &tables.points,
             &tables.aliases,
             &tables.answers.table,
+            &tables.times,
+            &tables.labels,
+            &tables.labelled,
         ] {
             table.rotate_memtable_and_wait().expect("it is written");
         }
@@ -379,6 +385,46 @@ impl Store for EmbeddedStore {
             // Of a later moment than the answer: of two lives, the head is of the later one.
             let head = heads::read_at(&self.now(), &self.tables, series)?.unwrap_or_default();
             Ok((kept.version > head.deleted_to).then_some(kept))
+        })
+    }
+
+    fn list(&self, query: &SeriesQuery) -> Result<SeriesPage, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[HEADS, VERSIONS, LABELS, LABELLED])?;
+        reading::guarded("the list of series", || {
+            listing::series(&self.tables, query)
+        })
+    }
+
+    fn series(&self, series: &str) -> Result<Option<SeriesFacts>, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[HEADS, VERSIONS, LABELS, ALIASES, ONLINE])?;
+        reading::guarded(series, || listing::facts(&self.tables, series))
+    }
+
+    fn versions(
+        &self,
+        query: &VersionsQuery,
+        each: &mut dyn FnMut(ListedVersion),
+    ) -> Result<bool, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[HEADS, VERSIONS])?;
+        reading::guarded(&query.series, || {
+            listing::versions(&self.tables, query, each)
+        })
+    }
+
+    fn as_of(&self, series: &str, at_ms: u64) -> Result<AsOf, StoreError> {
+        let _under_way = self.shared.reads.begin();
+        self.check_complete(&[HEADS, VERSIONS, TIMES])?;
+        reading::guarded(series, || {
+            let moment = self.now();
+            let head = heads::read_at(&moment, &self.tables, series)?.unwrap_or_default();
+            if head.count == 0 {
+                return Ok(AsOf::NoSuchSeries);
+            }
+            let found = index::version_at(&moment, &self.tables, series, at_ms, &head)?;
+            Ok(found.map_or(AsOf::NoneYet, AsOf::Version))
         })
     }
 

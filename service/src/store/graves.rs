@@ -14,6 +14,7 @@ use super::committer::Tables;
 use super::deletes::{Deleted, grave_key};
 use super::head::DELETED_PREFIX;
 use super::heads::text;
+use super::index::number_of;
 use super::reading;
 use super::record::{open_number, version_key};
 
@@ -31,6 +32,7 @@ struct Grave {
     to: u64,
     /// Where to go on among the versions, then among the answers.
     versions_from: Option<u64>,
+    times_from: Option<u64>,
     answers_from: Vec<u8>,
 }
 
@@ -41,6 +43,7 @@ impl Grave {
             series,
             to,
             versions_from: Some(from),
+            times_from: Some(0),
             answers_from,
         }
     }
@@ -91,7 +94,12 @@ impl Graves {
         if let Some(from) = grave.versions_from {
             grave.versions_from = remove_versions(&mut write, tables, grave, from, &mut left)?;
         }
-        if grave.versions_from.is_none() && left > 0 {
+        if let (None, Some(from)) = (grave.versions_from, grave.times_from)
+            && left > 0
+        {
+            grave.times_from = remove_times(&mut write, tables, grave, from, &mut left)?;
+        }
+        if grave.versions_from.is_none() && grave.times_from.is_none() && left > 0 {
             let is_all = remove_answers(&mut write, tables, grave, sweeper, left)?;
             if is_all {
                 remove_mark(&mut write, tables, grave)?;
@@ -124,6 +132,30 @@ fn remove_versions(
             write.remove(&tables.training, key.clone());
         }
         write.remove(&tables.versions, key);
+    }
+    Ok(None)
+}
+
+/// Removes the times of versions of the lives that ended, from `from` on; where to go on.
+fn remove_times(
+    write: &mut fjall::OwnedWriteBatch,
+    tables: &Tables,
+    grave: &Grave,
+    from: u64,
+    left: &mut usize,
+) -> Result<Option<u64>, String> {
+    let keys = version_key(&grave.series, from)..=version_key(&grave.series, u64::MAX);
+    for entry in tables.times.range(keys) {
+        let (key, value) = entry.into_inner().map_err(text)?;
+        // A later life has noted this time as its own, and all after it.
+        if open_number(&value).is_ok_and(|version| version > grave.to) {
+            return Ok(None);
+        }
+        if *left == 0 {
+            return Ok(Some(number_of(&key)));
+        }
+        *left -= 1;
+        write.remove(&tables.times, key);
     }
     Ok(None)
 }

@@ -94,7 +94,8 @@ impl Head {
 
     /// Versions there would be if none from `from` on were deleted.
     fn most(&self) -> u64 {
-        (self.last + 1 - self.from).saturating_add(self.kept.len() as u64)
+        let upwards = self.last.saturating_add(1).saturating_sub(self.from);
+        upwards.saturating_add(self.kept.len() as u64)
     }
 
     /// Whether a version was stored since the series was deleted the last time.

@@ -34,6 +34,7 @@ fn put(n: u64, random: &mut ChaCha8Rng) -> Put {
         trained_to: POINTS - 1,
         model: fitted.encode(),
         training: None,
+        metadata: Default::default(),
     };
     Put {
         series: format!("s-{n}").into(),
@@ -48,6 +49,7 @@ fn put(n: u64, random: &mut ChaCha8Rng) -> Put {
             },
         }),
         alias: Some("live".into()),
+        index: Default::default(),
         life: None,
     }
 }

@@ -12,10 +12,13 @@ pub(super) const ONLINE: &str = "online";
 pub(super) const POINTS: &str = "points";
 pub(super) const ALIASES: &str = "aliases";
 pub(super) const ANSWERS: &str = "idempotency";
+pub(super) const TIMES: &str = "times";
+pub(super) const LABELS: &str = "labels";
+pub(super) const LABELLED: &str = "labelled";
 
 /// All of them.
-pub(super) const ALL: [&str; 8] = [
-    META, VERSIONS, HEADS, TRAINING, ONLINE, POINTS, ALIASES, ANSWERS,
+pub(super) const ALL: [&str; 11] = [
+    META, VERSIONS, HEADS, TRAINING, ONLINE, POINTS, ALIASES, ANSWERS, TIMES, LABELS, LABELLED,
 ];
 
 /// A restart replays the journal, so it is kept as short as fjall allows: at most this much, and
@@ -50,9 +53,9 @@ fn options(name: &str) -> KeyspaceCreateOptions {
     };
     match name {
         VERSIONS => buffered(16),
-        HEADS => buffered(4),
+        HEADS | TIMES => buffered(4),
         ONLINE | POINTS | ANSWERS => buffered(8),
-        ALIASES => buffered(2),
+        ALIASES | LABELS | LABELLED => buffered(2),
         _ => KeyspaceCreateOptions::default().with_kv_separation(separation(name)),
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 
-use super::record::VersionRecord;
+use super::record::{Metadata, VersionRecord};
 use super::{
-    EmbeddedOptions, EmbeddedStore, Found, Put, PutError, Store, StoreError, Stored, StoredVersion,
-    VersionSelector,
+    EmbeddedOptions, EmbeddedStore, Found, Indexed, Put, PutError, Store, StoreError, Stored,
+    StoredVersion, VersionSelector,
 };
 use super::{alias_laws, answer_laws, state_laws};
 
@@ -18,6 +18,7 @@ fn record(mark: u64) -> VersionRecord {
         trained_to: 1,
         model: mark.to_le_bytes().to_vec(),
         training: None,
+        metadata: Metadata::default(),
     }
 }
 
@@ -28,6 +29,7 @@ pub(super) fn put(series: &str, mark: u64) -> Put {
         training: Some(vec![7; 10_000]),
         request: None,
         alias: None,
+        index: Indexed::default(),
         life: None,
     }
 }

@@ -10,6 +10,7 @@ pub mod aliases;
 #[cfg(test)]
 mod answer_laws;
 pub mod answers;
+pub mod artifact;
 pub mod backup;
 mod chores;
 mod commit_record;
@@ -32,9 +33,13 @@ mod heads;
 #[cfg(test)]
 mod healthy_tests;
 mod incomplete;
+pub mod index;
+#[cfg(test)]
+mod index_laws;
 pub(crate) mod keyspaces;
 #[cfg(test)]
 mod laws;
+pub mod listing;
 mod making;
 mod opening;
 mod queued;
@@ -67,7 +72,11 @@ pub use deletes::{DeleteCompletion, DeleteError, DeleteListener, DeletePut, Dele
 pub use embedded::{Durability, EmbeddedOptions, EmbeddedStore};
 pub use head::Head;
 pub use incomplete::Incomplete;
-pub use record::VersionRecord;
+pub use index::{AsOf, Indexed, Labels, SeriesLabels};
+pub use listing::{
+    ListedSeries, ListedVersion, SeriesFacts, SeriesPage, SeriesQuery, VersionsQuery,
+};
+pub use record::{FitParameters, Metadata, VersionRecord};
 pub use request::{Answer, BodyDigest, KeptAnswer, Request, RequestKey};
 pub use room::{DISK_RESERVE, Space};
 pub use state::{Learnt, StateRecord, StoredState};
@@ -86,6 +95,8 @@ pub struct Put {
     pub request: Option<Request>,
     /// An alias that points to it from the same commit on.
     pub alias: Option<CompactString>,
+    /// By what it is found besides its number.
+    pub index: Indexed,
     /// The life of the series that it was made of, if it was made of something that the series had.
     pub life: Option<u64>,
 }
@@ -340,6 +351,43 @@ pub trait Store: Send + Sync + 'static {
     /// When the record is damaged or the store cannot be read.
     fn answered(&self, series: &str, key: RequestKey) -> Result<Option<KeptAnswer>, StoreError>;
 
+    /// Lists series in the order of their names. A page is of one moment, the next one of a later one.
+    ///
+    /// # Errors
+    /// When the store cannot be read; stores that live elsewhere may have no order.
+    fn list(&self, _query: &SeriesQuery) -> Result<SeriesPage, StoreError> {
+        Err(unlisted())
+    }
+
+    /// What is told of one series, if it is there.
+    ///
+    /// # Errors
+    /// As [`Store::list`], and when a record of it is damaged.
+    fn series(&self, _series: &str) -> Result<Option<SeriesFacts>, StoreError> {
+        Err(unlisted())
+    }
+
+    /// Hands versions of a series to `each`, in the order of their numbers or against it; tells whether
+    /// there are more.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    fn versions(
+        &self,
+        _query: &VersionsQuery,
+        _each: &mut dyn FnMut(ListedVersion),
+    ) -> Result<bool, StoreError> {
+        Err(unlisted())
+    }
+
+    /// The version that was the latest at `at_ms`, milliseconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Store::series`].
+    fn as_of(&self, _series: &str, _at_ms: u64) -> Result<AsOf, StoreError> {
+        Err(unlisted())
+    }
+
     /// Distinct series with at least one version.
     fn series_count(&self) -> u64;
 
@@ -373,4 +421,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Completes what is queued, syncs and stops taking writes. Idempotent.
     fn close(&self);
+}
+
+fn unlisted() -> StoreError {
+    StoreError::Unavailable("it keeps no order of its series".into())
 }

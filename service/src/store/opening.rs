@@ -13,6 +13,7 @@ use super::commit_record::{COMMIT_KEY, CommitRecord};
 use super::committer::Tables;
 use super::embedded::{Durability, EmbeddedOptions};
 use super::folder::{self, Depth, Inspected, Names, Staged};
+use super::graves::Graves;
 use super::incomplete::{Incomplete, Lost};
 use super::reading;
 use super::record::{SERIES_COUNT_KEY, STORE_FORMAT, open_number, seal_number};
@@ -90,6 +91,7 @@ impl Opened {
         reading::guarded("a number of the store", || {
             read_number(&tables.heads, SERIES_COUNT_KEY)?;
             read_number(&tables.aliases, REVISION_KEY)?;
+            Graves::of(tables)?;
             Sweeper::of(&tables.answers).map(drop)
         })
     }
@@ -215,6 +217,9 @@ fn open_tables(options: &EmbeddedOptions) -> Result<Tables, StoreError> {
             table: table(keyspaces::ANSWERS)?,
             keep: options.answers,
         },
+        times: table(keyspaces::TIMES)?,
+        labels: table(keyspaces::LABELS)?,
+        labelled: table(keyspaces::LABELLED)?,
         db: db.clone(),
         sync: match options.durability {
             Durability::Synced => Some(PersistMode::SyncData),

@@ -10,12 +10,14 @@
 //! | `meta` | `format` | sealed number: the store's format |
 //!
 //! Online states are in two keyspaces of their own (see `state`), aliases in one (see `aliases`),
-//! answers by idempotency key in one (see `request`).
+//! answers by idempotency key in one (see `request`); what series are found by is in three more (see `index`).
 //!
 //! No byte of a series id is 0x00, so no series' keys are a prefix of another's.
 
 use detectors::envelope;
 use serde::{Deserialize, Serialize};
+
+use super::index::Labels;
 
 /// The format of the store as a whole. Raised when an older release could not read it rightly. A new
 /// keyspace does not raise it while nothing is released.
@@ -30,7 +32,7 @@ pub const SERIES_COUNT_KEY: &str = "\0series";
 
 const RECORD_MAGIC: [u8; 4] = *b"TVER";
 const NUMBER_MAGIC: [u8; 4] = *b"TNUM";
-const RECORD_FORMAT: u16 = 1;
+const RECORD_FORMAT: u16 = 2;
 const NUMBER_FORMAT: u16 = 1;
 
 /// What is stored for one version.
@@ -48,9 +50,70 @@ pub struct VersionRecord {
     pub model: Vec<u8>,
     /// The sealed training points, unless they are stored on their own.
     pub training: Option<Vec<u8>>,
+    /// What is told of the version and decides no score.
+    pub metadata: Metadata,
+}
+
+/// What is told of a version and decides no score. Records of format 1 have none of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The labels that its fit named, if it named any.
+    pub labels: Option<Labels>,
+    /// What its fit was asked for, as far as the model does not tell it.
+    pub parameters: Option<FitParameters>,
+    /// Wall clock of its import, milliseconds since 1970, if it was fitted elsewhere.
+    pub imported_at_ms: Option<i64>,
+}
+
+/// What a fit was asked for, defaults filled in. Alarm rate, direction and time unit are the model's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitParameters {
+    /// The model that was asked for, `auto` among them.
+    pub model: String,
+    /// Width of the band in standard deviations, if it was given so.
+    pub sigma: Option<f64>,
+    /// Smallest deviation that may alarm: in the unit of the series, and as a share of the expected value.
+    pub min_deviation: (f64, f64),
+    /// Periods that were named; none where they were to be found.
+    pub periods: Option<Vec<i64>>,
+    /// Zone whose clock the seasons follow.
+    pub timezone: String,
+    /// Stretches left out of the history, both ends included.
+    pub exclude: Vec<(i64, i64)>,
+}
+
+/// Format 1: without metadata.
+#[derive(Deserialize)]
+struct RecordOfFormat1 {
+    fitted_at_ms: i64,
+    points_used: u64,
+    trained_from: i64,
+    trained_to: i64,
+    model: Vec<u8>,
+    training: Option<Vec<u8>>,
+}
+
+impl From<RecordOfFormat1> for VersionRecord {
+    fn from(record: RecordOfFormat1) -> Self {
+        Self {
+            fitted_at_ms: record.fitted_at_ms,
+            points_used: record.points_used,
+            trained_from: record.trained_from,
+            trained_to: record.trained_to,
+            model: record.model,
+            training: record.training,
+            metadata: Metadata::default(),
+        }
+    }
 }
 
 impl VersionRecord {
+    /// The moment from which the version counts as there, by the clock of the host it was stored on.
+    #[must_use]
+    pub fn since_ms(&self) -> i64 {
+        self.metadata.imported_at_ms.unwrap_or(self.fitted_at_ms)
+    }
+
     /// Seals the record.
     #[must_use]
     pub fn seal(&self) -> Vec<u8> {
@@ -64,13 +127,16 @@ impl VersionRecord {
     /// A sentence that says what is wrong with the bytes.
     pub fn open(bytes: &[u8]) -> Result<Self, String> {
         let sealed = envelope::open(RECORD_MAGIC, bytes).map_err(|error| error.to_string())?;
-        if sealed.format != RECORD_FORMAT {
-            return Err(format!(
-                "its format is {}, known is {RECORD_FORMAT}",
-                sealed.format
-            ));
+        match sealed.format {
+            1 => postcard::from_bytes::<RecordOfFormat1>(sealed.payload).map(Self::from),
+            RECORD_FORMAT => postcard::from_bytes(sealed.payload),
+            format => {
+                return Err(format!(
+                    "its format is {format}, known are those up to {RECORD_FORMAT}"
+                ));
+            }
         }
-        postcard::from_bytes(sealed.payload).map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())
     }
 }
 
@@ -129,7 +195,47 @@ mod tests {
             trained_to: 3,
             model: vec![1, 2, 3],
             training: Some(vec![9; 40]),
+            metadata: Metadata {
+                labels: Some([("site".into(), "north".into())].into()),
+                parameters: Some(FitParameters {
+                    model: "auto".into(),
+                    sigma: None,
+                    min_deviation: (0.5, 0.0),
+                    periods: Some(vec![24]),
+                    timezone: "UTC".into(),
+                    exclude: vec![(1, 2)],
+                }),
+                imported_at_ms: Some(7),
+            },
         }
+    }
+
+    /// The bytes of a record as releases before wrote it.
+    #[test]
+    fn a_record_of_format_1_is_read() {
+        #[derive(Serialize)]
+        struct Old(i64, u64, i64, i64, Vec<u8>, Option<Vec<u8>>);
+        let new = record();
+        let old = Old(
+            new.fitted_at_ms,
+            3,
+            1,
+            3,
+            new.model.clone(),
+            new.training.clone(),
+        );
+        let sealed = envelope::seal(RECORD_MAGIC, 1, 0, &postcard::to_stdvec(&old).unwrap());
+        let metadata = Metadata::default();
+        assert_eq!(
+            VersionRecord::open(&sealed).unwrap(),
+            VersionRecord { metadata, ..new }
+        );
+        let newer = envelope::seal(RECORD_MAGIC, 3, 0, &postcard::to_stdvec(&old).unwrap());
+        assert!(
+            VersionRecord::open(&newer)
+                .unwrap_err()
+                .contains("format is 3")
+        );
     }
 
     #[test]

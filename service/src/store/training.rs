@@ -5,6 +5,7 @@
 //! a few dozen points its header costs more than it saves.
 
 use detectors::envelope;
+use pco::standalone::{DecompressorItem, FileDecompressor};
 
 const MAGIC: [u8; 4] = *b"TTRN";
 const FORMAT: u16 = 1;
@@ -71,6 +72,57 @@ impl TrainingPoints {
         Ok(points)
     }
 
+    /// Checks sealed points that somebody else made, without holding them: how many there are, and their first
+    /// and last timestamp.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong: with the bytes, or with the points as a history.
+    pub fn check(bytes: &[u8], most: usize) -> Result<Checked, String> {
+        let sealed = envelope::open(MAGIC, bytes).map_err(|error| error.to_string())?;
+        let mut checked = Checked::default();
+        let mut times = |column: &[i64]| {
+            for &time in column {
+                if time < 0 || checked.range.is_some_and(|(_, last)| time <= last) {
+                    return Err(format!(
+                        "the timestamp {time} is negative or not above the one before"
+                    ));
+                }
+                checked.range = Some((checked.range.map_or(time, |(first, _)| first), time));
+                checked.n += 1;
+            }
+            within(checked.n, most)
+        };
+        let mut n_values = 0;
+        let mut values = |column: &[f64]| {
+            n_values += column.len();
+            if column.iter().any(|value| !value.is_finite()) {
+                return Err("a value is not finite".to_owned());
+            }
+            within(n_values, most)
+        };
+        match (sealed.format, sealed.tag) {
+            (FORMAT, TAG_RAW) => {
+                let points = Self::open_raw(sealed.payload)?;
+                times(&points.timestamps)?;
+                values(&points.values)?;
+            }
+            (FORMAT, TAG_PCO) => {
+                let (timestamps, column) = halves(sealed.payload)?;
+                walk(timestamps, &mut times)?;
+                walk(column, &mut values)?;
+            }
+            (FORMAT, tag) => return Err(format!("its coding {tag} is not known")),
+            (format, _) => return Err(format!("its format is {format}, known is {FORMAT}")),
+        }
+        if checked.n != n_values {
+            return Err(format!(
+                "it has {} timestamps and {n_values} values",
+                checked.n
+            ));
+        }
+        Ok(checked)
+    }
+
     fn open_raw(payload: &[u8]) -> Result<Self, String> {
         let (words, rest) = payload.as_chunks::<8>();
         if !rest.is_empty() || words.len() % 2 != 0 {
@@ -84,20 +136,69 @@ impl TrainingPoints {
     }
 
     fn open_pco(payload: &[u8]) -> Result<Self, String> {
-        let (length, rest) = payload
-            .split_first_chunk::<8>()
-            .ok_or("the length is cut off")?;
-        let length =
-            usize::try_from(u64::from_le_bytes(*length)).map_err(|error| error.to_string())?;
-        let (timestamps, values) = rest
-            .split_at_checked(length)
-            .ok_or("the timestamps are cut off")?;
+        let (timestamps, values) = halves(payload)?;
         Ok(Self {
             timestamps: pco::standalone::simple_decompress(timestamps)
                 .map_err(|error| error.to_string())?,
             values: pco::standalone::simple_decompress(values)
                 .map_err(|error| error.to_string())?,
         })
+    }
+}
+
+/// Points that were checked and not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// How many there are.
+    pub n: usize,
+    /// First and last timestamp; none where there is no point.
+    pub range: Option<(i64, i64)>,
+}
+
+fn within(n: usize, most: usize) -> Result<(), String> {
+    if n > most {
+        return Err(format!("it has more than {most} points"));
+    }
+    Ok(())
+}
+
+/// The compressed columns.
+fn halves(payload: &[u8]) -> Result<(&[u8], &[u8]), String> {
+    let (length, rest) = payload
+        .split_first_chunk::<8>()
+        .ok_or("the length is cut off")?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|error| error.to_string())?;
+    rest.split_at_checked(length)
+        .ok_or_else(|| "the timestamps are cut off".to_owned())
+}
+
+/// Numbers that are in memory at a time while a column is walked.
+const BATCH: usize = pco::FULL_BATCH_N * 16;
+
+/// Hands a compressed column to `each` piece by piece: a few bytes may hold millions of numbers.
+fn walk<T: pco::data_types::Number + Default>(
+    column: &[u8],
+    each: &mut impl FnMut(&[T]) -> Result<(), String>,
+) -> Result<(), String> {
+    let failed = |error: pco::errors::PcoError| error.to_string();
+    let (file, mut rest) = FileDecompressor::new(column).map_err(failed)?;
+    let mut batch = vec![T::default(); BATCH];
+    loop {
+        let mut chunk = match file.chunk_decompressor::<T, _>(rest).map_err(failed)? {
+            DecompressorItem::Chunk(chunk) => chunk,
+            DecompressorItem::EndOfData(_) => return Ok(()),
+        };
+        loop {
+            let progress = chunk.read(&mut batch).map_err(failed)?;
+            each(batch.get(..progress.n_processed).unwrap_or_default())?;
+            if progress.finished {
+                break;
+            }
+            if progress.n_processed == 0 {
+                return Err("a column stands still".to_owned());
+            }
+        }
+        rest = chunk.into_src();
     }
 }
 
@@ -118,6 +219,53 @@ mod tests {
             let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&back.values), bits(&values));
         }
+    }
+
+    #[test]
+    fn points_of_somebody_else_are_checked_without_being_held() {
+        let points = |n: i64| TrainingPoints {
+            timestamps: (0..n).map(|i| 5 + 60 * i).collect(),
+            values: (0..n).map(|i| (i % 7) as f64).collect(),
+        };
+        for n in [0, 1, 63, 64, 5_000, 20_000] {
+            let range = (n > 0).then(|| (5, 5 + 60 * (n - 1)));
+            let checked = Checked {
+                n: n as usize,
+                range,
+            };
+            let sealed = points(n).seal();
+            assert_eq!(TrainingPoints::check(&sealed, n as usize), Ok(checked));
+            if n > 0 {
+                let refused = TrainingPoints::check(&sealed, n as usize - 1).unwrap_err();
+                assert!(refused.contains("more than"), "{refused}");
+            }
+        }
+        for n in [10, 300] {
+            let mut late = points(n);
+            late.timestamps[7] = late.timestamps[6];
+            let mut odd = points(n);
+            odd.values[7] = f64::NAN;
+            let mut negative = points(n);
+            negative.timestamps[0] = -1;
+            for (wrong, said) in [
+                (late, "not above"),
+                (odd, "not finite"),
+                (negative, "negative"),
+            ] {
+                let refused = TrainingPoints::check(&wrong.seal(), 1_000).unwrap_err();
+                assert!(refused.contains(said), "{refused}");
+            }
+        }
+        // 16 million equal numbers take a few hundred bytes.
+        let zeros = vec![0.0; 1 << 24];
+        let times: Vec<i64> = (0..1 << 24).collect();
+        let sealed = TrainingPoints {
+            timestamps: times,
+            values: zeros,
+        }
+        .seal();
+        assert!(sealed.len() < 100_000, "{}", sealed.len());
+        assert!(TrainingPoints::check(&sealed, 1 << 20).is_err());
     }
 
     #[test]

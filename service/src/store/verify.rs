@@ -14,6 +14,7 @@ use super::deletes::grave_key;
 use super::embedded::EmbeddedOptions;
 use super::folder::{self, Depth};
 use super::head::{DELETED_PREFIX, Head};
+use super::index::{SeriesLabels, labelled_key, labelled_parts};
 use super::opening::{self, Opened, read_number};
 use super::record::{SERIES_COUNT_KEY, VersionRecord, open_number, series_and_number, version_key};
 use super::request::KeptAnswer;
@@ -94,6 +95,9 @@ pub fn verify(
     checks.versions(&opened);
     checks.training(&opened);
     checks.aliases(&opened);
+    checks.times(&opened);
+    checks.labels(&opened);
+    checks.labelled(&opened);
     checks.states(&opened);
     checks.points(&opened);
     checks.answers(&opened);
@@ -328,6 +332,77 @@ impl<F: FnMut(&Finding)> Checks<F> {
                 Ok((_, Err(reason))) | Err(reason) => {
                     checks.of(series, None, "alias", format!("{alias}: {reason}"));
                 }
+            }
+        });
+    }
+
+    /// Every time has a version whose number was given: it may be deleted.
+    fn times(&mut self, store: &Opened) {
+        self.each(&store.tables.times, "times", |checks, key, value| {
+            let Some((series, ms)) = series_and_number(key) else {
+                return checks.add("times", format!("{key:?} is no key"));
+            };
+            let version = open_number(value);
+            match version.and_then(|version| Ok((version, head(store, &series)?))) {
+                Ok((version, head)) if (1..=head.last).contains(&version) => {}
+                Ok((version, _)) => {
+                    let reason =
+                        format!("from {ms} on it is the latest, and its number was not given");
+                    checks.of(&series, version, "time", reason);
+                }
+                Err(reason) => checks.of(&series, None, "time", format!("{ms}: {reason}")),
+            }
+        });
+    }
+
+    /// Every series with labels is found by each of them.
+    fn labels(&mut self, store: &Opened) {
+        let tables = &store.tables;
+        self.each(&tables.labels, "labels", |checks, key, value| {
+            let series = String::from_utf8_lossy(key);
+            let record = SeriesLabels::open(value);
+            let record = record.and_then(|record| Ok((head(store, &series)?.last, record)));
+            let (last, record) = match record {
+                Ok(read) => read,
+                Err(reason) => return checks.of(&series, None, "labels", reason),
+            };
+            if !(1..=last).contains(&record.version) {
+                let reason = "they are of a version whose number was not given";
+                checks.of(&series, record.version, "labels", reason);
+            }
+            for (label, value) in &record.labels {
+                let key = labelled_key(label, value, &series);
+                match get(&tables.labelled, &key, |_| Ok(())) {
+                    Ok(Some(())) => {}
+                    Ok(None) => {
+                        let reason = format!("it is not found by {label}");
+                        checks.of(&series, None, "labels", reason);
+                    }
+                    Err(reason) => checks.of(&series, None, "labels", reason),
+                }
+            }
+        });
+    }
+
+    /// No series is found by a label that it has not.
+    fn labelled(&mut self, store: &Opened) {
+        let tables = &store.tables;
+        self.each(&tables.labelled, "index of labels", |checks, key, _| {
+            let Some((label, value, series)) = labelled_parts(key) else {
+                return checks.add("index of labels", format!("{key:?} is no key"));
+            };
+            match get(&tables.labels, series.as_bytes(), SeriesLabels::open) {
+                Ok(Some(record))
+                    if record
+                        .labels
+                        .get(label.as_str())
+                        .is_some_and(|it| *it == value) => {}
+                Ok(_) => {
+                    let reason = format!("it is found by {label}, which it has not");
+                    checks.of(&series, None, "index of labels", reason);
+                }
+                // Told of with the record itself.
+                Err(_) => {}
             }
         });
     }

@@ -106,6 +106,15 @@ pub(super) fn time() -> OneOfBuilder {
         .item(instant)
 }
 
+/// A time in a query.
+pub(super) fn moment() -> ObjectBuilder {
+    text()
+        .pattern(Some(
+            r"^([0-9]{1,18}|(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z)$",
+        ))
+        .examples(["1700000480", "2023-11-14T22:21:20Z"])
+}
+
 /// A single point.
 pub(super) fn point() -> ObjectBuilder {
     closed()

@@ -1,6 +1,7 @@
 //! `/fit/{series_id}`.
 
 use api::Code;
+use api::limits::LABELS_MAX;
 use detectors::{EXCLUDED_MAX, MODELS, PERIODS_MAX};
 use serde_json::json;
 use utoipa::openapi::Ref;
@@ -18,7 +19,7 @@ pub(super) fn fit() -> PathItem {
     let named = json!({
         "timestamps": timestamps, "values": values, "model": "gaussian", "alarm_rate": 0.01, "direction": "above",
         "min_deviation": { "abs": 0.5 }, "exclude": [{ "from": "1700000060", "to": "1700000120" }],
-        "set_alias": "champion",
+        "labels": { "team": "payments" }, "set_alias": "champion",
     });
     let reply = json_reply(
         "The version, synced to disk.",
@@ -63,6 +64,7 @@ pub(super) fn fit() -> PathItem {
             Code::ValueNotANumber,
             Code::ValuesConstant,
             Code::InvalidAlias,
+            Code::InvalidLabel,
             Code::UnknownModel,
             Code::ParameterOutOfRange,
             Code::ParameterConflict,
@@ -119,6 +121,15 @@ pub(super) fn request() -> ObjectBuilder {
         .property("timezone", fields::timezone(or_null(Type::String)))
         .property("time_unit", fields::time_unit())
         .property("exclude", exclude)
+        .property(
+            "labels",
+            api::schema::labels()
+                .schema_type(or_null(Type::Object))
+                .max_properties(Some(LABELS_MAX))
+                .description(Some(
+                    "Labels of the version and, from then on, of the series; left out, those of the series stay.",
+                )),
+        )
         .property(
             "set_alias",
             api::schema::alias()

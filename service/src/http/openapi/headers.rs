@@ -122,6 +122,17 @@ pub(super) fn present(about: &str) -> Header {
     always(header(about, text().min_length(Some(1))))
 }
 
+pub(super) fn if_none_match_file() -> Parameter {
+    let about =
+        "With an entity tag that was told before: the file is sent only if it is another one.";
+    parameter("If-None-Match", about, text())
+}
+
+/// An entity tag.
+pub(super) fn tag(about: &str, pattern: &str) -> Header {
+    always(header(about, text().pattern(Some(pattern))))
+}
+
 /// The entity tag of an alias.
 pub(super) fn etag() -> Header {
     always(HeaderBuilder::new().schema(Some(api::schema::etag())))

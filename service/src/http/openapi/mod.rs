@@ -11,6 +11,7 @@ mod examples;
 mod fields;
 mod fit;
 mod headers;
+mod inventory;
 mod lines;
 mod online;
 mod operation;
@@ -22,6 +23,7 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use api::inventory as inventory_types;
 use api::lines::{LineProblem, SeriesPointReply};
 use api::{AliasReply, AliasesReply, ColumnsReply, DetectReply, FitReply, Health, PointReply};
 use api::{Problem, Rejection, calibration, update};
@@ -104,12 +106,17 @@ fn paths() -> Vec<(&'static str, PathItem)> {
         ("/predict", predict::predict_many()),
         ("/update/{series_id}", online::update()),
         ("/detect", detect::detect()),
-        ("/series/{series_id}", deletes::series(PathItem::default())),
+        ("/series", inventory::list()),
+        ("/series/{series_id}", deletes::series(inventory::series())),
+        ("/series/{series_id}/versions", versions::versions()),
         (
             "/series/{series_id}/versions/{version}",
-            deletes::version(PathItem::default()),
+            deletes::version(inventory::version()),
         ),
-        ("/series/{series_id}/versions", versions::versions()),
+        (
+            "/series/{series_id}/versions/{version}/artifact",
+            inventory::artifact(),
+        ),
         ("/series/{series_id}/aliases", aliases::list()),
         ("/series/{series_id}/aliases/{alias}", aliases::alias()),
         ("/series/{series_id}/calibration", versions::calibration()),
@@ -195,6 +202,10 @@ fn derived() -> Vec<(String, RefOr<Schema>)> {
     add::<update::FrozenReply<'_>>(&mut all);
     add::<AliasReply<'_>>(&mut all);
     add::<AliasesReply<'_>>(&mut all);
+    add::<inventory_types::SeriesListReply<'_>>(&mut all);
+    add::<inventory_types::SeriesReply<'_>>(&mut all);
+    add::<inventory_types::VersionsReply<'_>>(&mut all);
+    add::<inventory_types::VersionReply<'_>>(&mut all);
     add::<calibration::CalibrationReply<'_>>(&mut all);
     add::<Health>(&mut all);
     add::<health::Probe>(&mut all);

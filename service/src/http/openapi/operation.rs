@@ -10,7 +10,9 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{
+    AllOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
+};
 use utoipa::openapi::{Ref, RefOr, Required};
 
 use super::{examples, headers};
@@ -157,6 +159,13 @@ impl Op {
         self.may(OF_BODIES)
     }
 
+    /// A body that is a file.
+    pub(super) fn file(mut self, media_type: &str, about: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(binary(about)));
+        self.body = self.body.content(media_type, content.build());
+        self
+    }
+
     /// A reply, which carries what every reply does.
     pub(super) fn reply(mut self, status: u16, reply: ResponseBuilder) -> Self {
         self.operation = self
@@ -211,6 +220,21 @@ pub(super) fn text_reply(about: &str, media_type: &str) -> ResponseBuilder {
     ResponseBuilder::new()
         .description(about)
         .content(media_type, Content::new(Some(text)))
+}
+
+/// A reply that is a file.
+pub(super) fn file_reply(about: &str, media_type: &str) -> ResponseBuilder {
+    ResponseBuilder::new()
+        .description(about)
+        .content(media_type, Content::new(Some(binary(about))))
+}
+
+/// Bytes of no text.
+fn binary(about: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .description(Some(about))
 }
 
 /// What can be asked next of the series in the path.

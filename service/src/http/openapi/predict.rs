@@ -47,6 +47,11 @@ pub(super) fn predict() -> PathItem {
             "The alias of the version to ask; does not go with `version`.",
             api::schema::alias(),
         )
+        .query(
+            "as_of",
+            "A time: the version that was the latest then, to the end of that second. Goes with neither of both.",
+            fields::moment(),
+        )
         .parameter(fields::chosen_columns())
         .query(
             "explain",

@@ -3,32 +3,52 @@
 use api::Code;
 use serde_json::json;
 use utoipa::openapi::path::{HttpMethod, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder};
 use utoipa::openapi::{Ref, Required};
 
 use super::fields::{self, closed, text};
-use super::headers;
 use super::operation::{Op, json_reply, next, text_reply};
+use super::{headers, inventory};
+use crate::http::artifact;
 
 pub(super) fn versions() -> PathItem {
+    let reply = AnyOfBuilder::new()
+        .item(Ref::from_schema_name("FrozenReply"))
+        .item(Ref::from_schema_name("FitReply"));
     let reply = json_reply(
-        "The version, synced to disk.",
-        Ref::from_schema_name("FrozenReply"),
+        "The version, synced to disk: of the online state, or imported.",
+        reply,
     )
     .header(api::idempotency::REPLAYED, headers::replayed())
     .link(
         "predict",
         next("predict", &[("version", "$response.body#/version")]),
     );
-    Op::new("freeze", "online", "Freeze the online state into a version")
-        .about("The version judges the next point as the update would, and never changes.")
+    let list = inventory::versions();
+    Op::new(
+        "freeze",
+        "online",
+        "Freeze the online state into a version, or import one",
+    )
+    .about(
+        "JSON freezes the online state: the version judges the next point as the update would, and never changes. An \
+         artifact of `GET /series/{series_id}/versions/{version}/artifact`, of this server or another one, becomes the \
+         next version of the series and answers as the one it was made from.",
+    )
         .series()
+        .query(
+            "set_alias",
+            "An alias that points to the version from the moment it is stored; with API keys it needs the scope `admin`, too.",
+            api::schema::alias(),
+        )
+        .work()
         .writes()
         .idempotent()
         .json(
             Ref::from_schema_name("VersionRequest"),
             &[("online", json!({ "from": "online" }))],
         )
+        .file(artifact::MEDIA_TYPE, "What an export answered with, as it is.")
         .reply(200, reply)
         .may(&[
             Code::NoOnlineState,
@@ -36,8 +56,10 @@ pub(super) fn versions() -> PathItem {
             Code::InvalidQuery,
             Code::TooFewPoints,
             Code::ParameterOutOfRange,
+            Code::InvalidArtifact,
+            Code::InvalidAlias,
         ])
-        .only(HttpMethod::Post)
+        .and(list, HttpMethod::Post)
 }
 
 /// The body that freezes.

@@ -7,6 +7,7 @@ use super::OnlineStates;
 use super::live::Live;
 use crate::registry::RegistryError;
 use crate::registry::fit::Fitting;
+use crate::store::Metadata;
 use crate::store::training::TrainingPoints;
 
 /// A version on its way to the store and the number of points its state had learnt.
@@ -40,6 +41,7 @@ fn freeze(live: &Live, life: u64) -> Option<Frozen> {
         (trained_from, trained_to),
         // Of the points, the state has kept what it has learnt from them.
         &TrainingPoints::default(),
+        Metadata::default(),
     );
     fitting.life = Some(life);
     Some(Frozen {

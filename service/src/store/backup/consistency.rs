@@ -11,8 +11,9 @@ use crate::store::StoreError;
 use crate::store::aliases::{AliasRecord, REVISION_KEY};
 use crate::store::committer::Tables;
 use crate::store::head::Head;
+use crate::store::index::{SeriesLabels, labelled_key};
 use crate::store::opening::{read_number, unavailable};
-use crate::store::record::SERIES_COUNT_KEY;
+use crate::store::record::{SERIES_COUNT_KEY, open_number};
 use crate::store::state::{Learnt, StateRecord};
 
 /// Most sentences that are kept; beyond them they are counted.
@@ -93,6 +94,66 @@ fn number_of(key: &[u8]) -> u64 {
         .map_or(0, |end| u64::from_be_bytes(*end))
 }
 
+/// The index of labels, which has for each series what its record of labels has, and nothing else.
+#[derive(Default)]
+struct Labelled {
+    expected: u64,
+    /// A record is damaged: what it should have in the index is not known.
+    is_unknown: bool,
+}
+
+impl Labelled {
+    /// The record of one series.
+    fn check(
+        &mut self,
+        tables: &Tables,
+        series: &str,
+        latest: u64,
+        record: &[u8],
+        found: &mut Inconsistencies,
+    ) -> Result<(), StoreError> {
+        let record = match SeriesLabels::open(record) {
+            Ok(record) => record,
+            Err(reason) => {
+                self.is_unknown = true;
+                found.damaged(format_args!("the labels of {series}: {reason}"));
+                return Ok(());
+            }
+        };
+        if record.version == 0 || record.version > latest {
+            found.add(format_args!(
+                "{series} has labels of version {}, which is not there",
+                record.version
+            ));
+        }
+        for (label, value) in &record.labels {
+            let key = labelled_key(label, value, series);
+            if tables.labelled.contains_key(key).map_err(unavailable)? {
+                self.expected += 1;
+            } else {
+                found.add(format_args!("{series} is not found by its label {label}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is in the index that no series has.
+    fn count(self, tables: &Tables, found: &mut Inconsistencies) -> Result<(), StoreError> {
+        let mut there = 0;
+        for entry in tables.labelled.iter() {
+            entry.key().map_err(unavailable)?;
+            there += 1;
+        }
+        if there != self.expected && !self.is_unknown {
+            found.add(format_args!(
+                "{there} labels of series are indexed, and series have {} of these",
+                self.expected
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Passes the versions of `series` and the training points beside them: how many count and the latest one.
 fn count_versions(
     (versions, training): (
@@ -146,6 +207,8 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
     let (mut heads, mut versions) = (table(&tables.heads), table(&tables.versions));
     let (mut training, mut aliases) = (table(&tables.training), table(&tables.aliases));
     let (mut states, mut points) = (table(&tables.online), table(&tables.points));
+    let (mut times, mut labels) = (table(&tables.times), table(&tables.labels));
+    let mut labelled = Labelled::default();
     let (mut n_series, mut newest_change) = (0, 0);
     loop {
         let next = [
@@ -155,6 +218,8 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
             aliases.series(),
             states.series(),
             points.series(),
+            times.series(),
+            labels.series(),
         ];
         let Some(series) = next.into_iter().flatten().min() else {
             break;
@@ -179,6 +244,24 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
                 }
                 Err(reason) => found.damaged(format_args!("the alias {alias} of {name}: {reason}")),
             }
+        }
+        // What is left of earlier lives, or was deleted alone, has numbers that were given, too.
+        let last = head.as_ref().map_or(0, |head| head.last);
+        // Without a head, its versions are told of.
+        let last = if last == 0 { u64::MAX } else { last };
+        let mut before = 0;
+        while let Some((key, value)) = times.next_of(&series)? {
+            let ms = number_of(&key);
+            match open_number(&value) {
+                Ok(version) if version > before && version <= last => before = version,
+                Ok(version) => found.add(format_args!(
+                    "{name} has version {version} as its latest from {ms} on, after version {before} of {last}"
+                )),
+                Err(reason) => found.damaged(format_args!("the time {ms} of {name}: {reason}")),
+            }
+        }
+        if let Some((_, value)) = labels.next_of(&series)? {
+            labelled.check(tables, &name, last, &value, &mut found)?;
         }
         let counted = (&mut versions, &mut training);
         let (count, latest) = count_versions(
@@ -246,6 +329,7 @@ pub(in crate::store) fn inconsistencies(tables: &Tables) -> Result<Inconsistenci
             "there are {n_series} series, and {counted} were counted"
         ));
     }
+    labelled.count(tables, &mut found)?;
     let changes = read_number(&tables.aliases, REVISION_KEY)?.unwrap_or(0);
     if newest_change > changes {
         found.add(format_args!(

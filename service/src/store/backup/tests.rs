@@ -17,6 +17,10 @@ fn put(store: &EmbeddedStore, series: &str) {
         training: None,
         request: None,
         alias: Some("live".into()),
+        index: crate::store::Indexed {
+            since_ms: 1_000 + store.series_count(),
+            labels: Some([("site".into(), "north".into())].into()),
+        },
         life: None,
     };
     store.submit(put, Box::new(move |done| sender.send(done).unwrap()));
@@ -256,7 +260,7 @@ fn what_does_not_fit_together_is_found() {
     };
     let table = |db: &fjall::Database, name: &str| keyspaces::open(db, name).unwrap();
     assert_eq!(found_after(&|_| {}), Default::default());
-    let cases: [(Change<'_>, &str); 6] = [
+    let cases: [(Change<'_>, &str); 10] = [
         (
             &|db| table(db, "heads").insert("a", seal_number(3)).unwrap(),
             "a has 2 versions, and 3 according to its head",
@@ -289,6 +293,29 @@ fn what_does_not_fit_together_is_found() {
                 table(db, "heads").insert(SERIES_COUNT_KEY, one).unwrap();
             },
             "there are 2 series, and 1 were counted",
+        ),
+        (
+            &|db| {
+                let (key, late) = (version_key("b", 2_000), seal_number(7));
+                table(db, "times").insert(key, late).unwrap();
+            },
+            "b has version 7 as its latest from 2000 on, after version 1 of 1",
+        ),
+        (
+            &|db| table(db, "labelled").remove("site=north\0a").unwrap(),
+            "a is not found by its label site",
+        ),
+        (
+            &|db| table(db, "labelled").insert("site=south\0a", "").unwrap(),
+            "3 labels of series are indexed, and series have 2 of these",
+        ),
+        (
+            &|db| {
+                let labels = [("site".into(), "north".into())].into();
+                let record = crate::store::SeriesLabels { version: 9, labels };
+                table(db, "labels").insert("a", record.seal()).unwrap();
+            },
+            "a has labels of version 9, which is not there",
         ),
     ];
     for (change, sentence) in cases {

@@ -57,6 +57,7 @@ pub(super) fn put(of: u64, version: u64) -> Put {
         trained_to: n,
         model: fitted.encode(),
         training: inline,
+        metadata: Default::default(),
     };
     Put {
         series: series(of).into(),
@@ -72,6 +73,7 @@ pub(super) fn put(of: u64, version: u64) -> Put {
         }),
         alias: (version == 2).then(|| "live".into()),
         life: None,
+        index: Default::default(),
     }
 }
 

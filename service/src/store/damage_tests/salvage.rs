@@ -2,13 +2,17 @@
 //! thrown away, and a process that ends meanwhile leaves a store that the next one opens.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::answers::{Answers, ask, wrong};
-use super::made::{KILLED_WITH_TABLES, Kind, ROTATED, SERIES, VERSIONS, copy, files, make, put};
+use super::made::{
+    KILLED_WITH_TABLES, Kind, ROTATED, SERIES, VERSIONS, copy, files, make, put, series,
+};
 use crate::store::folder::{self, Depth};
 use crate::store::laws::put_and_wait;
 use crate::store::{
-    EmbeddedOptions, EmbeddedStore, Incomplete, Store, accept_loss, keyspaces, verify,
+    DeletePut, EmbeddedOptions, EmbeddedStore, Incomplete, Store, accept_loss, keyspaces, verify,
 };
 
 fn made(kind: Kind) -> (tempfile::TempDir, PathBuf, Answers) {
@@ -249,5 +253,48 @@ fn a_damaged_file_of_values_costs_the_values_that_are_damaged() {
             "{served}"
         );
         std::fs::remove_dir_all(&damaged).unwrap();
+    }
+}
+
+/// What was deleted stays so as long as one of the two that know it is whole: the head of the series, or the
+/// table with the removal.
+#[test]
+fn deleted_versions_do_not_come_back_with_a_list() {
+    let (folder, path, _) = made(ROTATED);
+    let store = open(&path);
+    for (of, version) in [(0, Some(3)), (1, None)] {
+        let (sender, receiver) = mpsc::channel();
+        let series = series(of).into();
+        let done = move |outcome| sender.send(outcome).unwrap();
+        store.submit_delete(DeletePut { series, version }, Box::new(done));
+        receiver.recv().unwrap().unwrap();
+    }
+    // What is left of a series is removed after it counts as deleted.
+    while store.training("s-1", 3).unwrap().is_some() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let expected = ask(&store);
+    assert!(expected["s-0 version 3"].contains("NoSuchVersion"));
+    assert!(expected["s-1 version 2"].contains("NoSuchSeries"));
+    store.write_tables();
+    store.close();
+    drop(store);
+    for journal in files(&path) {
+        if journal.extension().is_some_and(|end| end == "jnl") {
+            std::fs::write(journal, b"").unwrap();
+        }
+    }
+    for lost in ["versions", "heads", "meta", "idempotency"] {
+        let damaged = folder.path().join(lost);
+        copy(&path, &damaged);
+        cut_list(&keyspace(&damaged, lost));
+        let found = ask(&open(&damaged));
+        assert_eq!(wrong(&expected, &found), [""; 0], "{lost}");
+        assert_eq!(found["s-2 version 2"], expected["s-2 version 2"]);
+        accept_loss(&EmbeddedOptions::at(&damaged))
+            .unwrap()
+            .unwrap();
+        let found = ask(&open(&damaged));
+        assert_eq!(wrong(&expected, &found), [""; 0], "{lost}, accepted");
     }
 }
