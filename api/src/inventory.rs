@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::feedback::FeedbackObeyed;
 use crate::fit::{Calibration, Warning};
+use crate::version_diff::VersionDiff;
 use crate::{AliasReply, Code};
 
 /// Labels of a reply.
@@ -198,6 +200,14 @@ pub struct VersionReply<'a> {
     pub size_bytes: u64,
     /// What a careful reader of the model should know; empty when there is nothing.
     pub warnings: Vec<Warning<'a>>,
+    /// Points that the fit treated as feedback says; absent where the series had none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub feedback: Option<FeedbackObeyed>,
+    /// What differs from the version of `diff_from`; absent where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub diff: Option<VersionDiff>,
 }
 
 /// What a fit was asked for. Of a version that an earlier release stored, and of a frozen online state, only what

@@ -125,6 +125,7 @@ fn reals() -> &'static [Artifact] {
                         exclude: vec![(1, 2)],
                     }),
                     imported_at_ms: None,
+                    feedback: None,
                 },
             };
             let kept = if kept {

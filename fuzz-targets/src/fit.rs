@@ -39,7 +39,7 @@ fn of_body(body: &[u8]) -> Outcome {
     }
     let ends = |points: &[i64]| (points.first().copied(), points.last().copied());
     let (first, last) = ends(&job.points.timestamps);
-    let fitting = match bodies::run_fit(job, &OPTIONS) {
+    let fitting = match bodies::run_fit(job, &[], &OPTIONS) {
         Ok(fitting) => fitting,
         Err(rejection) => return refusal::check(&rejection),
     };

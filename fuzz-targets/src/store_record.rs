@@ -115,6 +115,7 @@ fn kinds() -> &'static [Kind] {
                     exclude: vec![(1, 2)],
                 }),
                 imported_at_ms: Some(1_769_846_400_123),
+                feedback: None,
             },
         };
         let labels = SeriesLabels {

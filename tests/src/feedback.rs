@@ -99,6 +99,74 @@ async fn a_spike_that_is_expected_alarms_before_and_not_after() {
 }
 
 #[tokio::test]
+async fn the_difference_that_feedback_made_is_shown() {
+    let server = Server::start().await;
+    server.fit("s", &history()).await.ok();
+    for i in SPIKES {
+        say(
+            &server,
+            json!({ "timestamp": time(i), "label": "expected" }),
+        )
+        .await;
+    }
+    server.fit("s", &history()).await.ok();
+    let second = server.get("/series/s/versions/2?diff_from=1").await.ok();
+    let obeyed = json!({ "expected": 2, "anomaly": 0, "ignore": 0 });
+    assert_eq!(second["feedback"], obeyed);
+    let diff = &second["diff"];
+    assert_eq!((&diff["from"], &diff["to"]), (&json!("1"), &json!("2")));
+    let changes = diff["changes"].as_array().unwrap();
+    let expected = json!({ "field": "feedback.expected", "from": null, "to": 2 });
+    assert!(changes.contains(&expected), "{diff}");
+    let upper = |of: &str| diff["normal"][of]["upper_bound"].as_f64().unwrap();
+    assert!(upper("from") < 43.0 && upper("to") > 43.0, "{diff}");
+
+    // The control: a version differs from itself in nothing, and without the question nothing is told.
+    let same = server.get("/series/s/versions/2?diff_from=2").await.ok();
+    assert_eq!(same["diff"]["changes"], json!([]));
+    assert_eq!(same["diff"]["normal"]["from"], same["diff"]["normal"]["to"]);
+    let alone = server.get("/series/s/versions/2").await.ok();
+    assert_eq!(alone.get("diff"), None);
+    for (query, status, code) in [
+        ("diff_from=3", 404, "unknown_version"),
+        ("diff_from=x", 422, "invalid_version"),
+        ("diff=1", 422, "invalid_query"),
+    ] {
+        let reply = server.get(&format!("/series/s/versions/2?{query}")).await;
+        let told = (reply.status, reply.json()["code"].clone());
+        assert_eq!(told, (status, json!(code)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_series_takes_feedback_and_backtests_with_it() {
+    let server = Server::start().await;
+    server.fit("s", &history()).await.ok();
+    server.fit("other", &history()).await.ok();
+    say(&server, json!({ "timestamp": time(5), "label": "ignore" })).await;
+    let started = server.post("/backtest/s", history().to_string()).await;
+    assert_eq!(started.status, 202, "{}", started.text());
+    let job = started.header("location").unwrap().to_owned();
+    assert_eq!(server.get(&job).await.status, 200);
+    assert_eq!(
+        server.send("DELETE", "/series/s", &[], "").await.status,
+        204
+    );
+    assert_eq!(server.get(&job).await.status, 404);
+    let listed = server.get("/backtests").await.ok();
+    assert_eq!(listed["backtests"], json!([]));
+    assert_eq!(server.get("/series/s/feedback").await.status, 404);
+    // In its next life nothing was said of it.
+    let again = server.fit("s", &history()).await.ok();
+    assert_eq!(
+        (&again["version"], again.get("feedback")),
+        (&json!("2"), None)
+    );
+    let said = server.get("/series/s/feedback").await.ok();
+    assert_eq!(said["feedback"], json!([]));
+}
+
+#[tokio::test]
 async fn anomalies_are_left_out_and_the_later_word_counts() {
     let server = Server::start().await;
     server.fit("s", &history()).await.ok();

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use api::feedback::Feedback;
 use api::update::Start;
 use api::{DetectRequest, FitRequest, Rejection, decode};
 use bytes::Bytes;
@@ -29,12 +30,17 @@ pub fn fit_csv(body: &[u8], fitted_at_ms: i64) -> Result<FitJob, Rejection> {
     convert::fit_job(request, fitted_at_ms)
 }
 
-/// Runs a fit; what is wrong with it as callers are told.
+/// Runs a fit that obeys the feedback on its series; what is wrong with it as callers are told.
 ///
 /// # Errors
 /// When the history or a parameter does not hold, or the model cannot be fitted.
-pub fn run_fit(job: FitJob, options: &RegistryOptions) -> Result<Fitting, Rejection> {
-    job.run(options).map_err(|error| convert::rejection(&error))
+pub fn run_fit(
+    job: FitJob,
+    given: &[Feedback],
+    options: &RegistryOptions,
+) -> Result<Fitting, Rejection> {
+    let fitting = job.run_obeying(given, options);
+    fitting.map_err(|error| convert::rejection(&error))
 }
 
 /// The detection that `body` asks for.

@@ -123,17 +123,12 @@ fn read(media: Media, body: &Bytes, may_set_alias: bool) -> Result<FitJob, Rejec
 }
 
 fn run(
-    mut job: FitJob,
+    job: FitJob,
     given: &[Feedback],
     options: &RegistryOptions,
     work: &WorkTimes,
 ) -> Result<Fitting, Rejection> {
-    work.fits.time(|| {
-        let obeyed = job.obey(given);
-        let mut fitting = bodies::run_fit(job, options)?;
-        fitting.feedback = obeyed;
-        Ok(fitting)
-    })
+    work.fits.time(|| bodies::run_fit(job, given, options))
 }
 
 /// What is told of a version that is stored.

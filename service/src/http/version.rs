@@ -66,7 +66,9 @@ pub(super) async fn get(
     version: &str,
 ) -> Result<HttpResponse, Rejection> {
     let selector = VersionSelector::parse_at(["path", "version"], version)?;
-    api::query::read(call.request.query_string(), [])?;
+    let [from] = api::query::read(call.request.query_string(), ["diff_from"])?;
+    let from = from.map(|from| VersionSelector::parse_at(["query", "diff_from"], &from));
+    let from = from.transpose()?;
     let found = call
         .state
         .registry()?
@@ -74,7 +76,14 @@ pub(super) async fn get(
         .await;
     let found = found.map_err(|error| convert::rejection(&error))?;
     let (facts, hash) = (whole(series, &found)?, hash_of(&found));
-    let mut reply = ok(&detail(series, facts, &hash, found.bytes));
+    let mut detail = detail(series, facts, &hash, found.bytes);
+    if let Some(from) = from {
+        let pair = (from, VersionSelector::Exactly(found.version));
+        let registry = call.state.registry()?;
+        let diff = registry.version_diff(series.name(), pair).await;
+        detail.diff = Some(diff.map_err(|error| convert::rejection(&error))?);
+    }
+    let mut reply = ok(&detail);
     let tag = HeaderValue::from_str(&format!("\"{hash}\"")).expect("digits are visible ASCII");
     reply.headers_mut().insert(header::ETAG, tag);
     Ok(reply)
@@ -168,6 +177,8 @@ fn detail<'a>(
         model_hash: hash,
         size_bytes,
         warnings: warnings.collect(),
+        feedback: facts.metadata.feedback,
+        diff: None,
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) fn feedback_of(
 
 impl FitJob {
     /// Has the fit obey what was given before; tells how many points it is about, if anything was given.
-    pub fn obey(&mut self, given: &[Feedback]) -> Option<FeedbackObeyed> {
+    pub(super) fn obey(&mut self, given: &[Feedback]) -> Option<FeedbackObeyed> {
         if given.is_empty() {
             return None;
         }

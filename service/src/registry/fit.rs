@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::feedback::FeedbackObeyed;
+use api::feedback::{Feedback, FeedbackObeyed};
 use compact_str::CompactString;
 use detectors::{Excluded, Fitted, Params, Seasons, Series};
 use tokio::sync::oneshot;
@@ -127,6 +127,19 @@ impl FitJob {
     /// When the history is no series or too short, a parameter does not hold, or the model cannot
     /// be fitted to it.
     pub fn run(self, options: &RegistryOptions) -> Result<Fitting, RegistryError> {
+        self.run_obeying(&[], options)
+    }
+
+    /// As [`FitJob::run`], with the feedback that was `given` on the series.
+    ///
+    /// # Errors
+    /// As [`FitJob::run`].
+    pub fn run_obeying(
+        mut self,
+        given: &[Feedback],
+        options: &RegistryOptions,
+    ) -> Result<Fitting, RegistryError> {
+        let feedback = self.obey(given);
         let TrainingPoints { timestamps, values } = &self.points;
         let series = Series::new(timestamps, values)?;
         // The points sent are counted first: what is wrong with them is wrong whatever is asked for.
@@ -141,6 +154,7 @@ impl FitJob {
             labels: self.labels,
             parameters: Some(asked_for(&self.params)),
             imported_at_ms: None,
+            feedback,
         };
         let mut fitting = Fitting::seal(
             fitted,
@@ -151,6 +165,7 @@ impl FitJob {
             metadata,
         );
         fitting.set_alias = self.set_alias;
+        fitting.feedback = feedback;
         Ok(fitting)
     }
 }

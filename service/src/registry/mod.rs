@@ -45,7 +45,6 @@ pub use online::{
     Applied, Frozen, OnlineStates, OnlineSummary, Opened, Origin, Pending, Scored, StartJob,
     StartRequest, Updating,
 };
-pub use version_diff::{Compared, version_diff};
 
 use crate::store::{BackupError, CarriedFile, Commits, Space, Store, Summary};
 use aliases::AliasCache;

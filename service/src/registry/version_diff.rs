@@ -1,24 +1,31 @@
 //! What differs between two versions of a series: a pure function of what is known of each.
 
+use std::sync::Arc;
+
+use api::VersionSelector;
 use api::feedback::FeedbackObeyed;
 use api::version_diff::{VersionBand, VersionBands, VersionChange, VersionDiff};
 use detectors::Fitted;
 use serde_json::{Value, json};
 
+use super::lookup::find;
+use super::{Registry, RegistryError, ServedModel};
+use crate::store::StoredVersion;
+
 /// What is compared of a version.
-pub struct Compared<'a> {
+pub(super) struct Compared<'a> {
     /// Its number.
-    pub version: u64,
+    pub(super) version: u64,
     /// The model.
-    pub fitted: &'a Fitted,
+    pub(super) fitted: &'a Fitted,
     /// Points it was fitted on.
-    pub points_used: u64,
+    pub(super) points_used: u64,
     /// First timestamp of those.
-    pub trained_from: i64,
+    pub(super) trained_from: i64,
     /// Last timestamp of those.
-    pub trained_to: i64,
+    pub(super) trained_to: i64,
     /// Points that were treated as feedback says, if that is known.
-    pub feedback: Option<FeedbackObeyed>,
+    pub(super) feedback: Option<FeedbackObeyed>,
 }
 
 impl Compared<'_> {
@@ -48,8 +55,11 @@ impl Compared<'_> {
         ]
     }
 
-    fn band(&self, at: i64) -> VersionBand {
-        let interval = self.fitted.interval(at);
+    /// The band at a time in the unit of `of`.
+    fn band(&self, at: i64, of: &Fitted) -> VersionBand {
+        let per_second = |fitted: &Fitted| i128::from(fitted.time_unit().ticks_per_second());
+        let at = i128::from(at) * per_second(self.fitted) / per_second(of);
+        let interval = self.fitted.interval(i64::try_from(at).unwrap_or(i64::MAX));
         VersionBand {
             expected_value: interval.expected,
             lower_bound: interval.lower,
@@ -60,7 +70,7 @@ impl Compared<'_> {
 
 /// What differs between `from` and `to`; both bands are those at the last training time of `to`.
 #[must_use]
-pub fn version_diff(from: &Compared<'_>, to: &Compared<'_>) -> VersionDiff {
+pub(super) fn version_diff(from: &Compared<'_>, to: &Compared<'_>) -> VersionDiff {
     let both = from.members().into_iter().zip(to.members());
     let changes = both.filter(|((_, before), (_, now))| before != now);
     let changes = changes.map(|((field, from), (_, to))| VersionChange {
@@ -74,9 +84,43 @@ pub fn version_diff(from: &Compared<'_>, to: &Compared<'_>) -> VersionDiff {
         changes: changes.collect(),
         normal: VersionBands {
             at: to.trained_to,
-            from: from.band(to.trained_to),
-            to: to.band(to.trained_to),
+            from: from.band(to.trained_to, to.fitted),
+            to: to.band(to.trained_to, to.fitted),
         },
+    }
+}
+
+impl Registry {
+    /// What differs between the version `from` and the version `to` of a series.
+    ///
+    /// # Errors
+    /// When one of them is not known, a record is damaged, or the store cannot be read.
+    pub async fn version_diff(
+        &self,
+        series: &str,
+        (from, to): (VersionSelector, VersionSelector),
+    ) -> Result<VersionDiff, RegistryError> {
+        let (store, name) = (Arc::clone(&self.store), series.to_owned());
+        let read = move || {
+            let stored = [find(&*store, &name, from)?, find(&*store, &name, to)?];
+            let [from, to] = stored.each_ref();
+            let from = (from, ServedModel::from_stored(&name, from)?);
+            let to = (to, ServedModel::from_stored(&name, to)?);
+            Ok(version_diff(&compared(&from), &compared(&to)))
+        };
+        self.reads.run(read).await
+    }
+}
+
+fn compared<'a>((stored, model): &'a (&StoredVersion, ServedModel)) -> Compared<'a> {
+    let record = &stored.record;
+    Compared {
+        version: stored.version,
+        fitted: &model.fitted,
+        points_used: record.points_used,
+        trained_from: record.trained_from,
+        trained_to: record.trained_to,
+        feedback: record.metadata.feedback,
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
                     labels: Some([("site".into(), "north".into())].into()),
                     parameters: Some(parameters),
                     imported_at_ms: None,
+                    feedback: None,
                 },
             },
             training: points.seal(),

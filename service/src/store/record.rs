@@ -14,6 +14,7 @@
 //!
 //! No byte of a series id is 0x00, so no series' keys are a prefix of another's.
 
+use api::feedback::FeedbackObeyed;
 use detectors::envelope;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,8 @@ pub struct Metadata {
     pub parameters: Option<FitParameters>,
     /// Wall clock of its import, milliseconds since 1970, if it was fitted elsewhere.
     pub imported_at_ms: Option<i64>,
+    /// Points that its fit treated as feedback says, if the series had any.
+    pub feedback: Option<FeedbackObeyed>,
 }
 
 /// What a fit was asked for, defaults filled in. Alarm rate, direction and time unit are the model's.
@@ -206,6 +209,7 @@ mod tests {
                     exclude: vec![(1, 2)],
                 }),
                 imported_at_ms: Some(7),
+                feedback: None,
             },
         }
     }

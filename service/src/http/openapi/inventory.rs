@@ -104,6 +104,12 @@ pub(super) fn version() -> PathItem {
         "version",
         "A version: how it was made, and what it rests on",
     )
+    .about("With `diff_from`, also what differs from another version: parameters, calibration, obeyed feedback, and what is normal.")
+    .query(
+        "diff_from",
+        "The version to compare with; the latest for `0`.",
+        fields::version_selector(),
+    )
     .reply(200, reply)
     .only(HttpMethod::Get)
 }

@@ -213,7 +213,7 @@ impl Backtests {
         candidate: &Candidate,
         work: &Work,
     ) -> Result<u64, RegistryError> {
-        let mut job = FitJob {
+        let job = FitJob {
             points: work.points.clone(),
             params: candidate.params_of_version(),
             fitted_at_ms: now_s().saturating_mul(1_000),
@@ -222,9 +222,7 @@ impl Backtests {
             labels: None,
         };
         let given = feedback_of(&*self.store, series, None, FEEDBACK_PER_SERIES)?;
-        let obeyed = job.obey(&given);
-        let mut fitting = job.run(&self.options)?;
-        fitting.feedback = obeyed;
+        let mut fitting = job.run_obeying(&given, &self.options)?;
         fitting.alias_if = promoting.condition();
         fitting.life = Some(work.life);
         let (sender, receiver) = mpsc::channel();
