@@ -111,6 +111,7 @@ pub fn put(index: usize) -> Put {
         training: None,
         request: None,
         alias: None,
+        life: None,
         index: Indexed::default(),
     }
 }

@@ -2,9 +2,9 @@
 
 use compact_str::CompactString;
 use service::store::{
-    AliasCompletion, AliasError, AliasPut, AliasRecord, Completion, Found, KeptAnswer, Put,
-    RequestKey, StateCompletion, StatePut, Store, StoreError, Stored, StoredState, VersionSelector,
-    Waits,
+    AliasCompletion, AliasError, AliasPut, AliasRecord, Completion, DeleteCompletion, DeleteError,
+    DeleteListener, DeletePut, Found, Head, KeptAnswer, Put, RequestKey, StateCompletion, StatePut,
+    Store, StoreError, Stored, StoredState, VersionSelector, Waits,
 };
 
 /// Completes every put at once as version 1 and keeps nothing.
@@ -48,6 +48,16 @@ impl Store for MemoryStore {
 
     fn answered(&self, _: &str, _: RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         Ok(None)
+    }
+
+    fn submit_delete(&self, _: DeletePut, done: DeleteCompletion) {
+        done(Err(DeleteError::NoSuchSeries));
+    }
+
+    fn on_delete(&self, _: DeleteListener) {}
+
+    fn head(&self, _: &str) -> Result<Head, StoreError> {
+        Ok(Head::default())
     }
 
     fn series_count(&self) -> u64 {
