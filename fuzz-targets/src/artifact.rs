@@ -116,14 +116,14 @@ fn reals() -> &'static [Artifact] {
                 training: None,
                 metadata: Metadata {
                     labels: Some([("site".into(), "north".into())].into()),
-                    parameters: Some(FitParameters {
+                    parameters: Some(Box::new(FitParameters {
                         model: model.to_owned(),
                         sigma: None,
                         min_deviation: (0.0, 0.0),
                         periods: None,
                         timezone: "UTC".into(),
                         exclude: vec![(1, 2)],
-                    }),
+                    })),
                     imported_at_ms: None,
                     feedback: None,
                 },

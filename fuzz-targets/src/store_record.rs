@@ -106,14 +106,14 @@ fn kinds() -> &'static [Kind] {
             training: Some(points(20).seal()),
             metadata: Metadata {
                 labels: Some([("site".into(), "north".into())].into()),
-                parameters: Some(FitParameters {
+                parameters: Some(Box::new(FitParameters {
                     model: "auto".into(),
                     sigma: Some(3.0),
                     min_deviation: (0.5, 0.1),
                     periods: Some(vec![60]),
                     timezone: "UTC".into(),
                     exclude: vec![(1, 2)],
-                }),
+                })),
                 imported_at_ms: Some(1_769_846_400_123),
                 feedback: None,
             },

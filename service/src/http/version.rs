@@ -183,7 +183,7 @@ fn detail<'a>(
 }
 
 fn parameters(facts: &VersionFacts) -> ParametersReply<'_> {
-    let (summary, asked) = (&facts.summary, facts.metadata.parameters.as_ref());
+    let (summary, asked) = (&facts.summary, facts.metadata.parameters.as_deref());
     ParametersReply {
         model: asked.map(|asked| asked.model.as_str()),
         alarm_rate: summary.alarm_rate,

@@ -152,7 +152,7 @@ impl FitJob {
         let fitted = params.fit(&series)?;
         let metadata = Metadata {
             labels: self.labels,
-            parameters: Some(asked_for(&self.params)),
+            parameters: Some(Box::new(asked_for(&self.params))),
             imported_at_ms: None,
             feedback,
         };

@@ -113,7 +113,7 @@ impl Artifact {
                 .map(|(key, value)| (key.as_str(), value.as_str()));
             labels::check_all(named).map_err(|reason| format!("the labels: {reason}"))?;
         }
-        let parameters = record.metadata.parameters.as_ref();
+        let parameters = record.metadata.parameters.as_deref();
         parameters.map_or(Ok(()), check_parameters)
     }
 }
@@ -185,7 +185,7 @@ mod tests {
                 training: None,
                 metadata: Metadata {
                     labels: Some([("site".into(), "north".into())].into()),
-                    parameters: Some(parameters),
+                    parameters: Some(Box::new(parameters)),
                     imported_at_ms: None,
                     feedback: None,
                 },

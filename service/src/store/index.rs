@@ -272,8 +272,7 @@ impl<'a> IndexWrites<'a> {
             let last = tables
                 .times
                 .range(version_key(series, 0)..=version_key(series, u64::MAX))
-                .rev()
-                .next();
+                .next_back();
             let last = last.map(|last| last.key()).transpose();
             let last = last.map_err(|error| reading::failed(&format!("{series} (times)"), &error));
             let of = OfSeries {

@@ -18,7 +18,7 @@ use super::{AliasRecord, StoreError, aliases, heads};
 /// they meet it.
 const COST_MOST: usize = if cfg!(test) { 40 } else { 4_000 };
 /// A leap costs as much as so many names.
-const LEAP_COST: usize = 8;
+const LEAP_COST: usize = 16;
 /// Keys passed over one by one before a list leaps.
 const STEPS: usize = 4;
 

@@ -61,7 +61,7 @@ pub struct Metadata {
     /// The labels that its fit named, if it named any.
     pub labels: Option<Labels>,
     /// What its fit was asked for, as far as the model does not tell it.
-    pub parameters: Option<FitParameters>,
+    pub parameters: Option<Box<FitParameters>>,
     /// Wall clock of its import, milliseconds since 1970, if it was fitted elsewhere.
     pub imported_at_ms: Option<i64>,
     /// Points that its fit treated as feedback says, if the series had any.
@@ -200,14 +200,14 @@ mod tests {
             training: Some(vec![9; 40]),
             metadata: Metadata {
                 labels: Some([("site".into(), "north".into())].into()),
-                parameters: Some(FitParameters {
+                parameters: Some(Box::new(FitParameters {
                     model: "auto".into(),
                     sigma: None,
                     min_deviation: (0.5, 0.0),
                     periods: Some(vec![24]),
                     timezone: "UTC".into(),
                     exclude: vec![(1, 2)],
-                }),
+                })),
                 imported_at_ms: Some(7),
                 feedback: None,
             },
