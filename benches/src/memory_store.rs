@@ -60,16 +60,6 @@ impl Store for MemoryStore {
         Ok(None)
     }
 
-    fn submit_delete(&self, _: DeletePut, done: DeleteCompletion) {
-        done(Err(DeleteError::NoSuchSeries));
-    }
-
-    fn on_delete(&self, _: DeleteListener) {}
-
-    fn head(&self, _: &str) -> Result<Head, StoreError> {
-        Ok(Head::default())
-    }
-
     fn series_count(&self) -> u64 {
         0
     }
