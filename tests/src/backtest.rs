@@ -25,14 +25,14 @@ fn spiked(n: usize, spikes: &[usize]) -> Value {
 }
 
 /// A history whose backtest goes on until it is stopped.
-fn endless() -> Value {
+pub(crate) fn endless() -> Value {
     let mut body = long_history(60_000);
     body["candidates"] = json!([{ "model": "forest" }, { "model": "kmeans" }]);
     body["refit_every"] = json!(30);
     body
 }
 
-async fn start(server: &Server, series: &str, body: &Value) -> String {
+pub(crate) async fn start(server: &Server, series: &str, body: &Value) -> String {
     let reply = server
         .post(&format!("/backtest/{series}"), body.to_string())
         .await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::backtest;
 use crate::reply::Reply;
 use crate::server::Server;
 use replies::Replies;
@@ -260,6 +261,15 @@ async fn every_example_is_valid_and_answered_as_described() {
             // What is made is answered otherwise than what is there. (A fit has set it.)
             send(&server, "delete", &target, None).await;
             requests.extend_from_within(..);
+        }
+        if (*method, *path) == ("delete", "/backtests/{job_id}") {
+            // Of two, the later one waits, and is cancelled at once.
+            let running = backtest::start(&server, "checkout-latency", &backtest::endless()).await;
+            let waiting = backtest::start(&server, "checkout-latency", &backtest::endless()).await;
+            let reply = send(&server, method, &waiting, None).await;
+            assert_eq!(document.faults_of_reply(operation, &reply), [""; 0]);
+            replies.note(&format!("{method} {path}"), "cancelled", &reply);
+            send(&server, method, &running, None).await;
         }
         for request in requests {
             let (reply, name) = match request {

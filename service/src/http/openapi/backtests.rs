@@ -81,6 +81,7 @@ pub(super) fn list() -> PathItem {
         .minimum(Some(1))
         .maximum(Some(most));
     Op::new("backtests", "backtests", "List backtests, the newest first")
+        .about("Without their results, which each has by its id.")
         .query(
             "series_id",
             "Those of one series.",
@@ -131,12 +132,14 @@ fn told(about: &str) -> ResponseBuilder {
 
 pub(super) fn job() -> PathItem {
     let get = of_job("get_backtest", "How a backtest stands, and its result")
+        .about("One that had not ended when the server stopped is `interrupted` from then on.")
         .reply(200, told("As it stands."))
         .only(HttpMethod::Get);
     of_job(
         "delete_backtest",
         "Cancel a backtest that has not ended, or remove one that has",
     )
+    .about("A running one ends after its next step: a fit, or a piece of the replay.")
     .writes()
     .reply(202, told("It will end after its next step, or has ended."))
     .reply(204, ResponseBuilder::new().description("It is gone."))
@@ -154,6 +157,7 @@ pub(super) fn report() -> PathItem {
     )
     .header("X-Content-Type-Options", headers::present("`nosniff`."));
     of_job("backtest_report", "The result of a backtest, to look at")
+        .about("One file, with a chart of each contender.")
         .reply(200, page)
         .may(&[Code::BacktestHasNoReport])
         .only(HttpMethod::Get)

@@ -18,6 +18,7 @@ pub(super) fn feedback() -> PathItem {
         .minimum(Some(1))
         .maximum(Some(most));
     let get = Op::new("list_feedback", "series", "List the feedback of a series")
+        .about("In the order in which it was given.")
         .series()
         .query(
             "cursor",
@@ -71,6 +72,7 @@ pub(super) fn entry() -> PathItem {
         "series",
         "Take feedback back; the next fit does not know of it",
     )
+    .about("Versions that obeyed it stay as they are.")
     .series()
     .writes()
     .path(

@@ -67,6 +67,7 @@ pub(super) fn series() -> PathItem {
         "series",
         "A series: its versions, labels and aliases",
     )
+    .about("Labels are those of the newest fit that named any.")
     .series()
     .reply(200, reply)
     .may(&[Code::UnknownSeries, Code::InvalidQuery])
