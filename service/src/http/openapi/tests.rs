@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::*;
@@ -93,8 +94,13 @@ fn operations_have_names_of_their_own() {
 fn the_committed_document_is_the_one_that_is_served() {
     if std::env::var_os("TIDEMARK_WRITE_DOCS").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
-        let text = serde_json::to_string_pretty(&document()).unwrap();
-        std::fs::write(path, text + "\n").unwrap();
+        // It is large, and much of it would be indentation.
+        let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
+        let mut text = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+        document().serialize(&mut serializer).unwrap();
+        text.push(b'\n');
+        std::fs::write(path, text).unwrap();
         return;
     }
     let committed: Value = serde_json::from_str(COMMITTED).unwrap();
