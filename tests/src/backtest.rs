@@ -392,6 +392,7 @@ async fn a_caller_has_so_many_and_pages_have_an_order() {
     }
 }
 
+/// S4 of what names no series in its path.
 #[tokio::test]
 async fn a_job_of_another_tenant_is_as_one_that_never_was() {
     let (_folder, data_dir) = folder();

@@ -187,5 +187,3 @@ async fn what_cannot_be_is_refused_by_field_and_reason() {
     assert_eq!(job["status"], "failed");
     assert!(job["error"].as_str().unwrap().contains("equal"), "{job}");
 }
-
-/// S4 of what names no series in its path.
