@@ -13,13 +13,13 @@ use crate::{Rejection, decode};
 #[serde(deny_unknown_fields)]
 pub struct FeedbackRequest {
     /// The point.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "decode::present")]
     timestamp: Option<Timestamp>,
     /// The first time of a stretch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "decode::present")]
     from: Option<Timestamp>,
     /// The last time of a stretch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "decode::present")]
     to: Option<Timestamp>,
     #[serde(default, deserialize_with = "decode::present")]
     label: Option<String>,

@@ -174,6 +174,11 @@ pub(super) fn chosen_columns() -> Parameter {
 }
 
 /// A version as a caller names it.
+pub(super) fn version_step() -> ObjectBuilder {
+    text().pattern(Some("^[vV]?[0-9]+$"))
+}
+
+/// As [`version_step`], where spaces around it do not matter.
 pub(super) fn version_selector() -> ObjectBuilder {
     text()
         .pattern(Some("^ *[vV]?[0-9]+ *$"))

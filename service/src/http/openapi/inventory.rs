@@ -153,7 +153,7 @@ fn of_version(id: &str, summary: &str) -> Op {
         .series()
         .path(
             "version",
-            fields::version_selector().description(Some("The version; `0` is the latest.")),
+            fields::version_step().description(Some("The version; `0` is the latest.")),
             "1",
         )
         .may(&[
