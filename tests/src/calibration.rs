@@ -341,7 +341,6 @@ async fn what_is_wrong_with_a_request_is_refused_by_name() {
         );
     }
     for path in [
-        "/series/a",
         "/series/a/",
         "/series/a/calibration/",
         "/series/a/b/calibration",

@@ -59,7 +59,6 @@ async fn nothing_is_at_other_paths() {
     let server = Server::start().await;
     for path in [
         "/fit",
-        "/predict",
         "/fits/a",
         "/Fit/a",
         "/healthcheck/",
@@ -84,7 +83,7 @@ async fn nothing_is_at_other_paths() {
 async fn other_media_types_are_not_read() {
     let server = Server::start().await;
     let body = history(&[1.0, 2.0, 4.0]).to_string();
-    let refused: [&[(&str, &str)]; 12] = [
+    let refused: [&[(&str, &str)]; 11] = [
         &[("content-type", "text/plain")],
         &[("content-type", "text/json")],
         &[("content-type", "application/x-www-form-urlencoded")],
@@ -95,17 +94,13 @@ async fn other_media_types_are_not_read() {
         &[("content-type", "application/json; charset=latin1")],
         &[
             ("content-type", "application/json"),
-            ("content-encoding", "gzip"),
-        ],
-        &[
-            ("content-type", "application/json"),
             ("content-encoding", "br"),
         ],
         &[
             ("content-type", "application/json"),
             ("content-encoding", "deflate"),
         ],
-        &[("content-encoding", "gzip")],
+        &[("content-encoding", "compress")],
     ];
     for headers in refused {
         for path in ["/fit/a", "/predict/a"] {

@@ -105,7 +105,7 @@ fn kinds() -> Vec<(&'static str, &'static str, String, String)> {
         ("/series/{series_id}/versions", "/series/a/versions"),
         ("/series/{series_id}/aliases", "/series/a/aliases"),
         ("unmatched", "/nowhere"),
-        ("unmatched", "/predict"),
+        ("/predict", "/predict"),
     ] {
         for method in ["GET", "HEAD"] {
             kinds.push((method, route, path.to_owned(), String::new()));
