@@ -16,7 +16,7 @@ use api::{Code, Rejection};
 
 use crate::admission::Admission;
 use crate::backup;
-use crate::compute::{self, Compute};
+use crate::compute::Compute;
 use crate::config::ServeConfig;
 use crate::connection::{self, CertificateFiles, Limits, Peers, Tls};
 use crate::control::{self, Control};
@@ -364,9 +364,9 @@ async fn open_registry(state: &Arc<State>, config: ServeConfig) -> Result<(), St
         .await
         .map_err(|error| StartupError::Thread(error.to_string()))??;
     tracing::info!(series = registry.series_count(), "the store is open");
-    let backtests = Arc::clone(registry.backtests());
-    // Not joined: it ends after its step when the registry is closed.
-    compute::in_background("backtest", move || backtests.work())
+    let backtests = registry.backtests();
+    backtests
+        .begin()
         .map_err(|error| StartupError::Thread(error.to_string()))?;
     state.opened(registry);
     Ok(())

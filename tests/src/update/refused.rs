@@ -257,10 +257,13 @@ async fn a_version_is_frozen_of_a_state_alone() {
 #[tokio::test]
 async fn other_methods_and_states_are_refused() {
     let server = Server::start().await;
-    for target in ["/update/a", "/series/a/versions"] {
-        let reply = server.get(target).await;
+    for (method, target, allowed) in [
+        ("GET", "/update/a", "POST"),
+        ("PUT", "/series/a/versions", "GET, HEAD, POST"),
+    ] {
+        let reply = server.send(method, target, &[], "").await;
         assert_problem(&reply, 405, "method_not_allowed");
-        assert_eq!(reply.header("allow"), Some("POST"));
+        assert_eq!(reply.header("allow"), Some(allowed));
     }
     server.update_one("a", (1, 1.0)).await;
     let state = server.get("/series/a/calibration?state=offline").await;

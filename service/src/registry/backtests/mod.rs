@@ -1,6 +1,6 @@
 //! Backtests: durable jobs that replay a history, one at a time on a thread of their own.
 //!
-//! A job is told to its caller once it is in the store, as `queued`. Who runs it is [`Backtests::work`]; how far it is,
+//! A job is told to its caller once it is in the store, as `queued`. Who runs it is [`Backtests::begin`]; how far it is,
 //! memory alone knows. With its end, the store has its result in the same write as its status. A job that the store has as
 //! unfinished when it is opened was cut off by the end of the process, and is `interrupted`.
 //!
@@ -13,7 +13,10 @@ mod run;
 mod work;
 mod worker;
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use api::backtest::{Backtest, BacktestStatus};
 use compact_str::CompactString;
@@ -26,6 +29,7 @@ pub use work::{BacktestRequest, Candidate, History, SetAlias, Train, VersionName
 use super::aliases::AliasCache;
 use super::cache::ModelCache;
 use super::{Registry, RegistryError, RegistryOptions};
+use crate::compute;
 use crate::store::{DocumentKind, DocumentPut, DocumentWrite, PutError, Store};
 use index::{Entry, Index, JobKey, Taken};
 use work::Work;
@@ -39,7 +43,12 @@ pub struct Backtests {
     index: Mutex<Index>,
     /// Told when there is something to run, or nothing will be.
     woken: Condvar,
+    /// The thread of [`Backtests::work`].
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// How long a stop waits for the step that the worker is at: until it is over, the worker has the store.
+const STEP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What became of a request to delete a job.
 #[derive(Debug)]
@@ -108,6 +117,7 @@ impl Backtests {
             options,
             index: Mutex::new(index),
             woken: Condvar::new(),
+            worker: Mutex::default(),
         }
     }
 
@@ -115,10 +125,31 @@ impl Backtests {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops what runs and takes no more; what is queued stays unfinished in the store.
+    /// Begins to run what is queued, on a thread of its own until [`Backtests::stop`].
+    ///
+    /// # Errors
+    /// When the system has no thread.
+    pub fn begin(self: &Arc<Self>) -> io::Result<()> {
+        let backtests = Arc::clone(self);
+        let thread = compute::in_background("backtest", move || backtests.work())?;
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    /// Stops what runs and takes no more; what is queued stays unfinished in the store. Waits for the worker, but no
+    /// longer than for a short step.
     pub fn stop(&self) {
         self.lock().stop();
         self.woken.notify_all();
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(thread) = worker.take() else { return };
+        let begun = Instant::now();
+        while !thread.is_finished() && begun.elapsed() < STEP_WITHIN {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() && thread.join().is_err() {
+            tracing::error!("the thread of backtests failed");
+        }
     }
 
     /// Drops the jobs of a series that was deleted, and stops those that are not done.

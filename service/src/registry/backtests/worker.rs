@@ -18,7 +18,7 @@ use crate::store::{AliasChanged, AliasError, AliasPut, DocumentKind, Stored};
 
 impl Backtests {
     /// Runs what is queued until [`Backtests::stop`]: for a thread of its own.
-    pub fn work(&self) {
+    pub(super) fn work(&self) {
         while let Some(turn) = self.next() {
             self.run(turn);
         }
