@@ -26,6 +26,8 @@ mod idle_connections;
 mod incomplete;
 mod keys;
 mod logs;
+#[cfg(any(feature = "syscall-tests", feature = "server-tests"))]
+mod namespace;
 mod payload;
 mod probes;
 mod read_back;

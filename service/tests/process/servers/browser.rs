@@ -1,51 +1,26 @@
 //! `/docs` in Chromium, on a network that leads nowhere: all that it needs comes from the server.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::binary::{Tidemark, program, serve_arguments};
+use crate::namespace::Namespace;
 
 const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
 
-/// A network namespace with nothing but its own loopback; needs no root.
-struct Island {
-    /// Keeps the namespace.
-    holder: Child,
-}
+/// A network with nothing but its own loopback.
+struct Island(Namespace);
 
 impl Island {
     fn new() -> Self {
-        let script = "ip link set lo up && echo up && exec sleep 3600";
-        let mut holder = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--net", "sh", "-c", script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this test needs unshare: apt-get install util-linux");
-        let mut said = String::new();
-        let output = holder.stdout.take().expect("it is piped");
-        let read = BufReader::new(output).read_line(&mut said);
-        read.expect("stdout can be read");
-        assert_eq!(
-            said, "up\n",
-            "this test makes a network namespace: apt-get install iproute2, and allow user namespaces"
-        );
-        Self { holder }
-    }
-
-    fn inside(&self, program: &Path) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--user", "--net", "--preserve-credentials", "--target"]);
-        command.arg(self.holder.id().to_string()).arg(program);
-        command
+        Self(Namespace::of("--net", "ip link set lo up"))
     }
 
     /// The page at `address` once its scripts have run, as HTML.
     fn page(&self, address: &str, profile: &Path) -> String {
-        let mut command = self.inside(Path::new("chromium"));
+        let mut command = self.0.inside(Path::new("chromium"));
         command
             .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
             .arg("--disable-dev-shm-usage")
@@ -61,13 +36,6 @@ impl Island {
             done.status
         );
         String::from_utf8(done.stdout).expect("HTML is text")
-    }
-}
-
-impl Drop for Island {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
     }
 }
 
@@ -95,7 +63,7 @@ fn missing(page: &str) -> Vec<String> {
 fn the_api_document_is_shown_without_a_network() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let island = Island::new();
-    let mut command = island.inside(&program());
+    let mut command = island.0.inside(&program());
     serve_arguments(&mut command, &folder.path().join("data"), &[]);
     let server = Tidemark::spawn(&mut command);
     let address = format!("http://{}/docs", server.addr);
