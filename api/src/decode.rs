@@ -262,6 +262,10 @@ fn data_code(loc: &[Loc], message: &str) -> Code {
     if message.starts_with("missing field") {
         return Code::MissingField;
     }
+    // Of `from` and `to`, which other bodies have for something else.
+    if message.contains(" is not a time: ") {
+        return Code::TimestampInvalid;
+    }
     let column = matches!(loc.get(2), Some(Loc::Index(_)));
     match loc.get(1) {
         Some(Loc::Name(field)) if field == "timestamp" || (field == "timestamps" && column) => {
