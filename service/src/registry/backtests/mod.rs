@@ -334,8 +334,10 @@ impl Registry {
         let change = move || {
             let (series, mut job) = backtests.find(&tenant, &id)?;
             let key = JobKey::new(&tenant, &id);
-            let cancelled = backtests.lock().cancel(&key);
-            match cancelled {
+            // Its thread tells the store of the end first.
+            let has_ended = job.status.is_final();
+            let cancelled = (!has_ended).then(|| backtests.lock().cancel(&key));
+            match cancelled.flatten() {
                 None => {
                     backtests.put(removal_of(&series, &id))?;
                     backtests.lock().remove(&key);
