@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::server::{Server, history, long_history, point};
 
 /// Column of the reply and field of a single reply.
-const FIELDS: [(&str, &str); 12] = [
+pub(crate) const FIELDS: [(&str, &str); 12] = [
     ("timestamps", "timestamp"),
     ("values", "value"),
     ("anomaly", "anomaly"),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::columns::FIELDS;
 use crate::problem::{assert_problem, assert_problem_at};
 use crate::reply::Reply;
 use crate::server::{Server, history, long_history};
@@ -40,21 +41,6 @@ fn rows_of(reply: &Value, names: &[(&str, &str)]) -> Vec<String> {
     std::iter::once(header.join(",")).chain(rows).collect()
 }
 
-const NAMES: [(&str, &str); 12] = [
-    ("timestamps", "timestamp"),
-    ("values", "value"),
-    ("anomaly", "anomaly"),
-    ("anomaly_score", "anomaly_score"),
-    ("p_value", "p_value"),
-    ("severity", "severity"),
-    ("expected_value", "expected_value"),
-    ("lower_bound", "lower_bound"),
-    ("upper_bound", "upper_bound"),
-    ("direction", "direction"),
-    ("status", "status"),
-    ("tail_extrapolated", "tail_extrapolated"),
-];
-
 #[tokio::test]
 async fn csv_says_the_same_as_json() {
     let server = Server::start().await;
@@ -66,10 +52,10 @@ async fn csv_says_the_same_as_json() {
         .ok();
     assert_eq!(as_csv["model_hash"], as_json["model_hash"]);
     for (target, names) in [
-        ("/predict/a", &NAMES[..]),
-        ("/predict/a?fields=anomaly,values", &NAMES[1..3]),
-        ("/predict/a?fields=status,p_value", &[NAMES[4], NAMES[10]]),
-        ("/detect", &NAMES[..]),
+        ("/predict/a", &FIELDS[..]),
+        ("/predict/a?fields=anomaly,values", &FIELDS[1..3]),
+        ("/predict/a?fields=status,p_value", &[FIELDS[4], FIELDS[10]]),
+        ("/detect", &FIELDS[..]),
     ] {
         let expected = server
             .post_for(target, "application/json", &points)
