@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::limits::ALIASES_PER_SERIES;
 use compact_str::CompactString;
-use detectors::envelope;
 use fjall::Readable;
 use serde::{Deserialize, Serialize};
 
 use super::reading;
 use super::record::seal_number;
+use super::sealed;
 use super::{PutError, StoreError};
 
 const MAGIC: [u8; 4] = *b"TALI";
@@ -36,8 +36,7 @@ impl AliasRecord {
     /// Seals the record.
     #[must_use]
     pub fn seal(&self) -> Vec<u8> {
-        let payload = postcard::to_stdvec(self).expect("plain data serialises into memory");
-        envelope::seal(MAGIC, FORMAT, 0, &payload)
+        sealed::seal(MAGIC, FORMAT, self)
     }
 
     /// Opens a sealed record.
@@ -45,14 +44,7 @@ impl AliasRecord {
     /// # Errors
     /// A sentence that says what is wrong with the bytes.
     pub fn open(bytes: &[u8]) -> Result<Self, String> {
-        let sealed = envelope::open(MAGIC, bytes).map_err(|error| error.to_string())?;
-        if sealed.format != FORMAT {
-            return Err(format!(
-                "its format is {}, known is {FORMAT}",
-                sealed.format
-            ));
-        }
-        postcard::from_bytes(sealed.payload).map_err(|error| error.to_string())
+        sealed::open(MAGIC, FORMAT, bytes)
     }
 }
 

@@ -3,10 +3,10 @@
 //! A number is given once for ever: neither deleting versions nor deleting the series takes it back, so
 //! the head of a deleted series stays.
 
-use detectors::envelope;
 use serde::{Deserialize, Serialize};
 
 use super::record::open_number;
+use super::sealed;
 
 const MAGIC: [u8; 4] = *b"THED";
 const FORMAT: u16 = 1;
@@ -51,8 +51,7 @@ impl Head {
     /// Seals the record.
     #[must_use]
     pub fn seal(&self) -> Vec<u8> {
-        let payload = postcard::to_stdvec(self).expect("plain data serialises into memory");
-        envelope::seal(MAGIC, FORMAT, 0, &payload)
+        sealed::seal(MAGIC, FORMAT, self)
     }
 
     /// Opens a sealed record. In a store of format 1 it is the number of the latest version.
@@ -67,14 +66,7 @@ impl Head {
                 last => Ok(Self::of_all(last)),
             };
         }
-        let sealed = envelope::open(MAGIC, bytes).map_err(|error| error.to_string())?;
-        if sealed.format != FORMAT {
-            return Err(format!(
-                "its format is {}, known is {FORMAT}",
-                sealed.format
-            ));
-        }
-        let head: Self = postcard::from_bytes(sealed.payload).map_err(|error| error.to_string())?;
+        let head: Self = sealed::open(MAGIC, FORMAT, bytes)?;
         head.check()?;
         Ok(head)
     }

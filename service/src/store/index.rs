@@ -16,7 +16,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use compact_str::CompactString;
-use detectors::envelope;
 use fjall::Readable;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +23,7 @@ use super::committer::Tables;
 use super::head::Head;
 use super::reading;
 use super::record::{VersionRecord, open_number, seal_number, series_and_number, version_key};
+use super::sealed;
 use super::{Put, StoreError};
 
 /// Labels of a series or of a version.
@@ -57,8 +57,7 @@ impl SeriesLabels {
     /// Seals the record.
     #[must_use]
     pub fn seal(&self) -> Vec<u8> {
-        let payload = postcard::to_stdvec(self).expect("plain data serialises into memory");
-        envelope::seal(MAGIC, FORMAT, 0, &payload)
+        sealed::seal(MAGIC, FORMAT, self)
     }
 
     /// Opens a sealed record.
@@ -66,14 +65,7 @@ impl SeriesLabels {
     /// # Errors
     /// A sentence that says what is wrong with the bytes.
     pub fn open(bytes: &[u8]) -> Result<Self, String> {
-        let sealed = envelope::open(MAGIC, bytes).map_err(|error| error.to_string())?;
-        if sealed.format != FORMAT {
-            return Err(format!(
-                "its format is {}, known is {FORMAT}",
-                sealed.format
-            ));
-        }
-        postcard::from_bytes(sealed.payload).map_err(|error| error.to_string())
+        sealed::open(MAGIC, FORMAT, bytes)
     }
 }
 

@@ -51,6 +51,7 @@ pub mod record;
 pub mod request;
 mod retention;
 mod room;
+mod sealed;
 pub mod state;
 #[cfg(test)]
 mod state_laws;

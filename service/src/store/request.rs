@@ -6,8 +6,9 @@
 //! | `idempotency` | 0x00, milliseconds since 1970 (u64, big endian), the key above | nothing: the order of ages |
 //! | `idempotency` | 0x01, `count` | sealed number of entries in that order |
 
-use detectors::envelope;
 use serde::{Deserialize, Serialize};
+
+use super::sealed;
 
 const MAGIC: [u8; 4] = *b"TANS";
 const FORMAT: u16 = 1;
@@ -98,8 +99,7 @@ impl KeptAnswer {
     /// Seals the answer.
     #[must_use]
     pub fn seal(&self) -> Vec<u8> {
-        let payload = postcard::to_stdvec(self).expect("plain data serialises into memory");
-        envelope::seal(MAGIC, FORMAT, 0, &payload)
+        sealed::seal(MAGIC, FORMAT, self)
     }
 
     /// Opens a sealed answer.
@@ -107,14 +107,7 @@ impl KeptAnswer {
     /// # Errors
     /// A sentence that says what is wrong with the bytes.
     pub fn open(bytes: &[u8]) -> Result<Self, String> {
-        let sealed = envelope::open(MAGIC, bytes).map_err(|error| error.to_string())?;
-        if sealed.format != FORMAT {
-            return Err(format!(
-                "its format is {}, known is {FORMAT}",
-                sealed.format
-            ));
-        }
-        postcard::from_bytes(sealed.payload).map_err(|error| error.to_string())
+        sealed::open(MAGIC, FORMAT, bytes)
     }
 }
 

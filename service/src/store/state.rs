@@ -13,6 +13,8 @@
 use detectors::envelope;
 use serde::{Deserialize, Serialize};
 
+use super::sealed;
+
 const STATE_MAGIC: [u8; 4] = *b"TSTA";
 const POINTS_MAGIC: [u8; 4] = *b"TPTS";
 const STATE_FORMAT: u16 = 1;
@@ -39,8 +41,7 @@ impl StateRecord {
     /// Seals the record.
     #[must_use]
     pub fn seal(&self) -> Vec<u8> {
-        let payload = postcard::to_stdvec(self).expect("plain data serialises into memory");
-        envelope::seal(STATE_MAGIC, STATE_FORMAT, 0, &payload)
+        sealed::seal(STATE_MAGIC, STATE_FORMAT, self)
     }
 
     /// Opens a sealed record.
